@@ -1,0 +1,108 @@
+"""What the pipelines give back: a soft mask on a crop of the CT's own grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import highdicom as hd
+import numpy as np
+
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
+"""Values of a trimap (uint8)."""
+
+Parameter = float | int | str | bool
+
+
+@dataclass(frozen=True, eq=False)
+class SoftMask:
+    """The alpha matte of one lesion.
+
+    Attributes
+    ----------
+    alpha : highdicom.Volume, float32, axes (slice, row, column)
+        Of each voxel the proportion that is lesion, in [0, 1], on a crop of the CT's grid.
+    trimap : highdicom.Volume, uint8
+        `BACKGROUND`, `UNKNOWN` or `FOREGROUND`, on the same grid.
+    method : str
+        Name in `pipelines.matting.METHODS`.
+    parameters : Mapping
+        Everything that, beside the voxels and the mark, decides the result.
+    offset : tuple of int
+        Indices (slice, row, column) of the crop's first voxel in the volume it was computed from.
+    warnings : tuple of str
+        What a reader should know of this result, without patient data.
+
+    Raises
+    ------
+    ValueError
+        If grids differ, alpha leaves [0, 1] or is not finite.
+    """
+
+    alpha: hd.Volume
+    trimap: hd.Volume
+    method: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    offset: tuple[int, int, int] = (0, 0, 0)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        alpha, trimap = self.alpha.array, self.trimap.array
+        if alpha.shape != trimap.shape or not np.allclose(self.alpha.affine, self.trimap.affine):
+            raise ValueError(
+                f"alpha {alpha.shape} and trimap {trimap.shape} are not on the same grid"
+            )
+        if alpha.dtype != np.float32 or trimap.dtype != np.uint8:
+            raise ValueError(
+                f"found {alpha.dtype} and {trimap.dtype}, expected float32 and uint8"
+            )
+        if not (np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
+            raise ValueError("alpha leaves [0, 1]")
+
+    @property
+    def volume_ml(self) -> float:
+        """Soft volume in ml: the sum of alpha times the volume of a voxel."""
+        return float(self.alpha.array.sum(dtype=np.float64) * self.alpha.voxel_volume / 1000)
+
+    def save(self, file: BinaryIO) -> None:
+        """Write everything to `file` as one compressed npz archive, without pickles."""
+        about = {
+            "method": self.method,
+            "parameters": dict(self.parameters),
+            "offset": list(self.offset),
+            "warnings": list(self.warnings),
+            "frame_of_reference_uid": self.alpha.frame_of_reference_uid,
+        }
+        np.savez_compressed(
+            file,
+            alpha=self.alpha.array,
+            trimap=self.trimap.array,
+            affine=self.alpha.affine,
+            about=np.array(json.dumps(about)),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> SoftMask:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
+
+            def volume(array: np.ndarray) -> hd.Volume:
+                return hd.Volume(
+                    array,
+                    archive["affine"],
+                    coordinate_system="PATIENT",
+                    frame_of_reference_uid=about["frame_of_reference_uid"],
+                )
+
+            return cls(
+                alpha=volume(archive["alpha"]),
+                trimap=volume(archive["trimap"]),
+                method=about["method"],
+                parameters=about["parameters"],
+                offset=tuple(about["offset"]),
+                warnings=tuple(about["warnings"]),
+            )
