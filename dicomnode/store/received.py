@@ -1,4 +1,4 @@
-"""What comes out of the receiver's door: a file and its identifiers."""
+"""What comes in through any door: a file and its identifiers."""
 
 from __future__ import annotations
 
