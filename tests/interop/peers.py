@@ -20,7 +20,7 @@ def need(program: str) -> str:
 
 
 def need_folder(folder: Path, how: str) -> Path:
-    """Return `folder`, or skip (fail with CI=true) where it is missing; `how` says how to get it."""
+    """Return `folder`, or skip (fail with CI=true); `how` says how to get it."""
     if not folder.is_dir():
         _missing(f"{folder.name} is missing: {how}")
     return folder

@@ -1,0 +1,101 @@
+"""Doubts about a mark: what a reader of the result should know, and what is no lesion at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dicomnode.marks.recist_mark import RecistMark
+from pipelines.recist import RecistAxes
+
+MAX_AXIS_MM = 400.0
+"""Longer than any lesion, about the width of a chest: a mark in wrong units."""
+
+MIN_AXIS_MM = 1.0
+"""Shorter than a CT can resolve."""
+
+STATED_LENGTH_TOLERANCE = 0.10
+"""Relative difference between the stated length and the points' distance."""
+
+PERPENDICULAR_TOLERANCE_DEGREES = 15.0
+CROSSING_TOLERANCE_MM = 1.0
+
+
+class AbsurdAxis(ValueError):
+    """An axis is so long or short that nothing could be segmented from it."""
+
+
+def check_quality(mark: RecistMark, axes: RecistAxes) -> tuple[str, ...]:
+    """Look for signs that a mark does not mean what its points say.
+
+    Parameters
+    ----------
+    mark : RecistMark
+        For the lengths that its object states.
+    axes : RecistAxes
+        The same mark in patient coordinates.
+
+    Returns
+    -------
+    tuple of str
+        One text for each doubt; empty for a sound mark.
+
+    Raises
+    ------
+    AbsurdAxis
+        If an axis is longer than `MAX_AXIS_MM` or shorter than `MIN_AXIS_MM`.
+    """
+    drawn = {"long": axes.long_mm, "short": axes.short_mm}
+    stated = {"long": mark.stated_long_mm, "short": mark.stated_short_mm}
+    doubts = []
+    for name, length in drawn.items():
+        if length is None:
+            continue
+        if not MIN_AXIS_MM <= length <= MAX_AXIS_MM:
+            raise AbsurdAxis(
+                f"the {name} axis measures {length:.2f} mm, expected {MIN_AXIS_MM:g} to "
+                f"{MAX_AXIS_MM:g} mm"
+            )
+        said = stated[name]
+        if said is not None and abs(said - length) > STATED_LENGTH_TOLERANCE * length:
+            doubts.append(
+                f"the {name} axis is stated as {said:.1f} mm, its points are {length:.1f} mm apart"
+            )
+    if axes.short_axis is not None:
+        doubts.extend(_doubts_about_pair(axes))
+    return tuple(doubts)
+
+
+def _doubts_about_pair(axes: RecistAxes) -> list[str]:
+    doubts = []
+    if axes.short_mm > axes.long_mm * (1 + 1e-6):
+        doubts.append(
+            f"the short axis ({axes.short_mm:.1f} mm) is longer than the long axis "
+            f"({axes.long_mm:.1f} mm)"
+        )
+    along_long = np.diff(axes.long_axis, axis=0)[0] / axes.long_mm
+    along_short = np.diff(axes.short_axis, axis=0)[0] / axes.short_mm
+    cosine = min(1.0, abs(float(along_long @ along_short)))
+    angle = float(np.degrees(np.arccos(cosine)))
+    if 90 - angle > PERPENDICULAR_TOLERANCE_DEGREES:
+        doubts.append(f"the axes meet at {angle:.0f} degrees, expected 90")
+    gap = _segment_distance(axes.long_axis, axes.short_axis)
+    if gap > CROSSING_TOLERANCE_MM:
+        doubts.append(f"the axes do not cross, they are {gap:.1f} mm apart")
+    return doubts
+
+
+def _segment_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """Least distance in mm between two line segments, each of shape (2, 3).
+
+    Clamped closest points: Ericson, Real-Time Collision Detection (2005), 5.1.9.
+    """
+    along_first, along_second = first[1] - first[0], second[1] - second[0]
+    between = first[0] - second[0]
+    a, b, c = along_first @ along_first, along_first @ along_second, along_second @ along_second
+    d, e = along_first @ between, along_second @ between
+    determinant = a * c - b * b
+    s = 0.0 if determinant < 1e-12 * a * c else float(np.clip((b * e - c * d) / determinant, 0, 1))
+    t = float(np.clip((b * s + e) / c, 0, 1))
+    s = float(np.clip((b * t - d) / a, 0, 1))
+    return float(np.linalg.norm(between + s * along_first - t * along_second))
