@@ -176,7 +176,7 @@ def fractional_seg(
     if not settings.omit_empty_frames:
         start, stop = 0, len(sources)
     covered = source_headers(sources[start:stop])
-    check_geometry(covered)
+    gap = check_geometry(covered) or mask.alpha.spacing_between_slices
 
     uids = result_uids(
         mark.key,
@@ -206,6 +206,7 @@ def fractional_seg(
         content_qualification="RESEARCH",
         series_description=settings.series_description.format(method=mask.method)[:64],
         transfer_syntax_uid=settings.transfer_syntax_uid,
+        pixel_measures=_pixel_measures(covered[0], gap),
         omit_empty_frames=False,
         contributing_equipment=[_contribution(equipment)],
     )
@@ -227,6 +228,15 @@ def _frames(
         mask.alpha.array[first : last + 1]
     )
     return frames
+
+
+def _pixel_measures(source: Dataset, gap: float) -> hd.PixelMeasuresSequence:
+    """Those of the slices; highdicom alone would state 1 mm between the slices of one frame."""
+    return hd.PixelMeasuresSequence(
+        pixel_spacing=[float(spacing) for spacing in source.PixelSpacing],
+        slice_thickness=float(source.get("SliceThickness") or gap),
+        spacing_between_slices=gap,
+    )
 
 
 def _segment(

@@ -44,8 +44,9 @@ _EMPTY_IF_ABSENT = (
     "StudyDate",
     "StudyTime",
     "ReferringPhysicianName",
+    "SliceThickness",
 )
-"""Type 2 attributes of the patient and study modules: senders leave them out, results need them."""
+"""Type 2 attributes: senders leave them out, highdicom asks for them."""
 
 
 class UnusableGeometry(ValueError):
@@ -70,8 +71,6 @@ def source_headers(sources: Sequence[Dataset]) -> list[Dataset]:
         for keyword in _EMPTY_IF_ABSENT:
             if keyword not in header:
                 setattr(header, keyword, None)
-        if header.get("SliceThickness") in (None, ""):
-            header.SliceThickness = None
         headers.append(header)
     return headers
 
@@ -88,10 +87,15 @@ def _readable_elements(source: Dataset) -> dict[BaseTag, DataElement]:
     return elements
 
 
-def check_geometry(headers: Sequence[Dataset]) -> None:
+def check_geometry(headers: Sequence[Dataset]) -> float | None:
     """Check that slices are of one series, size, spacing and orientation, in equal steps.
 
     The step may lean (gantry tilt): each frame keeps its own position.
+
+    Returns
+    -------
+    float or None
+        Distance between the slices in mm; None for a single slice.
 
     Raises
     ------
@@ -117,11 +121,10 @@ def check_geometry(headers: Sequence[Dataset]) -> None:
     positions = np.array([header.ImagePositionPatient for header in headers], dtype=np.float64)
     if not np.isfinite(positions).all():
         raise UnusableGeometry("a slice position is not finite")
-    if len(headers) > 1:
-        _check_steps(positions, _normal(first))
+    return _check_steps(positions, _normal(first)) if len(headers) > 1 else None
 
 
-def _check_steps(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.float64]) -> None:
+def _check_steps(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.float64]) -> float:
     steps = np.diff(positions, axis=0)
     gaps = steps @ normal
     gap = float(np.median(gaps))
@@ -139,6 +142,7 @@ def _check_steps(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.floa
             f"the slices are shifted against each other by up to {shift:.3f} mm, expected "
             f"{tolerance:.3f} mm at most"
         )
+    return abs(gap)
 
 
 def check_same_grid(mask: SoftMask, sources: Sequence[Dataset]) -> None:
