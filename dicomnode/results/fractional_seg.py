@@ -20,7 +20,12 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from dicomnode.marks.recist_mark import Code, RecistMark
-from dicomnode.results.source_slices import check_geometry, check_same_grid, source_headers
+from dicomnode.results.source_slices import (
+    check_geometry,
+    check_same_grid,
+    source_headers,
+    state_shared_geometry,
+)
 from dicomnode.results.uids import derive_uid
 from pipelines.soft_mask import SoftMask
 
@@ -177,6 +182,7 @@ def fractional_seg(
         start, stop = 0, len(sources)
     covered = source_headers(sources[start:stop])
     gap = check_geometry(covered) or mask.alpha.spacing_between_slices
+    state_shared_geometry(covered, gap)
 
     uids = result_uids(
         mark.key,
@@ -206,7 +212,6 @@ def fractional_seg(
         content_qualification="RESEARCH",
         series_description=settings.series_description.format(method=mask.method)[:64],
         transfer_syntax_uid=settings.transfer_syntax_uid,
-        pixel_measures=_pixel_measures(covered[0], gap),
         omit_empty_frames=False,
         contributing_equipment=[_contribution(equipment)],
     )
@@ -228,15 +233,6 @@ def _frames(
         mask.alpha.array[first : last + 1]
     )
     return frames
-
-
-def _pixel_measures(source: Dataset, gap: float) -> hd.PixelMeasuresSequence:
-    """Those of the slices; highdicom alone would state 1 mm between the slices of one frame."""
-    return hd.PixelMeasuresSequence(
-        pixel_spacing=[float(spacing) for spacing in source.PixelSpacing],
-        slice_thickness=float(source.get("SliceThickness") or gap),
-        spacing_between_slices=gap,
-    )
 
 
 def _segment(
