@@ -1,0 +1,221 @@
+"""From a RECIST mark on a CT to the soft mask of one lesion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
+from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
+from pipelines.matting import METHODS
+from pipelines.recist import RecistAxes
+from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
+from pipelines.trimap import trimap_from_mask
+
+DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
+    {
+        "smoothness_mm": 0.4,
+        "mixture_weight": 0.2,
+        "rounds": 3,
+        "band_inner_mm": 0.4,
+        "band_outer_mm": 1.0,
+        "epsilon": 1e-7,
+        "window_low_hu": -1000.0,
+        "window_high_hu": 400.0,
+    }
+)
+"""Everything that can be set, all JSON-able: GrabCut, the trimap's band, the matting method."""
+
+_REACH = 1.5
+_MARGIN_MM = 4.0
+_MOST_VOXELS = 40_000_000
+_LONGEST_MM = 400.0
+_PADDING_HU = -1024.0
+_UNLIKE_MARK = (0.35, 2.0)
+"""Volumes beyond these multiples of the mark's ellipsoid are worth a warning."""
+
+
+def reach_mm(axes: RecistAxes) -> float:
+    """How far from `axes.centre`, along any axis, the pipeline looks at voxels, in mm."""
+    length = max(axes.long_mm, axes.short_mm or 0.0)
+    return _REACH * length / 2 + _MARGIN_MM
+
+
+def _checked(parameters: Mapping[str, Parameter] | None) -> dict[str, Parameter]:
+    """Defaults overridden by `parameters`, each of the default's kind."""
+    values = dict(DEFAULT_PARAMETERS)
+    for name, value in (parameters or {}).items():
+        if name not in values:
+            known = ", ".join(sorted(values))
+            raise UnknownParameterError(f"found the parameter {name!r}, known are: {known}")
+        default = values[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UnknownParameterError(f"{name}: found {value!r}, expected a number")
+        if not math.isfinite(value):
+            raise UnknownParameterError(f"{name}: found {value!r}, expected a finite number")
+        if isinstance(default, int) and value != int(value):
+            raise UnknownParameterError(f"{name}: found {value!r}, expected a whole number")
+        values[name] = type(default)(value)
+    for name in ("smoothness_mm", "mixture_weight", "band_inner_mm", "band_outer_mm"):
+        if values[name] < 0:
+            raise UnknownParameterError(f"{name}: found {values[name]}, expected 0 or more")
+    if values["rounds"] < 1 or values["rounds"] > 20:
+        raise UnknownParameterError(f"rounds: found {values['rounds']}, expected 1 to 20")
+    if values["epsilon"] <= 0:
+        raise UnknownParameterError(f"epsilon: found {values['epsilon']}, expected more than 0")
+    if values["window_low_hu"] >= values["window_high_hu"]:
+        raise UnknownParameterError("window_low_hu: expected less than window_high_hu")
+    return values
+
+
+def _crop(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slice], bool]:
+    """Slices of the region to look at, and whether the volume ends before it does."""
+    if max(axes.long_mm, axes.short_mm or 0.0) > _LONGEST_MM:
+        raise UnusableMarkError(
+            f"found an axis of {axes.long_mm:.0f} mm, expected less than {_LONGEST_MM:.0f} mm"
+        )
+    spacing = np.asarray(volume.spacing)
+    shape = np.asarray(volume.spatial_shape)
+    centre = volume.map_reference_to_indices(axes.centre[None])[0]
+    if (centre < -0.5).any() or (centre > shape - 0.5).any():
+        raise UnusableMarkError(
+            "the centre of the mark lies outside of the CT volume: found index "
+            f"{[round(float(c), 1) for c in centre]}, expected within {shape.tolist()} "
+            "(slice, row, column)"
+        )
+    box = RecistEllipsoid.from_axes(axes, volume).half_extent()
+    half = (_REACH * box + _MARGIN_MM) / spacing
+    first = np.ceil(centre - half).astype(int)
+    last = np.floor(centre + half).astype(int)
+    nearest = np.clip(np.rint(centre).astype(int), 0, shape - 1)
+    first, last = np.minimum(first, nearest), np.maximum(last, nearest)
+    ends = bool((first < 0).any() or (last > shape - 1).any())
+    first, last = np.maximum(first, 0), np.minimum(last, shape - 1)
+    count = int(np.prod(last - first + 1))
+    if count > _MOST_VOXELS:
+        raise UnusableMarkError(
+            f"the mark needs a crop of {count} voxels, expected at most {_MOST_VOXELS}"
+        )
+    return tuple(slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True)), ends
+
+
+def _hu(crop: hd.Volume) -> npt.NDArray[np.float32]:
+    """The crop's HU, with padding raised to air."""
+    array = crop.array
+    if not (np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)):
+        raise UnusableVolumeError(f"found voxels of type {array.dtype}, expected numbers in HU")
+    if not np.isfinite(array).all():
+        raise UnusableVolumeError("found HU that are not finite around the mark")
+    return np.maximum(array, _PADDING_HU).astype(np.float32)
+
+
+def _warnings(
+    cut: Cut, alpha: npt.NDArray, trimap: npt.NDArray, ends: bool, ratio: float
+) -> tuple[str, ...]:
+    """What a reader should know of this result."""
+    found = []
+    if not cut.found:
+        found.append("no voxel looks like a lesion; the result is the core of the mark")
+    if ends:
+        found.append("the CT ends within the region that the lesion may reach")
+    faces = [alpha.take(i, axis=a) for a in range(3) if alpha.shape[a] > 1 for i in (0, -1)]
+    if any((face >= 0.5).any() for face in faces):
+        found.append("the lesion touches the edge of the region that was looked at")
+    slices = int((alpha >= 0.5).any(axis=(1, 2)).sum())
+    if slices < 3:
+        found.append(f"the lesion shows on {slices} slices only; its extent across them is coarse")
+    if not (trimap == FOREGROUND).any():
+        found.append("the lesion has no voxel that is surely wholly lesion")
+    if not _UNLIKE_MARK[0] <= ratio <= _UNLIKE_MARK[1]:
+        size = "larger" if ratio > 1 else "smaller"
+        found.append(
+            f"the lesion is much {size} than the mark suggests: {ratio:.2f} times its ellipsoid"
+        )
+    return tuple(found)
+
+
+def soft_mask_from_recist(
+    volume: hd.Volume,
+    axes: RecistAxes,
+    *,
+    method: str = "closed-form",
+    parameters: Mapping[str, Parameter] | None = None,
+) -> SoftMask:
+    """Segment the lesion under a RECIST mark softly.
+
+    The same input gives the same bytes.
+
+    Parameters
+    ----------
+    volume : highdicom.Volume, integer or float, axes (slice, row, column)
+        CT in HU. Any orientation and order of slices; it needs to reach `reach_mm(axes)` around
+        the mark, and gives a warning where it does not.
+    axes : RecistAxes
+        The mark.
+    method : str
+        Name in `pipelines.matting.METHODS`.
+    parameters : Mapping, optional
+        Overrides of `DEFAULT_PARAMETERS`.
+
+    Returns
+    -------
+    SoftMask
+        Alpha and trimap on a crop of the volume's grid; `offset` says where.
+
+    Raises
+    ------
+    UnknownParameterError
+        If the method or a parameter is unknown, or a value impossible.
+    UnusableVolumeError
+        If the volume has channels or HU that are not finite around the mark.
+    UnusableMarkError
+        If the mark lies outside of the volume or is longer than 400 mm.
+    SegmentationError
+        If a trimap cannot be made; the common base of all of these, itself a ValueError.
+    """
+    if method not in METHODS:
+        known = ", ".join(sorted(METHODS))
+        raise UnknownParameterError(f"found the method {method!r}, known are: {known}")
+    values = _checked(parameters)
+    if volume.number_of_channel_dimensions:
+        raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
+    box, ends = _crop(volume, axes)
+    crop = volume[box]
+    offset = tuple(s.start for s in box)
+    image = _hu(crop)
+    spacing = tuple(float(s) for s in volume.spacing)
+    ellipsoid = RecistEllipsoid.from_axes(axes, volume)
+    cut = grabcut(
+        image,
+        spacing,
+        ellipsoid,
+        offset,
+        smoothness_mm=values["smoothness_mm"],
+        mixture_weight=values["mixture_weight"],
+        rounds=values["rounds"],
+    )
+    trimap = trimap_from_mask(
+        cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
+    )
+    alpha = METHODS[method](
+        image,
+        trimap,
+        spacing,
+        epsilon=values["epsilon"],
+        window=(values["window_low_hu"], values["window_high_hu"]),
+    )
+    voxel_mm3 = float(np.prod(spacing))
+    ratio = float(alpha.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
+    return SoftMask(
+        alpha=crop.with_array(alpha),
+        trimap=crop.with_array(trimap),
+        method=method,
+        parameters=values,
+        offset=offset,
+        warnings=_warnings(cut, alpha, trimap, ends, ratio),
+    )
