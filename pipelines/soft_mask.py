@@ -56,9 +56,7 @@ class SoftMask:
                 f"alpha {alpha.shape} and trimap {trimap.shape} are not on the same grid"
             )
         if alpha.dtype != np.float32 or trimap.dtype != np.uint8:
-            raise ValueError(
-                f"found {alpha.dtype} and {trimap.dtype}, expected float32 and uint8"
-            )
+            raise ValueError(f"found {alpha.dtype} and {trimap.dtype}, expected float32 and uint8")
         if not (np.isfinite(alpha).all() and alpha.min() >= 0 and alpha.max() <= 1):
             raise ValueError("alpha leaves [0, 1]")
 
