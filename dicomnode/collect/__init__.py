@@ -1,1 +1,1 @@
-"""TODO"""
+"""Collect: marks meet the CT slices that they were drawn on."""

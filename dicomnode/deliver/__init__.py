@@ -1,1 +1,1 @@
-"""TODO"""
+"""Deliver: results on their way to the PACS, until it has accepted them."""

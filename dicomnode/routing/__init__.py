@@ -1,1 +1,5 @@
-"""TODO"""
+"""Routing: which method and which destinations a mark gets. Rules are data."""
+
+from dicomnode.routing.rules import Candidate, Match, Rule, first_match
+
+__all__ = ["Candidate", "Match", "Rule", "first_match"]

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The ground floor: files and rows that survive a crash."""

@@ -1,0 +1,171 @@
+"""The gap-free stack of slices around a mark, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dicomnode.marks.placement import ImagePlane
+
+ORIENTATION_TOLERANCE = 1e-3
+"""Largest difference of two direction cosines that still counts as the same orientation."""
+
+_POSITION_TOLERANCE_MM = 0.05
+_POSITION_TOLERANCE = 0.02
+"""Slice steps agree within this many mm, or within this part of a step."""
+
+
+class NotYet(Exception):
+    """Slices are missing; more may come. The text says which."""
+
+
+class Unusable(ValueError):
+    """No slice that may still come can mend this. The text says what was found."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Where one CT slice lies.
+
+    Attributes
+    ----------
+    sop_instance_uid : str
+    plane : ImagePlane
+    instance_number : int or None
+        As the scanner counted; consecutive numbers show that no slice lies between two others.
+    """
+
+    sop_instance_uid: str
+    plane: ImagePlane
+    instance_number: int | None = None
+
+
+def stack_around(
+    key: Slice, series: Sequence[Slice], low_mm: float, high_mm: float, *, settled: bool
+) -> tuple[Slice, ...]:
+    """Choose the slices that cover a stretch along the normal of the key slice.
+
+    Parameters
+    ----------
+    key : Slice
+        The slice that the mark was drawn on.
+    series : sequence of Slice
+        All slices of its series that are here, `key` among them.
+    low_mm, high_mm : float
+        The stretch, measured from the key slice along the normal; ``low_mm <= 0 <= high_mm``.
+    settled : bool
+        Whether the series counts as complete. Until then only a stretch that is covered on both
+        sides by consecutively numbered slices is taken: every second slice of a series that is
+        still arriving would look just as regular.
+
+    Returns
+    -------
+    tuple of Slice
+        In order along the normal (PS3.3 C.7.6.2.1.1: the cross product of the row and the column
+        direction), evenly spaced, each at its place.
+
+    Raises
+    ------
+    NotYet
+        If a slice of the stretch may still come.
+    Unusable
+        If orientations or grids differ, two slices share a place or the steps differ.
+    """
+    _check_same_grid(key, series)
+    normal = np.cross(key.plane.orientation[:3], key.plane.orientation[3:])
+    origin = np.asarray(key.plane.position)
+    offsets = np.array([(np.asarray(s.plane.position) - origin) @ normal for s in series])
+    order = np.argsort(offsets, kind="stable")
+    slices = [series[i] for i in order]
+    offsets = offsets[order]
+    first, last = _stretch(offsets, low_mm, high_mm)
+    chosen = tuple(slices[first : last + 1])
+    positions = np.array([s.plane.position for s in chosen], dtype=np.float64)
+    _check_steps(chosen, positions, normal, settled=settled)
+    if not settled:
+        _check_nothing_can_lie_between(chosen)
+        if offsets[first] > low_mm or offsets[last] < high_mm:
+            raise NotYet(
+                f"slices cover {offsets[first]:.1f} to {offsets[last]:.1f} mm around the mark, "
+                f"needed are {low_mm:.1f} to {high_mm:.1f} mm; more may come"
+            )
+    return chosen
+
+
+def _check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
+    plane = key.plane
+    turned = sum(
+        not np.allclose(s.plane.orientation, plane.orientation, atol=ORIENTATION_TOLERANCE)
+        for s in series
+    )
+    if turned:
+        raise Unusable(
+            f"mixed orientations: {turned} of {len(series)} slices of the series lie otherwise "
+            "than the slice with the mark"
+        )
+    grid = (plane.rows, plane.columns)
+    for other in series:
+        found = (other.plane.rows, other.plane.columns)
+        if found != grid:
+            raise Unusable(f"mixed sizes: the mark's slice is {grid}, another one {found}")
+        if not np.allclose(other.plane.pixel_spacing, plane.pixel_spacing, rtol=1e-3):
+            raise Unusable(
+                f"mixed pixel spacing: the mark's slice has {plane.pixel_spacing} mm, "
+                f"another one {other.plane.pixel_spacing} mm"
+            )
+
+
+def _stretch(offsets: npt.NDArray[np.float64], low_mm: float, high_mm: float) -> tuple[int, int]:
+    """Indices of the first and last slice: those inside, and one beyond on each side."""
+    first = int(np.searchsorted(offsets, low_mm, side="right")) - 1
+    last = int(np.searchsorted(offsets, high_mm, side="left"))
+    return max(first, 0), min(last, len(offsets) - 1)
+
+
+def _check_steps(
+    chosen: Sequence[Slice],
+    positions: npt.NDArray[np.float64],
+    normal: npt.NDArray[np.float64],
+    *,
+    settled: bool,
+) -> None:
+    if len(chosen) < 2:
+        return
+    steps = np.diff(positions, axis=0)
+    along = steps @ normal
+    smallest = float(along.min())
+    tolerance = max(_POSITION_TOLERANCE_MM, _POSITION_TOLERANCE * smallest)
+    if smallest < _POSITION_TOLERANCE_MM:
+        raise Unusable("two slices of the series lie at the same position")
+    multiples = np.rint(along / smallest)
+    typical = np.median(steps[multiples == 1], axis=0)
+    stray = np.abs(steps - multiples[:, None] * typical).max(axis=1)
+    if (stray > tolerance * np.maximum(multiples, 1)).any():
+        raise Unusable(
+            f"slice gaps differ: found {smallest:.2f} to {along.max():.2f} mm, expected equal ones"
+        )
+    gaps = np.flatnonzero(multiples > 1)
+    if gaps.size:
+        here = int(gaps[0])
+        if settled and _numbers_step(chosen[here], chosen[here + 1]) == 1:
+            raise Unusable(
+                f"slice gaps differ: found {smallest:.2f} and {along[here]:.2f} mm between "
+                "consecutively numbered slices, expected equal ones"
+            )
+        missing = int((multiples - 1).sum())
+        raise NotYet(f"{missing} slice(s) are missing among those around the mark")
+
+
+def _check_nothing_can_lie_between(chosen: Sequence[Slice]) -> None:
+    for before, after in zip(chosen, chosen[1:], strict=False):
+        if _numbers_step(before, after) != 1:
+            raise NotYet("the slices around the mark are not numbered consecutively; more may come")
+
+
+def _numbers_step(before: Slice, after: Slice) -> int | None:
+    if before.instance_number is None or after.instance_number is None:
+        return None
+    return abs(after.instance_number - before.instance_number)

@@ -1,0 +1,11 @@
+"""The command line: one file a command."""
+
+from dicomnode.commands.app import app
+from dicomnode.commands.demo import demo
+from dicomnode.commands.echo import echo
+from dicomnode.commands.explain import explain
+from dicomnode.commands.jobs import jobs
+from dicomnode.commands.process import process
+from dicomnode.commands.serve import serve
+
+__all__ = ["app", "demo", "echo", "explain", "jobs", "process", "serve"]

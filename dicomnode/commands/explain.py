@@ -1,0 +1,37 @@
+"""``dicomnode explain``: why something was, or was not, processed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dicomnode.commands.app import (
+    DEFAULT_CONFIGURATION,
+    Configuration,
+    app,
+    complain,
+    configured,
+    console,
+)
+from dicomnode.commands.opened import opened
+from dicomnode.explain import explain as explain_uid
+
+
+@app.command()
+def explain(
+    uid: Annotated[
+        str, typer.Argument(help="A SOP, series or study instance UID: a mark's, a CT's, a SEG's.")
+    ],
+    config: Configuration = DEFAULT_CONFIGURATION,
+) -> None:
+    """Say what the node knows of a UID, and why it did what it did."""
+    with opened(configured(config)) as session:
+        lines = list(explain_uid(session, uid))
+    if not lines:
+        raise complain(
+            f"{uid}: never received here, and no mark refers to it. "
+            "Was it refused? The log then holds the status that its sender was given."
+        )
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

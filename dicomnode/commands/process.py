@@ -1,0 +1,115 @@
+"""``dicomnode process``: the same pipeline over a folder, without a network."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dicomnode.commands.app import app, complain, console
+from dicomnode.offline import Outcome, process_folder
+from dicomnode.pictures.contact_sheet import Panel, save_contact_sheet
+from dicomnode.pictures.panels import panel_of
+from dicomnode.routing import Rule
+from dicomnode.store.states import LesionState
+
+
+@app.command()
+def process(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="CT and marks.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")],
+    method: Annotated[str, typer.Option(help="The matting method.")] = "closed-form",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, repeatable.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Workers.")] = os.cpu_count() or 1,
+) -> None:
+    """Segment every mark in FOLDER: fractional SEGs, a summary and a contact sheet in OUT."""
+    try:
+        rule = Rule(name="process", method=method, parameters=_parameters(parameter or []))
+    except ValidationError as error:
+        raise complain(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    ) as bar:
+        files = bar.add_task("files", total=None)
+        lesions = bar.add_task("lesions", total=None)
+
+        def show(progress) -> None:
+            bar.update(files, completed=progress.files)
+            bar.update(lesions, completed=progress.ended, total=progress.lesions or None)
+
+        outcome = process_folder(folder, out, rule=rule, processes=processes, on_progress=show)
+    _report(outcome, out)
+    if not any(lesion.state is LesionState.PUBLISHED for lesion in outcome.lesions):
+        raise typer.Exit(1)
+
+
+def _parameters(texts: list[str]) -> dict[str, float | int | str | bool]:
+    parameters: dict[str, float | int | str | bool] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise complain(f"--parameter {text!r}: expected NAME=VALUE")
+        parameters[name] = _number(value)
+    return parameters
+
+
+def _number(text: str) -> float | int | str | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _report(outcome: Outcome, out: Path) -> None:
+    table = Table("lesion", "state", "soft volume ml", "s", "SEG or reason")
+    panels: list[Panel] = []
+    with open(out / "summary.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["lesion", "state", "mark_object", "mark_item", "ct_series", "soft_volume_ml"]
+            + ["seconds", "seg", "reason", "warnings"]
+        )
+        for lesion in outcome.lesions:
+            published = lesion.state is LesionState.PUBLISHED
+            seg = lesion.results[0].path if published else ""
+            volume = "" if lesion.volume_ml is None else f"{lesion.volume_ml:.4f}"
+            seconds = "" if lesion.seconds is None else f"{lesion.seconds:.2f}"
+            table.add_row(str(lesion.id), lesion.state.value, volume, seconds, seg or lesion.reason)
+            writer.writerow(
+                [lesion.id, lesion.state.value, lesion.source_sop_instance_uid]
+                + [lesion.mark["item"], lesion.series_instance_uid, volume, seconds, seg]
+                + [lesion.reason, "; ".join(lesion.warnings)]
+            )
+            if published:
+                panels.append(panel_of(lesion, outcome.slices))
+    console.print(table)
+    for refusal in outcome.refusals:
+        console.print(
+            f"{refusal.source_sop_instance_uid} item {refusal.item}: not used, "
+            f"because {refusal.reason}",
+            markup=False,
+            highlight=False,
+        )
+    for path, reason in outcome.skipped:
+        console.print(f"{path}: skipped, because {reason}", markup=False, highlight=False)
+    if not outcome.lesions:
+        console.print("no mark was found", style="red")
+    if panels:
+        save_contact_sheet(panels, out / "contact_sheet.png")

@@ -1,0 +1,137 @@
+"""The delivering service: empties the outbox, one thread a destination."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.base import BaseScheduler
+
+from dicomnode.deliver import outbox
+from dicomnode.deliver.answer import Answer, Verdict
+from dicomnode.deliver.store_scu import send
+from dicomnode.faults import describe_fault
+from dicomnode.settings import Destination, RetrySettings
+from dicomnode.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_AFTER_FAULT_S = 5.0
+
+
+class Courier:
+    """Sends what is due to one destination, and wakes again when the next is due.
+
+    A destination has its own courier, so that a peer that stalls delays no other.
+
+    Parameters
+    ----------
+    database : Database
+    scheduler : apscheduler scheduler
+        Wakes the courier when a repeat is due.
+    destination : Destination
+    retry : RetrySettings
+    calling_ae_title : str
+        Used unless the destination names another.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        scheduler: BaseScheduler,
+        destination: Destination,
+        retry: RetrySettings,
+        calling_ae_title: str,
+    ) -> None:
+        self._database = database
+        self._scheduler = scheduler
+        self._destination = destination
+        self._retry = retry
+        self._calling_ae_title = calling_ae_title
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"courier-{destination.name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Resume: send what is due, then what becomes due."""
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the object that is on its way arrive, then stop."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def notify(self) -> None:
+        """Say that something may be due."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            if self._stopping.is_set():
+                return
+            self._wake.clear()
+            try:
+                self._deliver_due()
+                self._sleep_until_next()
+            except Exception as error:
+                logger.error(
+                    "delivery.failed destination=%s %s",
+                    self._destination.name,
+                    describe_fault(error),
+                )
+                self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
+
+    def _deliver_due(self) -> None:
+        while not self._stopping.is_set():
+            with self._database.read() as session:
+                parcels = outbox.due(session, self._destination.name)
+            if not parcels:
+                return
+            there = [parcel for parcel in parcels if parcel.path.is_file()]
+            for parcel in parcels:
+                if parcel not in there:
+                    words = f"the file of this result is gone: {parcel.path.name}"
+                    self._record(parcel.delivery_id, Answer(Verdict.REFUSED, words))
+            if not there:
+                continue
+            for parcel, answer in send(there, self._destination, self._calling_ae_title):
+                self._record(parcel.delivery_id, answer)
+                if self._stopping.is_set():
+                    return
+
+    def _record(self, delivery_id: int, answer: Answer) -> None:
+        with self._database.write() as session:
+            state = outbox.record(session, delivery_id, answer, self._retry).state
+        level = logging.INFO if answer.verdict is Verdict.ACCEPTED else logging.WARNING
+        logger.log(
+            level,
+            "delivery.%s delivery=%d destination=%s answer=%s",
+            state.value,
+            delivery_id,
+            self._destination.name,
+            answer.words,
+        )
+
+    def _sleep_until_next(self) -> None:
+        with self._database.read() as session:
+            moment = outbox.next_due(session, self._destination.name)
+        if moment is not None:
+            self._wake_at(moment)
+
+    def _wake_at(self, moment: float) -> None:
+        self._scheduler.add_job(
+            self.notify,
+            "date",
+            run_date=datetime.fromtimestamp(moment, UTC),
+            id=f"deliver:{self._destination.name}",
+            replace_existing=True,
+            misfire_grace_time=None,
+        )

@@ -1,0 +1,65 @@
+"""The outbox: which results wait for which destination, and what became of each attempt."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dicomnode.deliver.answer import Answer, Verdict
+from dicomnode.deliver.backoff import wait_s
+from dicomnode.deliver.store_scu import Parcel
+from dicomnode.settings import RetrySettings
+from dicomnode.store.states import DeliveryState
+from dicomnode.store.tables import Delivery, Result
+
+OPEN = (DeliveryState.QUEUED, DeliveryState.SENT)
+"""States from which an object is (again) sent."""
+
+
+def due(session: Session, destination: str, limit: int = 100) -> list[Parcel]:
+    """Give the parcels whose time has come, oldest first."""
+    rows = session.execute(
+        select(Delivery.id, Result.sop_class_uid, Result.path)
+        .join(Delivery.result)
+        .where(
+            Delivery.destination == destination,
+            Delivery.state.in_(OPEN),
+            Delivery.due_at <= time.time(),
+        )
+        .order_by(Delivery.due_at, Delivery.id)
+        .limit(limit)
+    )
+    return [Parcel(delivery_id, sop_class, Path(path)) for delivery_id, sop_class, path in rows]
+
+
+def next_due(session: Session, destination: str) -> float | None:
+    """When the next delivery is due, in seconds since 1970; None where none is open."""
+    return session.scalar(
+        select(func.min(Delivery.due_at)).where(
+            Delivery.destination == destination, Delivery.state.in_(OPEN)
+        )
+    )
+
+
+def record(session: Session, delivery_id: int, answer: Answer, retry: RetrySettings) -> Delivery:
+    """Write down what an attempt came to, and when it is repeated if it is."""
+    delivery = session.get_one(Delivery, delivery_id)
+    delivery.attempts += 1
+    delivery.status = answer.status
+    delivery.peer_words = answer.words
+    match answer.verdict:
+        case Verdict.ACCEPTED:
+            delivery.state = DeliveryState.ACCEPTED
+        case Verdict.REFUSED:
+            delivery.state = DeliveryState.REFUSED
+        case Verdict.REPEAT | Verdict.UNKNOWN:
+            if delivery.attempts >= retry.attempts:
+                delivery.state = DeliveryState.EXHAUSTED
+            else:
+                unknown = answer.verdict is Verdict.UNKNOWN
+                delivery.state = DeliveryState.SENT if unknown else DeliveryState.QUEUED
+                delivery.due_at = time.time() + wait_s(delivery.attempts, retry)
+    return delivery

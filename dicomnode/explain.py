@@ -1,0 +1,130 @@
+"""Say of a UID what the node knows, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from pydicom.uid import UID
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from dicomnode.store.tables import Finding, Instance, Lesion, Result
+
+
+def explain(session: Session, uid: str) -> Iterator[str]:
+    """Tell the way of an instance, a series, a study or a result.
+
+    Parameters
+    ----------
+    session : Session
+    uid : str
+
+    Yields
+    ------
+    str
+        Lines, indented below what they belong to; none where the UID is unknown.
+    """
+    instance = session.get(Instance, uid)
+    if instance is not None:
+        yield from _instance(session, instance)
+    else:
+        received = session.scalars(
+            select(Instance).where(
+                or_(Instance.series_instance_uid == uid, Instance.study_instance_uid == uid)
+            )
+        ).all()
+        if received:
+            yield from _group(session, uid, received)
+    result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
+    if result is not None:
+        yield f"{uid}: {result.kind} that this node made"
+        yield from _indent(_lesion(result.lesion))
+    lesions = session.scalars(
+        select(Lesion)
+        .where(
+            or_(
+                Lesion.key_sop_instance_uid == uid,
+                Lesion.series_instance_uid == uid,
+                Lesion.study_instance_uid == uid,
+                Lesion.frame_of_reference_uid == uid,
+            )
+        )
+        .order_by(Lesion.id)
+    ).all()
+    if lesions:
+        yield f"{len(lesions)} lesion(s) are marked on it:"
+        for lesion in lesions:
+            yield from _indent(_lesion(lesion))
+
+
+def _instance(session: Session, instance: Instance) -> Iterator[str]:
+    yield (
+        f"{instance.sop_instance_uid}: {UID(instance.sop_class_uid).name}, "
+        f"received {_moment(instance.received_at)} from {instance.calling_ae or 'a folder'}, "
+        f"{instance.state.value}"
+    )
+    if instance.reason:
+        yield f"  {instance.reason}"
+    findings = session.scalars(
+        select(Finding)
+        .where(Finding.source_sop_instance_uid == instance.sop_instance_uid)
+        .order_by(Finding.id)
+    ).all()
+    for finding in findings:
+        if finding.lesion_id is None:
+            yield f"  item {finding.item}: not used, because {finding.reason}"
+        else:
+            yield f"  item {finding.item}: a mark"
+            yield from _indent(_lesion(session.get_one(Lesion, finding.lesion_id)), "    ")
+
+
+def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
+    classes: dict[str, int] = {}
+    for instance in instances:
+        classes[instance.sop_class_uid] = classes.get(instance.sop_class_uid, 0) + 1
+    counted = ", ".join(f"{count} x {UID(name).name}" for name, count in sorted(classes.items()))
+    newest = max(instance.received_at for instance in instances)
+    yield f"{uid}: {counted}, the last received {_moment(newest)}"
+    for instance in instances:
+        refused = session.scalars(
+            select(Finding).where(
+                Finding.source_sop_instance_uid == instance.sop_instance_uid,
+                Finding.lesion_id.is_(None),
+            )
+        )
+        for finding in refused:
+            yield (
+                f"  {instance.sop_instance_uid} item {finding.item}: "
+                f"not used, because {finding.reason}"
+            )
+
+
+def _lesion(lesion: Lesion) -> Iterator[str]:
+    head = f"lesion {lesion.id}: {lesion.state.value}"
+    if lesion.reason:
+        head += f", because {lesion.reason}"
+    yield head
+    if lesion.rule is not None:
+        yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
+    if lesion.volume_ml is not None:
+        yield f"  soft volume {lesion.volume_ml:.3f} ml in {lesion.seconds:.2f} s"
+    for warning in lesion.warnings:
+        yield f"  warning: {warning}"
+    for result in lesion.results:
+        yield f"  {result.kind} {result.sop_instance_uid}, {result.size} bytes"
+        for delivery in result.deliveries:
+            line = f"    to {delivery.destination}: {delivery.state.value}"
+            if delivery.attempts:
+                line += f" after {delivery.attempts} attempt(s)"
+            if delivery.peer_words:
+                line += f", the peer said: {delivery.peer_words}"
+            yield line
+
+
+def _indent(lines: Iterator[str], by: str = "  ") -> Iterator[str]:
+    return (by + line for line in lines)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

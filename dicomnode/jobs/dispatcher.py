@@ -1,0 +1,197 @@
+"""The segmenting service: gives ready lesions to the engine and writes down what comes back."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.schedulers.base import BaseScheduler
+from sqlalchemy.orm import Session
+
+from dicomnode.faults import describe_fault
+from dicomnode.jobs import lesion_queue as lesions
+from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.publish import publish
+from dicomnode.jobs.segment import segment
+from dicomnode.results import EmptyMask, UnusableGeometry
+from dicomnode.settings import PublishSettings, SegmentSettings
+from dicomnode.store.database import Database
+from dicomnode.store.files import StorageError
+from dicomnode.store.states import LesionState
+from dicomnode.store.tables import Lesion
+from pipelines.errors import SegmentationError
+
+logger = logging.getLogger(__name__)
+
+_WAIT_FOR_DISK_S = 30.0
+_PAUSE_AFTER_FAULT_S = 5.0
+
+
+@dataclass(frozen=True)
+class _Ended:
+    lesion_id: int
+    request: lesions.SegmentRequest | lesions.PublishRequest
+    future: Future[Any]
+
+
+class Dispatcher:
+    """Keeps every worker busy while there are lesions to segment or publish.
+
+    Parameters
+    ----------
+    database : Database
+    engine : ProcessEngine
+    scheduler : apscheduler scheduler
+        Wakes the dispatcher when something postponed may be tried again.
+    folders : Folders
+    settings : SegmentSettings
+    publish_settings : PublishSettings
+    node_name : str
+        Whose leases these are.
+    on_published : callable
+        Called, without arguments, when results have been published.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: ProcessEngine,
+        scheduler: BaseScheduler,
+        folders: lesions.Folders,
+        settings: SegmentSettings,
+        publish_settings: PublishSettings,
+        node_name: str,
+        on_published: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._scheduler = scheduler
+        self._folders = folders
+        self._settings = settings
+        self._publish_settings = publish_settings
+        self._node_name = node_name
+        self._on_published = on_published
+        self._inbox: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._running: set[int] = set()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Resume: take up what a former life of this node left, then what becomes ready."""
+        with self._database.write() as session:
+            lesions.release_own(session, self._node_name)
+        self._engine.warm_up()
+        self._thread.start()
+        self.notify()
+
+    def stop(self) -> None:
+        """Write down what has ended, and leave the rest to the next start."""
+        self._stopping.set()
+        self.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def notify(self) -> None:
+        """Say that lesions may be ready."""
+        self._inbox.put(None)
+
+    def _run(self) -> None:
+        while True:
+            ended = self._inbox.get()
+            if self._stopping.is_set():
+                return
+            try:
+                if ended is not None:
+                    self._running.discard(ended.lesion_id)
+                    self._record(ended)
+                self._dispatch()
+            except Exception as error:
+                logger.error("dispatch.failed %s", describe_fault(error))
+                self._notify_in(_PAUSE_AFTER_FAULT_S)
+
+    def _dispatch(self) -> None:
+        # One more than there are workers, so that none waits for this thread.
+        free = self._engine.processes + 1 - len(self._running)
+        if free < 1:
+            return
+        with self._database.write() as session:
+            claimed = lesions.claim(
+                session, self._node_name, self._settings.lease_s, free, self._running
+            )
+        for lesion in claimed:
+            try:
+                with self._database.read() as session:
+                    function, request = self._work(session, lesion)
+            except Exception as error:  # one lesion that cannot be given out stops no other
+                self._record_fault(lesion.id, describe_fault(error))
+                continue
+            self._running.add(lesion.id)
+            future = self._engine.submit(function, request)
+            future.add_done_callback(
+                lambda done, i=lesion.id, r=request: self._inbox.put(_Ended(i, r, done))
+            )
+
+    def _work(self, session: Session, lesion: Lesion) -> tuple[Callable[..., Any], Any]:
+        if lesion.state is LesionState.READY:
+            return segment, lesions.segment_request(session, lesion, self._folders)
+        return publish, lesions.publish_request(
+            session, lesion, self._folders, self._publish_settings
+        )
+
+    def _record(self, ended: _Ended) -> None:
+        lesion_id = ended.lesion_id
+        try:
+            made = ended.future.result()
+        except CancelledError:
+            return
+        except (SegmentationError, UnusableGeometry, EmptyMask) as error:
+            with self._database.write() as session:
+                lesions.record_refused(session, lesion_id, str(error))
+            logger.warning("lesion.refused lesion=%d", lesion_id)
+        except StorageError as error:
+            with self._database.write() as session:
+                lesions.postpone(session, lesion_id, f"waiting: {error}", _WAIT_FOR_DISK_S)
+            self._notify_in(_WAIT_FOR_DISK_S)
+            logger.error("lesion.postponed lesion=%d reason=%s", lesion_id, error)
+        except Exception as error:
+            fault = describe_fault(error)
+            if isinstance(error, BrokenProcessPool):
+                fault = "its worker process died"
+            self._record_fault(lesion_id, fault)
+        else:
+            self._record_made(ended, made)
+
+    def _record_made(self, ended: _Ended, made: Any) -> None:
+        if isinstance(ended.request, lesions.SegmentRequest):
+            with self._database.write() as session:
+                lesions.record_segmented(session, ended.lesion_id, ended.request.target, made)
+            logger.info("lesion.segmented lesion=%d seconds=%.2f", ended.lesion_id, made.seconds)
+            return
+        with self._database.write() as session:
+            lesions.record_published(session, ended.lesion_id, made)
+        logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
+        self._on_published()
+
+    def _record_fault(self, lesion_id: int, fault: str) -> None:
+        with self._database.write() as session:
+            state = lesions.record_fault(session, lesion_id, fault, self._settings.attempts)
+        logger.error("lesion.fault lesion=%d state=%s %s", lesion_id, state.value, fault)
+        self._notify_in(0.0)
+
+    def _notify_in(self, seconds: float) -> None:
+        self._scheduler.add_job(
+            self.notify,
+            "date",
+            run_date=datetime.fromtimestamp(time.time() + seconds, UTC),
+            id="jobs:again",
+            replace_existing=True,
+            misfire_grace_time=None,
+        )

@@ -1,0 +1,85 @@
+"""The local engine: a pool of worker processes that outlives the crash of a worker."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class ProcessEngine:
+    """Runs pure functions in worker processes.
+
+    Parameters
+    ----------
+    processes : int
+        How many workers.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def warm_up(self) -> None:
+        """Start the workers and let them import what they need."""
+        for _ in range(self.processes):
+            self.submit(_import_everything)
+
+    def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
+        """Queue a call. A pool that a dying worker broke is replaced by a new one."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._new_pool()
+            try:
+                return self._pool.submit(function, *arguments)
+            except BrokenProcessPool:
+                logger.warning("engine.restarted processes=%d", self.processes)
+                self._pool.shutdown(wait=False)
+                self._pool = self._new_pool()
+                return self._pool.submit(function, *arguments)
+
+    def stop(self) -> None:
+        """Let running calls end, drop queued ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        # Spawned, not forked: the node has threads, and a forked child could inherit a held lock.
+        return ProcessPoolExecutor(
+            self.processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare_worker,
+        )
+
+
+def _prepare_worker() -> None:
+    """Stop the worker with its parent, and leave interrupts to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A pool's worker waits for work for ever, even when its parent was killed.
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+def _import_everything() -> None:
+    import dicomnode.jobs.publish
+    import dicomnode.jobs.segment  # noqa: F401

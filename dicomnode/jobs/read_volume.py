@@ -1,0 +1,75 @@
+"""Read CT slices into a volume of HU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pydicom
+from pydicom.pixels import apply_rescale
+
+TILT_TOLERANCE = 1e-3
+"""Lateral shift of a slice step, per mm along the normal, that still counts as no tilt."""
+
+
+def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple[str, ...]]:
+    """Stack evenly spaced slices.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        CT slices in order along the normal, of one grid.
+    key_index : int
+        Position of the slice whose place in space is kept exactly.
+
+    Returns
+    -------
+    volume : highdicom.Volume, float32, axes (slice, row, column)
+        HU. Slices of a tilted gantry are stacked as if they were not shifted against each other:
+        the array is theirs, but only the key slice lies where it was.
+    warnings : tuple of str
+        What that costs.
+    """
+    slices = [pydicom.dcmread(path) for path in paths]
+    array = np.stack([_hounsfield(s) for s in slices])
+    key = slices[key_index]
+    along_row = np.array(key.ImageOrientationPatient[:3], dtype=np.float64)
+    along_column = np.array(key.ImageOrientationPatient[3:], dtype=np.float64)
+    normal = np.cross(along_row, along_column)
+    positions = np.array([s.ImagePositionPatient for s in slices], dtype=np.float64)
+    spacing, warnings = _step(positions, normal, key)
+    row_spacing, column_spacing = map(float, key.PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, 0] = normal * spacing
+    affine[:3, 1] = along_column * row_spacing
+    affine[:3, 2] = along_row * column_spacing
+    affine[:3, 3] = positions[key_index] - key_index * spacing * normal
+    volume = hd.Volume(
+        array,
+        affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=str(key.FrameOfReferenceUID),
+    )
+    return volume, warnings
+
+
+def _hounsfield(image: pydicom.Dataset) -> np.ndarray:
+    """HU of one slice: modality LUT applied (PS3.3 C.11.1)."""
+    return apply_rescale(image.pixel_array, image).astype(np.float32)
+
+
+def _step(
+    positions: np.ndarray, normal: np.ndarray, key: pydicom.Dataset
+) -> tuple[float, tuple[str, ...]]:
+    if len(positions) == 1:
+        thickness = float(key.get("SliceThickness") or 1.0)
+        return thickness, ("only one slice: the third dimension is not known",)
+    step = (positions[-1] - positions[0]) / (len(positions) - 1)
+    spacing = float(step @ normal)
+    lateral = float(np.linalg.norm(step - spacing * normal)) / spacing
+    if lateral > TILT_TOLERANCE:
+        angle = float(np.degrees(np.arctan(lateral)))
+        return spacing, (f"gantry tilt of {angle:.1f} degrees: matted on the sheared grid",)
+    return spacing, ()

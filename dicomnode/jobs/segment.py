@@ -1,0 +1,71 @@
+"""Segment one lesion: the work of a worker process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dicomnode.jobs.read_volume import read_volume
+from dicomnode.store.files import write_durably
+from pipelines.lesion import soft_mask_from_recist
+from pipelines.recist import RecistAxes
+from pipelines.soft_mask import Parameter
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """Everything that decides a soft mask.
+
+    Attributes
+    ----------
+    slices : tuple of Path
+        CT slices in order along the normal.
+    key_index : int
+        Position of the slice with the mark.
+    axes : RecistAxes
+    method : str
+    parameters : Mapping
+    target : Path
+        Where the soft mask is written.
+    """
+
+    slices: tuple[Path, ...]
+    key_index: int
+    axes: RecistAxes
+    method: str
+    parameters: Mapping[str, Parameter]
+    target: Path
+
+
+@dataclass(frozen=True)
+class SegmentOutcome:
+    """What the node keeps beside the file: ml, seconds of computing, warnings."""
+
+    volume_ml: float
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def segment(request: SegmentRequest) -> SegmentOutcome:
+    """Read the slices, compute the soft mask, write it durably.
+
+    Raises
+    ------
+    pipelines.errors.SegmentationError
+        If the mark and the voxels give no soft mask.
+    """
+    started = time.perf_counter()
+    volume, warnings = read_volume(request.slices, request.key_index)
+    soft_mask = soft_mask_from_recist(
+        volume, request.axes, method=request.method, parameters=request.parameters
+    )
+    soft_mask = replace(soft_mask, warnings=(*warnings, *soft_mask.warnings))
+    request.target.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(request.target, soft_mask.save)
+    return SegmentOutcome(
+        volume_ml=soft_mask.volume_ml,
+        seconds=time.perf_counter() - started,
+        warnings=soft_mask.warnings,
+    )

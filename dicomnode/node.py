@@ -1,0 +1,149 @@
+"""The composition root: builds every service, starts and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+from typing import Self
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from dicomnode.collect.collector import Collector
+from dicomnode.deliver.courier import Courier
+from dicomnode.jobs.dispatcher import Dispatcher
+from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.receive import (
+    CT_CLASSES,
+    FileStore,
+    ReceiverSettings,
+    StorageSCP,
+    reconcile,
+)
+from dicomnode.settings import ListenSettings, NodeSettings
+from dicomnode.store.database import Database
+from dicomnode.store.instances import InstanceIndex
+from dicomnode.version import VERSION
+
+logger = logging.getLogger(__name__)
+
+
+class Node:
+    """One running node.
+
+    Parameters
+    ----------
+    settings : NodeSettings
+    """
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.settings = settings
+        root = settings.store.path
+        self._files = FileStore(root, settings.store.reserve_mb * 2**20)
+        self.database = Database(settings.store.url)
+        self._index = InstanceIndex(self.database, CT_CLASSES)
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._engine = ProcessEngine(settings.segment.processes)
+        self._couriers = [
+            Courier(
+                self.database,
+                self._scheduler,
+                destination,
+                settings.retry,
+                settings.listen.ae_title,
+            )
+            for destination in settings.destinations
+        ]
+        self._dispatcher = Dispatcher(
+            self.database,
+            self._engine,
+            self._scheduler,
+            Folders(soft_masks=root / "soft_masks", results=root / "results"),
+            settings.segment,
+            settings.publish,
+            settings.store.node_name,
+            self._on_published,
+        )
+        self._collector = Collector(
+            self.database,
+            self._scheduler,
+            settings.collect,
+            settings.rules,
+            self._dispatcher.notify,
+        )
+        self._receiver = StorageSCP(
+            _receiver_settings(settings.listen), self._files, self._index, self._collector.notify
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that the node listens on."""
+        return self._receiver.port
+
+    def start(self) -> None:
+        """Resume what a former life left, then listen.
+
+        Raises
+        ------
+        OSError
+            If the address cannot be listened on or the store cannot be written.
+        """
+        self.database.upgrade()
+        swept = self._files.sweep()
+        indexed = reconcile(self._files, self._index)
+        self._scheduler.start()
+        for courier in self._couriers:
+            courier.start()
+        self._dispatcher.start()
+        self._collector.start()
+        self._receiver.start()
+        logger.info(
+            "node.started version=%s port=%d swept=%d reconciled=%d",
+            VERSION,
+            self.port,
+            swept,
+            indexed,
+        )
+
+    def stop(self) -> None:
+        """Stop receiving first and delivering last. What is unfinished resumes at the next start."""
+        self._receiver.stop()
+        self._collector.stop()
+        self._dispatcher.stop()
+        self._engine.stop()
+        for courier in self._couriers:
+            courier.stop()
+        if self._scheduler.running:
+            self._scheduler.shutdown()
+        self.database.close()
+        logger.info("node.stopped")
+
+    def __enter__(self) -> Self:
+        """Start; what had started is stopped again if something cannot."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _on_published(self) -> None:
+        for courier in self._couriers:
+            courier.notify()
+
+
+def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
+    return ReceiverSettings(
+        host=listen.host,
+        port=listen.port,
+        ae_title=listen.ae_title,
+        accepted_calling_aets=listen.calling_ae_titles,
+        require_called_aet=listen.require_called_ae_title,
+        max_associations=listen.max_associations,
+        max_pdu=listen.max_pdu,
+        network_timeout_s=listen.network_timeout_s,
+        max_object_bytes=listen.max_object_mb * 2**20,
+    )

@@ -1,0 +1,147 @@
+"""The node's pipeline over a folder, without a network: for researchers."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from dicomnode.collect.collector import Collector
+from dicomnode.jobs.dispatcher import Dispatcher
+from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.receive import CT_CLASSES, find_instances
+from dicomnode.routing import Rule
+from dicomnode.settings import CollectSettings, PublishSettings, SegmentSettings
+from dicomnode.store.database import Database
+from dicomnode.store.instances import InstanceIndex
+from dicomnode.store.states import LesionState
+from dicomnode.store.tables import Finding, Lesion
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: files read, lesions ended, of how many."""
+
+    files: int
+    ended: int
+    lesions: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    lesions : tuple of Lesion
+        With their results; `state` and `reason` tell what became of each.
+    refusals : tuple of Finding
+        Items of mark objects that could not be used.
+    skipped : tuple of (Path, str)
+        Files that are no instances the node takes, and why.
+    slices : mapping from SOP Instance UID to Path
+    """
+
+    lesions: tuple[Lesion, ...]
+    refusals: tuple[Finding, ...]
+    skipped: tuple[tuple[Path, str], ...]
+    slices: dict[str, Path]
+
+
+def process_folder(
+    folder: Path,
+    out: Path,
+    *,
+    rule: Rule,
+    processes: int,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Segment every mark in a folder and write the results to another.
+
+    Parameters
+    ----------
+    folder : Path
+        CT and mark objects, in any order and depth.
+    out : Path
+        Gets ``<study uid>/<sop uid>.dcm`` for results and ``soft_masks/`` for the float mattes.
+    rule : Rule
+        Method and parameters for what it matches.
+    processes : int
+        Workers.
+    on_progress : callable
+        Called from time to time.
+    """
+    with tempfile.TemporaryDirectory(prefix="dicomnode-") as scratch:
+        database = Database(f"sqlite:///{Path(scratch) / 'process.sqlite'}")
+        database.upgrade()
+        index = InstanceIndex(database, CT_CLASSES)
+        skipped, slices = [], {}
+        for finding in find_instances(folder):
+            if finding.received is None:
+                skipped.append((finding.path, finding.reason))
+                continue
+            index.add(finding.received)
+            slices[finding.received.header.sop_instance_uid] = finding.path
+            on_progress(Progress(len(slices), 0, 0))
+        _run(database, out, rule, processes, lambda e, n: on_progress(Progress(len(slices), e, n)))
+        with database.read() as session:
+            lesions = session.scalars(
+                select(Lesion).options(selectinload(Lesion.results)).order_by(Lesion.id)
+            ).all()
+            refusals = session.scalars(
+                select(Finding).where(Finding.lesion_id.is_(None)).order_by(Finding.id)
+            ).all()
+        database.close()
+    return Outcome(tuple(lesions), tuple(refusals), tuple(skipped), slices)
+
+
+def _run(
+    database: Database,
+    out: Path,
+    rule: Rule,
+    processes: int,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    engine = ProcessEngine(processes)
+    dispatcher = Dispatcher(
+        database,
+        engine,
+        scheduler,
+        Folders(soft_masks=out / "soft_masks", results=out),
+        SegmentSettings(processes=processes),
+        PublishSettings(),
+        "process",
+        lambda: None,
+    )
+    # A folder is complete when it has been read: no series is waited for.
+    complete = CollectSettings(quiet_period_s=1e-6)
+    collector = Collector(database, scheduler, complete, [rule], lambda: None)
+    scheduler.start()
+    try:
+        collector.collect_all()
+        dispatcher.start()
+        while True:
+            with database.read() as session:
+                counts = dict(
+                    session.execute(select(Lesion.state, func.count()).group_by(Lesion.state)).all()
+                )
+            left = counts.get(LesionState.READY, 0) + counts.get(LesionState.SEGMENTED, 0)
+            total = sum(counts.values())
+            on_progress(total - left, total)
+            if not left:
+                return
+            time.sleep(_POLL_S)
+    finally:
+        dispatcher.stop()
+        engine.stop()
+        scheduler.shutdown()

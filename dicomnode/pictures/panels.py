@@ -1,0 +1,50 @@
+"""From a published lesion to its row of the contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dicomnode.jobs.read_volume import read_volume
+from dicomnode.pictures.contact_sheet import Panel
+from dicomnode.store.tables import Lesion
+from pipelines.soft_mask import SoftMask
+
+_MARGIN_PIXELS = 8
+
+
+def panel_of(lesion: Lesion, slices: Mapping[str, Path]) -> Panel:
+    """Draw a published lesion on the slice that it was marked on.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        Published.
+    slices : mapping from SOP Instance UID to Path
+        At least the slice with the mark.
+    """
+    mask = SoftMask.load(Path(lesion.soft_mask_path))
+    key = lesion.slices.index(lesion.key_sop_instance_uid)
+    volume, _ = read_volume([slices[lesion.key_sop_instance_uid]], 0)
+    image = volume.array[0]
+    alpha = np.zeros(image.shape, dtype=np.float32)
+    slice_offset, row, column = mask.offset
+    _, rows, columns = mask.alpha.array.shape
+    if 0 <= key - slice_offset < mask.alpha.array.shape[0]:
+        alpha[row : row + rows, column : column + columns] = mask.alpha.array[key - slice_offset]
+    top, left = max(row - _MARGIN_PIXELS, 0), max(column - _MARGIN_PIXELS, 0)
+    crop = np.s_[top : row + rows + _MARGIN_PIXELS, left : column + columns + _MARGIN_PIXELS]
+    lines = [
+        volume.map_reference_to_indices(np.array(axis))[:, 1:] - (top, left)
+        for axis in (lesion.long_axis, lesion.short_axis)
+        if axis is not None
+    ]
+    return Panel(
+        title=f"lesion {lesion.id}\n{lesion.volume_ml:.2f} ml",
+        hu=image[crop],
+        alpha=alpha[crop],
+        axes=lines,
+        pixel_spacing=volume.spacing[1:],
+    )

@@ -1,0 +1,141 @@
+"""Declarative rules: attributes of a mark and its CT choose a method and destinations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Annotated, Any
+
+import pydicom.uid
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import model_validator as validates_whole
+
+from pipelines.lesion import DEFAULT_PARAMETERS
+from pipelines.matting import METHODS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What rules look at: how the mark came, and the CT series that it was drawn on."""
+
+    calling_ae: str
+    called_ae: str
+    mark_sop_class: str
+    modality: str
+    body_part: str
+    study_description: str
+    series_description: str
+
+
+def _as_patterns(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_as_patterns)]
+"""One pattern or a list of them; ``*`` and ``?`` as in PS3.4 C.2.2.2.4, case ignored."""
+
+
+class Match(BaseModel):
+    """Conditions that must all hold; an absent one always does.
+
+    Each takes one pattern or a list, of which one must fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calling_ae: Patterns | None = None
+    called_ae: Patterns | None = None
+    mark_sop_class: Patterns | None = None
+    modality: Patterns | None = None
+    body_part: Patterns | None = None
+    study_description: Patterns | None = None
+    series_description: Patterns | None = None
+
+    @field_validator("mark_sop_class")
+    @classmethod
+    def _names_a_sop_class(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if patterns is None:
+            return None
+        return tuple(_sop_class_uid(pattern) for pattern in patterns)
+
+    def mismatch(self, candidate: Candidate) -> str | None:
+        """Say which condition does not hold, or None when all do."""
+        for name in _CONDITIONS:
+            patterns = getattr(self, name)
+            value = getattr(candidate, name)
+            if patterns is not None and not any(_fits(value, pattern) for pattern in patterns):
+                return f"{name} {value!r} is none of {', '.join(map(repr, patterns))}"
+        return None
+
+
+_CONDITIONS = tuple(field.name for field in fields(Candidate))
+
+
+class Rule(BaseModel):
+    """If the conditions hold: this method, with these parameters, to these destinations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    match: Match = Match()
+    method: str = "closed-form"
+    parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
+    destinations: tuple[str, ...] = ()
+
+    @field_validator("method")
+    @classmethod
+    def _method_exists(cls, method: str) -> str:
+        if method not in METHODS:
+            raise ValueError(f"no method {method!r}; known are {', '.join(sorted(METHODS))}")
+        return method
+
+    @validates_whole(mode="after")
+    def _parameters_exist(self) -> Rule:
+        unknown = sorted(set(self.parameters) - set(DEFAULT_PARAMETERS))
+        if unknown:
+            known = ", ".join(sorted(DEFAULT_PARAMETERS))
+            raise ValueError(f"no parameter {unknown[0]!r}; known are {known}")
+        return self
+
+
+def first_match(rules: Sequence[Rule], candidate: Candidate) -> tuple[Rule | None, str]:
+    """Choose the first rule whose conditions hold.
+
+    Returns
+    -------
+    rule : Rule or None
+        None where no rule fits.
+    reason : str
+        Why, in words that an administrator can act on.
+    """
+    reasons = []
+    for rule in rules:
+        mismatch = rule.match.mismatch(candidate)
+        if mismatch is None:
+            return rule, f"rule {rule.name!r} matches"
+        reasons.append(f"{rule.name!r}: {mismatch}")
+    if not rules:
+        return None, "no rule is configured"
+    return None, "no rule matches: " + "; ".join(reasons)
+
+
+def _sop_class_uid(text: str) -> str:
+    """Turn a SOP class keyword such as ``Comprehensive3DSRStorage`` into its UID."""
+    uid = getattr(pydicom.uid, text, None)
+    if isinstance(uid, pydicom.uid.UID):
+        return str(uid)
+    if re.fullmatch(r"[0-9.*?]+", text):
+        return text
+    raise ValueError(f"{text!r} is neither a SOP class keyword nor a UID")
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(c, re.escape(c)) for c in pattern), re.IGNORECASE | re.S)
+
+
+def _fits(value: str, pattern: str) -> bool:
+    return _expression(pattern).fullmatch(value.strip()) is not None

@@ -1,0 +1,194 @@
+"""The node's settings: one validated tree from TOML and the environment.
+
+Environment variables win over the file: ``DICOMNODE_LISTEN__PORT=11113`` sets ``port`` in
+``[listen]``. A wrong setting stops the start with its line and the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as validates_whole
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dicomnode.routing.rules import Rule
+from dicomnode.toml_lines import line_of
+
+AETitle = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]+$"
+    ),
+]
+"""An AE title (PS3.5 6.2, AE): at most 16 characters, no backslash, no control character."""
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the text names the file, the line and the reason."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where the node keeps files and state."""
+
+    path: Path = Path("/var/lib/dicomnode")
+    database_url: str = ""
+    reserve_mb: int = Field(512, ge=0)
+    node_name: str = Field(default_factory=socket.gethostname, min_length=1)
+
+    @property
+    def url(self) -> str:
+        """The database's URL; SQLite beside the files unless another is set."""
+        return self.database_url or f"sqlite:///{self.path / 'node.sqlite'}"
+
+
+class ListenSettings(_Section):
+    """The Storage and Verification SCP."""
+
+    ae_title: AETitle = "DICOMNODE"
+    host: str = "0.0.0.0"
+    port: Port = 11112
+    calling_ae_titles: tuple[AETitle, ...] = ()
+    require_called_ae_title: bool = True
+    max_associations: int = Field(20, ge=1)
+    max_pdu: int = Field(131072, ge=4096)
+    network_timeout_s: float = Field(60, gt=0)
+    max_object_mb: int = Field(4096, ge=1)
+
+
+class CollectSettings(_Section):
+    """When a lesion's slices count as complete."""
+
+    quiet_period_s: float = Field(30, gt=0)
+    patience_h: float = Field(168, gt=0)
+
+
+class SegmentSettings(_Section):
+    """The pool that computes."""
+
+    processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
+    attempts: int = Field(2, ge=1)
+    lease_s: float = Field(600, gt=0)
+
+
+class PublishSettings(_Section):
+    """What the result objects say of themselves."""
+
+    series_number: int = Field(7300, ge=1)
+    omit_empty_frames: bool = True
+
+
+class RetrySettings(_Section):
+    """How deliveries are repeated: waits grow by the factor up to the longest."""
+
+    first_wait_s: float = Field(5, gt=0)
+    factor: float = Field(2, ge=1)
+    longest_wait_s: float = Field(3600, gt=0)
+    attempts: int = Field(50, ge=1)
+
+
+class Destination(_Section):
+    """A peer that takes results by C-STORE."""
+
+    name: str = Field(min_length=1)
+    ae_title: AETitle
+    host: str = Field(min_length=1)
+    port: Port
+    calling_ae_title: AETitle | None = None
+    transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
+    connect_timeout_s: float = Field(10, gt=0)
+    response_timeout_s: float = Field(60, gt=0)
+
+
+class NodeSettings(BaseSettings):
+    """Everything that a node can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DICOMNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    store: StoreSettings = StoreSettings()
+    listen: ListenSettings = ListenSettings()
+    collect: CollectSettings = CollectSettings()
+    segment: SegmentSettings = SegmentSettings()
+    publish: PublishSettings = PublishSettings()
+    retry: RetrySettings = RetrySettings()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    destinations: tuple[Destination, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @validates_whole(mode="after")
+    def _names_meet(self) -> NodeSettings:
+        known = [destination.name for destination in self.destinations]
+        for what, names in (("destination", known), ("rule", [rule.name for rule in self.rules])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {what}s are named {twice[0]!r}")
+        for rule in self.rules:
+            for name in rule.destinations:
+                if name not in known:
+                    raise ValueError(
+                        f"rule {rule.name!r} names the destination {name!r}; "
+                        f"known are {', '.join(map(repr, known)) or 'none'}"
+                    )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what the file says."""
+        return env_settings, init_settings
+
+    def destination(self, name: str) -> Destination:
+        """The destination of that name; KeyError with the known ones otherwise."""
+        for destination in self.destinations:
+            if destination.name == name:
+                return destination
+        known = ", ".join(d.name for d in self.destinations) or "none"
+        raise KeyError(f"no destination is named {name!r}; known are: {known}")
+
+
+def load_settings(path: Path) -> NodeSettings:
+    """Read and validate a configuration file.
+
+    Raises
+    ------
+    SettingsError
+        With the file, the line and the reason of everything that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    try:
+        return NodeSettings(**data)
+    except ValidationError as error:
+        problems = [_describe(problem, text) for problem in error.errors()]
+        raise SettingsError("\n".join(f"{path}:{problem}" for problem in problems)) from None
+
+
+def _describe(problem: Any, text: str) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "settings"
+    line = line_of(problem["loc"], text)
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"{line or 1}: {where}: {reason}"

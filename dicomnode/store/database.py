@@ -1,0 +1,88 @@
+"""The database: one engine, transactions for reading and for writing, migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Opens transactions on the node's rows.
+
+    Parameters
+    ----------
+    url : str
+        An SQLAlchemy URL. SQLite is opened in WAL mode with full synchronisation, so that a
+        committed transaction survives a power cut.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+
+    def upgrade(self) -> None:
+        """Bring the tables to the newest version (Alembic)."""
+        alembic.command.upgrade(alembic_configuration(self.url), "head")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a transaction that writes nothing; writers do not wait for it."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a transaction that commits at the end, or rolls back when an error leaves it.
+
+        On SQLite the writing lock is taken at the start: a transaction that reads first and
+        writes later could otherwise fail halfway.
+        """
+        options = {"sqlite_begin": "BEGIN IMMEDIATE"}
+        with Session(self.engine.execution_options(**options), expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def alembic_configuration(url: str) -> alembic.config.Config:
+    """Build the configuration that the migrations of this package run with."""
+    configuration = alembic.config.Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    configuration.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return configuration
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 60})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions by itself: BEGIN IMMEDIATE below does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+        connection.exec_driver_sql(statement)
+
+    return engine

@@ -1,0 +1,98 @@
+"""The index of received instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dicomnode.store.database import Database
+from dicomnode.store.received import ReceivedInstance
+from dicomnode.store.states import InstanceState
+from dicomnode.store.tables import Instance
+
+_insert = insert(Instance)
+
+
+class InstanceIndex:
+    """Records what was received; a committed `add` is what makes a success true.
+
+    Parameters
+    ----------
+    database : Database
+    image_classes : collection of str
+        SOP Class UIDs of images. Their instances are `HELD` at once; all others start as
+        `RECEIVED`, to be examined for marks.
+    """
+
+    def __init__(self, database: Database, image_classes: Collection[str]) -> None:
+        self._database = database
+        self._image_classes = frozenset(image_classes)
+
+    def add(self, received: ReceivedInstance) -> None:
+        """Record one instance. A version that differs from an earlier one takes its place."""
+        row = self._row(received)
+        try:
+            with self._database.write() as session:
+                session.execute(_insert, row)
+        except IntegrityError:
+            uid = row.pop("sop_instance_uid")
+            with self._database.write() as session:
+                session.execute(
+                    update(Instance).where(Instance.sop_instance_uid == uid).values(row)
+                )
+
+    def held(self, sop_instance_uid: str) -> Path | None:
+        """Path of the instance's file, None where it is not indexed."""
+        with self._database.read() as session:
+            path = session.scalar(
+                select(Instance.path).where(Instance.sop_instance_uid == sop_instance_uid)
+            )
+        return None if path is None else Path(path)
+
+    def paths(self) -> set[Path]:
+        """Paths of all indexed files."""
+        with self._database.read() as session:
+            return {Path(path) for path in session.scalars(select(Instance.path))}
+
+    def _row(self, received: ReceivedInstance) -> dict[str, object]:
+        row = asdict(received.header)
+        image = received.header.sop_class_uid in self._image_classes
+        row.update(
+            path=str(received.path),
+            size=received.size,
+            calling_ae=received.calling_ae,
+            called_ae=received.called_ae,
+            received_at=time.time(),
+            state=InstanceState.HELD if image else InstanceState.RECEIVED,
+            reason=None,
+        )
+        return row
+
+
+def paths_of(session: Session, sop_instance_uids: Sequence[str]) -> list[Path]:
+    """Paths of the instances, in the order asked for.
+
+    Raises
+    ------
+    KeyError
+        With the first UID that is not indexed.
+    """
+    found: dict[str, str] = {}
+    for chunk in _chunks(sop_instance_uids, 500):
+        rows = session.execute(
+            select(Instance.sop_instance_uid, Instance.path).where(
+                Instance.sop_instance_uid.in_(chunk)
+            )
+        )
+        found.update((uid, path) for uid, path in rows)
+    return [Path(found[uid]) for uid in sop_instance_uids]
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,48 @@
+"""The states that rows pass through. Each step ends in one of them, so a crash resumes there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class InstanceState(StrEnum):
+    """Of a received instance."""
+
+    HELD = "held"
+    """An image, or an object that no reader takes marks from: kept, joined when asked for."""
+    RECEIVED = "received"
+    """An object that may hold marks, not yet read."""
+    EXAMINED = "examined"
+    """Read: its marks and refusals are rows."""
+
+
+class LesionState(StrEnum):
+    """Of one thing to segment."""
+
+    WAITING = "waiting"
+    """Slices are missing, or may still come; `reason` says which."""
+    READY = "ready"
+    """Joined to its slices; a worker may take it."""
+    SEGMENTED = "segmented"
+    """The soft mask is on disk."""
+    PUBLISHED = "published"
+    """The result objects are on disk, and every destination has a delivery."""
+    REFUSED = "refused"
+    """Cannot be processed; `reason` says why."""
+    FAILED = "failed"
+    """Processing broke as often as it is allowed to; `reason` says how."""
+
+
+class DeliveryState(StrEnum):
+    """Of one object on its way to one destination."""
+
+    QUEUED = "queued"
+    """Not yet sent, or to be sent again at `due_at`."""
+    SENT = "sent"
+    """Sent, but the peer's answer never came; it is sent again."""
+    ACCEPTED = "accepted"
+    """The peer answered with success or a warning."""
+    REFUSED = "refused"
+    """The peer said no for good; `peer_words` holds its answer. A dead letter."""
+    EXHAUSTED = "exhausted"
+    """Repeated as often as allowed without an acceptance. A dead letter."""

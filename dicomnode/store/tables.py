@@ -1,0 +1,182 @@
+"""The tables. Times are seconds since 1970 (UTC), so that they compare on every database."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from dicomnode.store.states import DeliveryState, InstanceState, LesionState
+
+
+class Base(DeclarativeBase):
+    """Of all tables; constraint names are fixed, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _state(kind: type[StrEnum]) -> Enum:
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+_UID = String(64)
+
+
+class Instance(Base):
+    """One received SOP instance."""
+
+    __tablename__ = "instance"
+
+    sop_instance_uid: Mapped[str] = mapped_column(_UID, primary_key=True)
+    sop_class_uid: Mapped[str] = mapped_column(_UID)
+    study_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    series_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    transfer_syntax_uid: Mapped[str] = mapped_column(_UID)
+    modality: Mapped[str] = mapped_column(Text)
+    body_part: Mapped[str] = mapped_column(Text)
+    study_description: Mapped[str] = mapped_column(Text)
+    series_description: Mapped[str] = mapped_column(Text)
+    image_type: Mapped[list[str]] = mapped_column(JSON)
+    instance_number: Mapped[int | None]
+    acquisition_number: Mapped[int | None]
+    frame_of_reference_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    number_of_frames: Mapped[int | None]
+    image_position: Mapped[list[float] | None] = mapped_column(JSON)
+    image_orientation: Mapped[list[float] | None] = mapped_column(JSON)
+    pixel_spacing: Mapped[list[float] | None] = mapped_column(JSON)
+    slice_thickness: Mapped[float | None]
+    calling_ae: Mapped[str] = mapped_column(Text)
+    called_ae: Mapped[str] = mapped_column(Text)
+    path: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[float] = mapped_column(default=time.time)
+    state: Mapped[InstanceState] = mapped_column(_state(InstanceState))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index(None, "state"),)
+
+
+class Lesion(Base):
+    """One thing to segment, from the mark to the published result."""
+
+    __tablename__ = "lesion"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mark_key: Mapped[str] = mapped_column(String(64), unique=True)
+    """Identity of the mark (`RecistMark.key`): the same mark never becomes two lesions."""
+    mark: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """The mark, as `dicomnode.marks.serialised` writes it."""
+    source_sop_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    """The object that brought the mark first."""
+    key_sop_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    """The slice that the mark was drawn on; None until a mark in space has found it."""
+    frame_of_reference_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    study_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    series_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    """The CT, once the slice is here."""
+    slices: Mapped[list[str] | None] = mapped_column(JSON)
+    """SOP Instance UIDs of the volume's slices, in order along the normal."""
+    long_axis: Mapped[list[list[float]] | None] = mapped_column(JSON)
+    short_axis: Mapped[list[list[float]] | None] = mapped_column(JSON)
+    """End points in LPS, mm."""
+    rule: Mapped[str | None] = mapped_column(Text)
+    method: Mapped[str | None] = mapped_column(String(64))
+    parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    destinations: Mapped[list[str] | None] = mapped_column(JSON)
+    state: Mapped[LesionState] = mapped_column(_state(LesionState), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Failed ones, of the step that comes next."""
+    lease_until: Mapped[float | None]
+    leased_by: Mapped[str | None] = mapped_column(Text)
+    """Until when, and which node, works at it; a lease that has run out binds nobody."""
+    soft_mask_path: Mapped[str | None] = mapped_column(Text)
+    volume_ml: Mapped[float | None]
+    seconds: Mapped[float | None]
+    """Of computing, in the worker."""
+    created_at: Mapped[float] = mapped_column(default=time.time)
+    changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+    results: Mapped[list[Result]] = relationship(back_populates="lesion")
+
+
+class Finding(Base):
+    """One item that a reader found in an object: a mark, or something it could not use."""
+
+    __tablename__ = "finding"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_sop_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    item: Mapped[str] = mapped_column(String(64))
+    lesion_id: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it was refused; None where it became a lesion, or is one already."""
+
+
+class Result(Base):
+    """One object that the node made of a lesion."""
+
+    __tablename__ = "result"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    sop_class_uid: Mapped[str] = mapped_column(_UID)
+    sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
+    path: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[float] = mapped_column(default=time.time)
+
+    lesion: Mapped[Lesion] = relationship(back_populates="results")
+    deliveries: Mapped[list[Delivery]] = relationship(back_populates="result")
+
+
+class Delivery(Base):
+    """One result on its way to one destination."""
+
+    __tablename__ = "delivery"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("result.id"), index=True)
+    destination: Mapped[str] = mapped_column(Text)
+    state: Mapped[DeliveryState] = mapped_column(_state(DeliveryState), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[float] = mapped_column(default=time.time, index=True)
+    status: Mapped[int | None]
+    """The peer's last C-STORE status."""
+    peer_words: Mapped[str | None] = mapped_column(Text)
+    """What the peer or the network said last."""
+    changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+    result: Mapped[Result] = relationship(back_populates="deliveries")
+
+    __table_args__ = (UniqueConstraint("result_id", "destination"),)

@@ -1,0 +1,95 @@
+"""A wrong configuration stops the start with the line and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicomnode.settings import SettingsError, load_settings
+from dicomnode.toml_lines import line_of
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """
+[store]
+path = "/tmp/somewhere"
+
+[[destinations]]
+name = "pacs"
+ae_title = "PACS"
+host = "pacs.example.org"
+port = 104
+
+[[rules]]
+name = "all"
+destinations = ["pacs"]
+"""
+
+
+def load(tmp_path: Path, text: str):
+    path = tmp_path / "node.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def test_every_example_configuration_loads():
+    examples = sorted((ROOT / "config").glob("*.toml"))
+    assert examples
+    for example in examples:
+        assert load_settings(example).rules
+
+
+def test_a_file_gives_its_values_and_defaults_the_rest(tmp_path):
+    settings = load(tmp_path, GOOD)
+    assert settings.destination("pacs").port == 104
+    assert settings.listen.port == 11112
+    assert settings.store.url == "sqlite:////tmp/somewhere/node.sqlite"
+
+
+def test_the_environment_wins(tmp_path, monkeypatch):
+    monkeypatch.setenv("DICOMNODE_LISTEN__PORT", "4242")
+    settings = load(tmp_path, GOOD + "\n[listen]\nport = 99\nae_title = 'NODE'\n")
+    assert settings.listen.port == 4242
+    assert settings.listen.ae_title == "NODE"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "reason"),
+    [
+        ("port = 104", "port = 70000", 9, "less than or equal to 65535"),
+        ("port = 104", "prot = 104", 9, "Extra inputs are not permitted"),
+        ('ae_title = "PACS"', 'ae_title = "A TITLE THAT IS TOO LONG"', 7, "at most 16 characters"),
+        ('name = "all"', 'name = "all"\nmethod = "magic"', 13, "no method 'magic'"),
+        ('name = "all"', 'name = "all"\nparameters = {colour = 1}', 11, "colour"),
+        ('["pacs"]', '["nowhere"]', 1, "the destination 'nowhere'; known are 'pacs'"),
+        ('name = "all"', 'name = "all"\nmatch = {mark_sop_class = "Nonsense"}', 13, "Nonsense"),
+        ('path = "/tmp/somewhere"', "path = ", 3, "Invalid value"),
+    ],
+)
+def test_an_error_names_line_and_reason(tmp_path, before, after, line, reason):
+    assert before in GOOD
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, GOOD.replace(before, after))
+    assert reason in str(caught.value)
+    assert f":{line}:" in str(caught.value) or f"line {line}" in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_two_of_one_name_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="two rules are named 'all'"):
+        load(tmp_path, GOOD + '\n[[rules]]\nname = "all"\n')
+
+
+def test_lines_are_found_in_nested_arrays_of_tables():
+    text = "[[a]]\nx = 1\n[[a.b]]\ny = 2\n[[a]]\n[[a.b]]\ny = 3\n[a.c]\nz.w = 4\n"
+    assert line_of(("a", 0, "x"), text) == 2
+    assert line_of(("a", 0, "b", 0, "y"), text) == 4
+    assert line_of(("a", 1, "b", 0, "y"), text) == 7
+    assert line_of(("a", 1, "c", "z", "w"), text) == 9
+    assert line_of(("a", 1, "nowhere"), text) == 5
+    assert line_of(("nowhere",), text) is None
