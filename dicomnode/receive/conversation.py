@@ -1,0 +1,319 @@
+"""What is said on one association: C-ECHO and C-STORE (PS3.4 Annexes A and B)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from dicomnode.receive.command_sets import (
+    C_CANCEL_RQ,
+    C_ECHO_RQ,
+    C_STORE_RQ,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+    UNRECOGNISED_OPERATION,
+    InvalidCommandSet,
+    Request,
+    decode_request,
+    encode_response,
+)
+from dicomnode.receive.header import (
+    CANNOT_UNDERSTAND,
+    DOES_NOT_MATCH_SOP_CLASS,
+    FileBytes,
+    InvalidInstance,
+    read_data_set,
+)
+from dicomnode.receive.part10 import file_head
+from dicomnode.receive.sop_classes import STORAGE_CLASSES, VERIFICATION
+from dicomnode.receive.upper_layer import (
+    INVALID_PARAMETER,
+    NOT_SPECIFIED,
+    AcceptorConnection,
+    Context,
+    Fragment,
+    ProtocolError,
+)
+from dicomnode.store.files import FileStore, PartFile, StorageError
+from dicomnode.store.received import ReceivedInstance
+from dicomnode.store.uid import is_valid_uid
+
+logger = logging.getLogger(__name__)
+
+_MAX_COMMAND_SET = 2**16
+
+
+class Index(Protocol):
+    """What must know an instance before its sender is told of success."""
+
+    def add(self, received: ReceivedInstance) -> None:
+        """Record the instance durably, or raise."""
+
+    def held(self, sop_instance_uid: str) -> Path | None:
+        """Return the file recorded for an instance, None where there is none."""
+
+
+class Refused(Exception):
+    """A request that is answered with a failure.
+
+    Attributes
+    ----------
+    status : int
+        PS3.7 Annex C or PS3.4 B.2.3.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Conversation:
+    """Answers the requests of one association, one after the other.
+
+    Parameters
+    ----------
+    connection : AcceptorConnection
+    contexts : dict
+        Accepted presentation contexts by id.
+    calling_ae, called_ae : str
+    store : FileStore
+    index : Index
+    max_object_bytes : int
+        A data set that grows beyond this aborts the association.
+    on_stored : callable, optional
+        Called after the sender was told of success.
+    busy : callable
+        Called with True when a request begins and with False once it is answered; may raise
+        to end the association.
+    """
+
+    def __init__(
+        self,
+        connection: AcceptorConnection,
+        contexts: dict[int, Context],
+        calling_ae: str,
+        called_ae: str,
+        store: FileStore,
+        index: Index,
+        max_object_bytes: int,
+        on_stored: Callable[[ReceivedInstance], object] | None,
+        busy: Callable[[bool], None],
+    ) -> None:
+        self._connection = connection
+        self._contexts = contexts
+        self._calling_ae = calling_ae
+        self._called_ae = called_ae
+        self._store = store
+        self._index = index
+        self._max_object_bytes = max_object_bytes
+        self._on_stored = on_stored
+        self._busy = busy
+
+        self._command = bytearray()
+        self._context_id: int | None = None
+        self._incoming: _IncomingDataSet | None = None
+
+    def run(self) -> None:
+        """Answer until the peer releases the association.
+
+        Raises
+        ------
+        ProtocolError, ConnectionEnded
+            Whatever was being received is discarded.
+        """
+        try:
+            for fragment in self._connection.fragments():
+                self._receive(fragment)
+        finally:
+            if self._incoming is not None:
+                self._incoming.discard()
+                logger.warning("instance.incomplete calling=%s", self._calling_ae)
+
+    def _receive(self, fragment: Fragment) -> None:
+        # PS3.8 Annex E: one message is on one context, its command before its data set.
+        if self._context_id is None:
+            if fragment.context_id not in self._contexts:
+                raise ProtocolError(
+                    INVALID_PARAMETER, f"presentation context {fragment.context_id} not accepted"
+                )
+            self._context_id = fragment.context_id
+            self._busy(True)
+        elif fragment.context_id != self._context_id:
+            raise ProtocolError(INVALID_PARAMETER, "presentation context changed in a message")
+        if fragment.is_command != (self._incoming is None):
+            raise ProtocolError(INVALID_PARAMETER, "command and data set out of order")
+        if fragment.is_command:
+            self._receive_command(fragment)
+        else:
+            self._receive_data(fragment)
+
+    def _receive_command(self, fragment: Fragment) -> None:
+        self._command += fragment.data
+        if len(self._command) > _MAX_COMMAND_SET:
+            raise ProtocolError(INVALID_PARAMETER, f"command set over {_MAX_COMMAND_SET} bytes")
+        if not fragment.is_last:
+            return
+        try:
+            request = decode_request(bytes(self._command))
+        except InvalidCommandSet as error:
+            raise ProtocolError(INVALID_PARAMETER, f"command set: {error}") from error
+        self._command.clear()
+        if request.has_data_set:
+            self._incoming = self._begin(request)
+        else:
+            self._finish(request, None)
+
+    def _receive_data(self, fragment: Fragment) -> None:
+        incoming = self._incoming
+        assert incoming is not None
+        if incoming.size + len(fragment.data) > self._max_object_bytes:
+            # There is no answer that makes a sender stop; an abort does.
+            raise ProtocolError(
+                NOT_SPECIFIED, f"a data set of more than {self._max_object_bytes} bytes"
+            )
+        incoming.write(fragment.data)
+        if fragment.is_last:
+            self._incoming = None
+            self._finish(incoming.request, incoming)
+
+    # -- one message
+
+    def _begin(self, request: Request) -> _IncomingDataSet:
+        """Open a file for the data set that follows, or note why it will be refused."""
+        incoming = _IncomingDataSet(request)
+        context = self._contexts[self._context_id]
+        try:
+            _check_request(request, context)
+            incoming.part = self._store.begin(
+                file_head(
+                    request.sop_class_uid,
+                    request.sop_instance_uid,
+                    context.transfer_syntax,
+                    self._calling_ae,
+                )
+            )
+        except Refused as refused:
+            incoming.refused = refused
+        except StorageError as error:
+            incoming.refused = _out_of_resources(error)
+        return incoming
+
+    def _finish(self, request: Request, incoming: _IncomingDataSet | None) -> None:
+        received = None
+        status, comment = SUCCESS, ""
+        try:
+            if request.command == C_STORE_RQ:
+                received = self._store_instance(request, incoming)
+            elif request.command != C_ECHO_RQ:
+                raise Refused(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served")
+        except Refused as refused:
+            status, comment = refused.status, refused.reason
+            logger.warning(
+                "instance.refused status=0x%04X sop=%s calling=%s reason=%s",
+                status,
+                request.sop_instance_uid if is_valid_uid(request.sop_instance_uid) else "invalid",
+                self._calling_ae,
+                comment,
+            )
+        finally:
+            if incoming is not None:
+                incoming.discard()
+            context_id, self._context_id = self._context_id, None
+        # Nothing is ever in progress that could be cancelled, and C-CANCEL has no answer.
+        if request.command != C_CANCEL_RQ:
+            self._connection.send_command(context_id, encode_response(request, status, comment))
+        if received is not None and self._on_stored is not None:
+            try:
+                self._on_stored(received)
+            except Exception:
+                # The instance is safe and acknowledged; what follows from it is resumed from
+                # the index.
+                logger.exception("instance.followup_failed sop=%s", request.sop_instance_uid)
+        self._busy(False)
+
+    def _store_instance(
+        self, request: Request, incoming: _IncomingDataSet | None
+    ) -> ReceivedInstance | None:
+        """Validate, make durable and index; None where exactly this was held already."""
+        if incoming is None:
+            raise Refused(CANNOT_UNDERSTAND, "C-STORE without a data set")
+        if incoming.refused is not None:
+            raise incoming.refused
+        part = incoming.part
+        assert part is not None
+        context = self._contexts[self._context_id]
+        try:
+            header = read_data_set(
+                FileBytes(part.fileno(), part.data_offset, part.size),
+                context.transfer_syntax,
+                sop_class_uid=request.sop_class_uid,
+                sop_instance_uid=request.sop_instance_uid,
+            )
+        except InvalidInstance as error:
+            raise Refused(error.status, error.reason) from error
+        except OSError as error:
+            raise _out_of_resources(error) from error
+        try:
+            stored = part.keep(
+                header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid
+            )
+        except StorageError as error:
+            raise _out_of_resources(error) from error
+        received = ReceivedInstance(
+            stored.path, stored.size, header, self._calling_ae, self._called_ae
+        )
+        try:
+            if not stored.written and self._index.held(header.sop_instance_uid) == stored.path:
+                logger.info("instance.held_already sop=%s", header.sop_instance_uid)
+                return None
+            self._index.add(received)
+        except Exception as error:
+            # The file stays: it is whole, and a repeat or the next start finds and indexes it.
+            logger.exception("index.failed sop=%s", header.sop_instance_uid)
+            raise Refused(OUT_OF_RESOURCES, "the index does not take the instance") from error
+        logger.info("instance.stored sop=%s bytes=%d", header.sop_instance_uid, stored.size)
+        return received
+
+
+class _IncomingDataSet:
+    """A data set on its way into a file; once refused, the rest is only counted."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.size = 0
+        self.part: PartFile | None = None
+        self.refused: Refused | None = None
+
+    def write(self, data: memoryview) -> None:
+        self.size += len(data)
+        if self.part is None or self.refused is not None:
+            return
+        try:
+            self.part.write(data)
+        except StorageError as error:
+            self.refused = _out_of_resources(error)
+            self.discard()
+
+    def discard(self) -> None:
+        if self.part is not None:
+            self.part.discard()
+
+
+def _check_request(request: Request, context: Context) -> None:
+    if request.command != C_STORE_RQ:
+        raise Refused(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served")
+    if request.sop_class_uid not in STORAGE_CLASSES or context.abstract_syntax == VERIFICATION:
+        raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not one that the node stores")
+    if request.sop_class_uid != context.abstract_syntax:
+        raise Refused(DOES_NOT_MATCH_SOP_CLASS, "SOP class differs from the negotiated one")
+    if not is_valid_uid(request.sop_instance_uid):
+        raise Refused(DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Instance UID is not a UID")
+
+
+def _out_of_resources(error: OSError) -> Refused:
+    logger.error("storage.failed %s", error)
+    return Refused(OUT_OF_RESOURCES, error.strerror or "cannot write")

@@ -1,0 +1,52 @@
+"""What the node accepts: SOP classes, and the transfer syntaxes of each."""
+
+from __future__ import annotations
+
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+IMPLICIT_VR_LE = "1.2.840.10008.1.2"
+EXPLICIT_VR_LE = "1.2.840.10008.1.2.1"
+
+# Ours to choose where a peer offers several for one context: the first of these wins.
+UNCOMPRESSED = (EXPLICIT_VR_LE, IMPLICIT_VR_LE)
+LOSSLESS = tuple(
+    str(uid)
+    for uid in (JPEGLSLossless, JPEGLosslessSV1, JPEGLossless, JPEG2000Lossless, RLELossless)
+)
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+IMAGE_CLASSES = frozenset(
+    _STORAGE + end
+    for end in (
+        "2",  # CT Image
+        "2.1",  # Enhanced CT Image
+        "2.2",  # Legacy Converted Enhanced CT Image
+        "66.4",  # Segmentation
+    )
+)
+OBJECT_CLASSES = frozenset(
+    _STORAGE + end
+    for end in (
+        "11.1",  # Grayscale Softcopy Presentation State
+        "88.22",  # Enhanced SR
+        "88.33",  # Comprehensive SR
+        "88.34",  # Comprehensive 3D SR
+        "88.35",  # Extensible SR
+        "88.59",  # Key Object Selection Document
+        "481.3",  # RT Structure Set
+    )
+)
+STORAGE_CLASSES = IMAGE_CLASSES | OBJECT_CLASSES
+
+
+def transfer_syntaxes(sop_class_uid: str) -> tuple[str, ...]:
+    """Return the transfer syntaxes accepted for a SOP class, the preferred one first."""
+    return UNCOMPRESSED + LOSSLESS if sop_class_uid in IMAGE_CLASSES else UNCOMPRESSED

@@ -1,0 +1,322 @@
+"""The DICOM upper layer (PS3.8) on one accepted connection, as the acceptor.
+
+pynetdicom encodes, decodes and negotiates associations. The connection itself is read by one
+blocking thread: pynetdicom's two polling threads for each association cost most of the time of a
+transfer, and cost time when nothing happens; they also read whatever length a PDU announces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
+
+# PS3.8 9.3: PDU types
+_ASSOCIATE_RQ, _DATA_TF, _RELEASE_RQ, _ABORT = 0x01, 0x04, 0x05, 0x07
+_RELEASE_RP_PDU = b"\x06\0\0\0\0\x04\0\0\0\0"
+
+# PS3.8 Table 9-26: why the service provider aborts
+UNRECOGNISED_PDU, UNEXPECTED_PDU, INVALID_PARAMETER, NOT_SPECIFIED = 1, 2, 6, 0
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+# 128 presentation contexts with 30 transfer syntaxes each are less than this.
+_MAX_ASSOCIATE_PDU = 2**19
+
+_PDU_HEAD = struct.Struct(">BxL")
+_PDV_HEAD = struct.Struct(">LBB")
+_TIMEVAL = struct.Struct("ll")
+
+
+class ConnectionEnded(Exception):
+    """The peer closed or aborted; there is nobody left to answer."""
+
+
+class ProtocolError(Exception):
+    """The peer broke PS3.8 or stalled; the connection is to be aborted.
+
+    Attributes
+    ----------
+    reason : int
+        PS3.8 Table 9-26.
+    """
+
+    def __init__(self, reason: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A-ASSOCIATE-RJ: result, source and diagnostic of PS3.8 Table 9-21."""
+
+    result: int
+    source: int
+    diagnostic: int
+
+
+APPLICATION_CONTEXT_NOT_SUPPORTED = Rejection(1, 1, 2)
+CALLING_AE_NOT_RECOGNISED = Rejection(1, 1, 3)
+CALLED_AE_NOT_RECOGNISED = Rejection(1, 1, 7)
+PROTOCOL_VERSION_NOT_SUPPORTED = Rejection(1, 2, 2)
+LOCAL_LIMIT_EXCEEDED = Rejection(2, 3, 2)
+
+
+@dataclass(frozen=True)
+class Context:
+    """An accepted presentation context."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One PDV (PS3.8 9.3.5.1, Annex E); `data` is valid until the next PDU is read."""
+
+    context_id: int
+    is_command: bool
+    is_last: bool
+    data: memoryview
+
+
+class AcceptorConnection:
+    """One connection, from TCP accept to close.
+
+    Parameters
+    ----------
+    connection : socket.socket
+        Accepted and blocking.
+    max_pdu : int
+        Longest P-DATA-TF that the peer may send, told to it in the negotiation.
+    timeout_s : float
+        How long the peer may be silent, and how long one PDU may take to arrive.
+    """
+
+    def __init__(self, connection: socket.socket, max_pdu: int, timeout_s: float) -> None:
+        self._socket = connection
+        self._max_pdu = max_pdu
+        self._timeout_s = timeout_s
+        self._buffer = memoryview(bytearray(max_pdu))
+        self._peer_max_pdu = 0
+        # A kernel time-out instead of settimeout(): the socket stays blocking, so that
+        # MSG_WAITALL fetches a whole PDU in one call.
+        timeout = _TIMEVAL.pack(int(timeout_s), int(timeout_s % 1 * 1e6))
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # Each answer is one small packet that the sender waits for.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            raise ConnectionEnded(f"connection lost ({type(error).__name__})") from error
+
+    # -- association establishment
+
+    def read_associate_request(self) -> A_ASSOCIATE:
+        """Read the A-ASSOCIATE-RQ.
+
+        Raises
+        ------
+        ProtocolError, ConnectionEnded
+        """
+        kind, length, deadline = self._read_head()
+        if kind != _ASSOCIATE_RQ:
+            raise ProtocolError(UNEXPECTED_PDU, f"PDU type 0x{kind:02X} before an association")
+        if not 68 <= length <= _MAX_ASSOCIATE_PDU:
+            raise ProtocolError(INVALID_PARAMETER, f"A-ASSOCIATE-RQ of {length} bytes")
+        body = memoryview(bytearray(length))
+        self._receive(body, deadline)
+        try:
+            pdu = A_ASSOCIATE_RQ()
+            pdu.decode(_PDU_HEAD.pack(kind, length) + bytes(body))
+            request = pdu.to_primitive()
+            self._peer_max_pdu = request.maximum_length_received or 0
+        except Exception as error:  # whatever a decoder raises on bytes from the network
+            raise ProtocolError(
+                INVALID_PARAMETER, f"A-ASSOCIATE-RQ not understood ({type(error).__name__})"
+            ) from error
+        if not pdu.protocol_version & 1:
+            self.reject(request, PROTOCOL_VERSION_NOT_SUPPORTED)
+            raise ConnectionEnded("protocol version not supported")
+        if request.application_context_name != _APPLICATION_CONTEXT:
+            self.reject(request, APPLICATION_CONTEXT_NOT_SUPPORTED)
+            raise ConnectionEnded("application context not supported")
+        return request
+
+    def reject(self, request: A_ASSOCIATE, rejection: Rejection) -> None:
+        """Send A-ASSOCIATE-RJ and give the peer time to close (PS3.8 9.2.3, Sta13)."""
+        answer = A_ASSOCIATE()
+        answer.result = rejection.result
+        answer.result_source = rejection.source
+        answer.diagnostic = rejection.diagnostic
+        self._send(A_ASSOCIATE_RJ(answer).encode())
+        self._await_close()
+
+    def accept(
+        self, request: A_ASSOCIATE, supported: list[PresentationContext]
+    ) -> dict[int, Context]:
+        """Negotiate presentation contexts and send A-ASSOCIATE-AC.
+
+        Returns
+        -------
+        dict
+            Accepted contexts by their id.
+        """
+        results, _ = negotiate_as_acceptor(
+            request.presentation_context_definition_list, supported, {}
+        )
+        answer = A_ASSOCIATE()
+        answer.application_context_name = _APPLICATION_CONTEXT
+        answer.calling_ae_title = request.calling_ae_title
+        answer.called_ae_title = request.called_ae_title
+        answer.result = 0
+        answer.result_source = 1
+        answer.presentation_context_definition_results_list = results
+        maximum = MaximumLengthNotification()
+        maximum.maximum_length_received = self._max_pdu
+        implementation = ImplementationClassUIDNotification()
+        implementation.implementation_class_uid = PYNETDICOM_IMPLEMENTATION_UID
+        version = ImplementationVersionNameNotification()
+        version.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
+        answer.user_information = [maximum, implementation, version]
+        self._send(A_ASSOCIATE_AC(answer).encode())
+        return {
+            context.context_id: Context(
+                str(context.abstract_syntax), str(context.transfer_syntax[0])
+            )
+            for context in results
+            if context.result == 0
+        }
+
+    # -- data transfer
+
+    def fragments(self) -> Iterator[Fragment]:
+        """Yield PDVs until the peer releases the association, which is answered.
+
+        Raises
+        ------
+        ProtocolError, ConnectionEnded
+        """
+        buffer = self._buffer
+        while True:
+            kind, length, deadline = self._read_head()
+            if kind == _DATA_TF:
+                # PS3.8 D.1: the peer was told this limit.
+                if not 6 <= length <= self._max_pdu:
+                    raise ProtocolError(
+                        INVALID_PARAMETER,
+                        f"P-DATA-TF of {length} bytes, at most {self._max_pdu} were agreed",
+                    )
+                pdu = buffer[:length]
+                self._receive(pdu, deadline)
+                yield from _fragments_of(pdu)
+            elif kind == _RELEASE_RQ and length == 4:
+                self._receive(buffer[:4], deadline)
+                return
+            elif kind == _ABORT:
+                raise ConnectionEnded("aborted by the peer")
+            elif 1 <= kind <= 7:
+                raise ProtocolError(UNEXPECTED_PDU, f"PDU type 0x{kind:02X} in an association")
+            else:
+                raise ProtocolError(UNRECOGNISED_PDU, f"PDU type 0x{kind:02X}")
+
+    def confirm_release(self) -> None:
+        """Answer the release and give the peer time to close."""
+        self._send(_RELEASE_RP_PDU)
+        self._await_close()
+
+    def send_command(self, context_id: int, command_set: bytes) -> None:
+        """Send a command set in as many P-DATA-TF as the peer's limit asks for.
+
+        Raises
+        ------
+        ConnectionEnded
+        """
+        room = self._peer_max_pdu - 6 if self._peer_max_pdu > 6 else len(command_set)
+        pdus = []
+        for at in range(0, len(command_set), room):
+            part = command_set[at : at + room]
+            control = 0x03 if at + room >= len(command_set) else 0x01
+            pdus.append(_PDU_HEAD.pack(_DATA_TF, len(part) + 6))
+            pdus.append(_PDV_HEAD.pack(len(part) + 2, context_id, control))
+            pdus.append(part)
+        self._send(b"".join(pdus))
+
+    def abort(self, reason: int) -> None:
+        """Send A-ABORT as the service provider; the peer may be gone already."""
+        with contextlib.suppress(OSError):
+            # Must not wait for a peer that does not read.
+            self._socket.send(b"\x07\0\0\0\0\x04\0\0\x02" + bytes([reason]), socket.MSG_DONTWAIT)
+
+    # -- bytes
+
+    def _read_head(self) -> tuple[int, int, float]:
+        """Read a PDU's type and length; also by when the rest must have arrived."""
+        head = memoryview(bytearray(6))
+        # An idle peer may be silent for the whole time-out, and then has as long again.
+        self._receive(head, time.monotonic() + 2 * self._timeout_s)
+        kind, length = _PDU_HEAD.unpack(head)
+        return kind, length, time.monotonic() + self._timeout_s
+
+    def _receive(self, into: memoryview, deadline: float) -> None:
+        """Fill `into`.
+
+        A peer that sends a byte now and then would never meet the kernel's time-out; the deadline
+        for the whole PDU ends that.
+        """
+        got = 0
+        while got < len(into):
+            try:
+                count = self._socket.recv_into(into[got:], 0, socket.MSG_WAITALL)
+            except (BlockingIOError, TimeoutError):
+                raise ProtocolError(
+                    NOT_SPECIFIED, f"nothing received for {self._timeout_s:g} s"
+                ) from None
+            except OSError as error:
+                raise ConnectionEnded(f"connection lost ({type(error).__name__})") from error
+            if count == 0:
+                raise ConnectionEnded("closed by the peer without release")
+            got += count
+            if got < len(into) and time.monotonic() > deadline:
+                raise ProtocolError(NOT_SPECIFIED, f"a PDU took longer than {self._timeout_s:g} s")
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise ConnectionEnded(f"cannot send ({type(error).__name__})") from error
+
+    def _await_close(self) -> None:
+        # The requestor closes after a release or a rejection (PS3.8 9.2.3, Sta13 and ARTIM).
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
+            self._socket.recv_into(self._buffer[:1024])
+
+
+def _fragments_of(pdu: memoryview) -> Iterator[Fragment]:
+    at, end = 0, len(pdu)
+    while at < end:
+        if end - at < 6:
+            raise ProtocolError(INVALID_PARAMETER, f"{end - at} bytes where a PDV should start")
+        length, context_id, control = _PDV_HEAD.unpack_from(pdu, at)
+        if not 2 <= length <= end - at - 4:
+            raise ProtocolError(
+                INVALID_PARAMETER, f"a PDV of {length} bytes, {end - at - 4} are left"
+            )
+        data = pdu[at + 6 : at + 4 + length]
+        yield Fragment(context_id, bool(control & 1), bool(control & 2), data)
+        at += 4 + length
