@@ -1,6 +1,6 @@
 """Native 3D GrabCut from a RECIST mark."""
 
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
-from pipelines.grabcut.grabcut import LIMIT, Cut, grabcut
+from pipelines.grabcut.grabcut import Cut, grabcut
 
-__all__ = ["LIMIT", "Cut", "RecistEllipsoid", "grabcut"]
+__all__ = ["Cut", "RecistEllipsoid", "grabcut"]

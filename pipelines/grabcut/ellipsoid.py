@@ -97,6 +97,11 @@ class RecistEllipsoid:
         return float(4 / 3 * np.pi * np.prod((self.positive + self.negative) / 2))
 
     @property
+    def size_mm(self) -> float:
+        """Radius of the ball of the same volume."""
+        return float((self.volume_mm3 * 3 / (4 * np.pi)) ** (1 / 3))
+
+    @property
     def long_mm(self) -> float:
         """Its extent along the long axis."""
         return float(self.positive[0] + self.negative[0])

@@ -18,8 +18,8 @@ from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.mixture import Mixture
 from pipelines.grabcut.opinion import Levels, opinion
 
-LIMIT = 1.4
-"""Elliptic radius beyond which nothing is lesion."""
+_LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
+"""Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
 
 _NOISE_HU = 40.0
 _MIXTURE_CLIP = 2.0
@@ -127,13 +127,14 @@ def grabcut(
     radius = ellipsoid.radius(image.shape, spacing, offset)
     centre = ellipsoid.centre / np.asarray(spacing) - np.asarray(offset)
     levels = Levels.measure(image, radius)
-    prior = opinion(image, spacing, radius, centre)
-    allowed = radius < LIMIT
+    prior = opinion(image, spacing, radius, centre, ellipsoid.size_mm)
+    limit = float(np.clip(1 + _LIMIT_MM / ellipsoid.size_mm, *_LIMITS))
+    allowed = radius < limit
     fine_shape = image.shape
     factors = _factors(int(allowed.sum()), spacing)
     if max(factors) > 1:
         image, radius, prior = (_blocks(a, factors) for a in (image, radius, prior))
-        allowed = radius < LIMIT
+        allowed = radius < limit
         spacing = tuple(s * f for s, f in zip(spacing, factors, strict=True))
 
     mask = allowed & (prior > 0)
