@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,8 +175,7 @@ def _instance(
     index: int,
     description: CtSeriesDescription,
 ) -> Dataset:
-    dataset = Dataset()
-    dataset.update(shared)
+    dataset = copy.deepcopy(shared)
     dataset.SOPInstanceUID = derive_uid(
         description.seed, "series", description.series_number, "instance", index
     )

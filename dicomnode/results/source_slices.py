@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,7 +84,8 @@ def _readable_elements(source: Dataset) -> dict[BaseTag, DataElement]:
     for tag, _ in source.items():
         if tag < _PIXEL_GROUP and not tag.is_private:
             try:
-                elements[tag] = source[tag]
+                # A copy: setting an attribute of the header changes the element in place.
+                elements[tag] = copy.copy(source[tag])
             except Exception:  # pydicom's converters raise many types on a broken value
                 continue
     return elements

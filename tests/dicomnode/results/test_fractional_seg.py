@@ -1,0 +1,383 @@
+"""What goes into a SEG comes out of it: every alpha, every position, every identifier."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
+from scipy.spatial.transform import Rotation
+
+from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
+from dicomnode.marks.recist_mark import Code, RecistMark
+from dicomnode.results import (
+    EmptyMask,
+    Equipment,
+    MarkSource,
+    SegSettings,
+    UnusableGeometry,
+    derive_uid,
+    fractional_seg,
+    result_uids,
+    to_explicit_le,
+)
+from pipelines.soft_mask import SoftMask
+
+SHAPE = (8, 20, 24)
+EQUIPMENT = Equipment("1.2.3")
+SETTINGS = SegSettings("digest")
+MARK = RecistMark(
+    np.array([[2.0, 3.0], [9.0, 3.0]]),
+    np.array([[5.0, 1.0], [5.0, 6.0]]),
+    source_sop_instance_uid="1.2.5",
+    item="1.1",
+    referenced_sop_instance_uid="1.2.6",
+    tracking_id="T1",
+    tracking_uid="1.2.7",
+    finding=Code("27925004", "SCT", "Nodule"),
+    site=Code("39607008", "SCT", "Lung"),
+)
+SOURCE = MarkSource("1.2.840.10008.5.1.4.1.1.88.34", "1.2.5", "", "1.2.50")
+
+
+def volume(rotation=None, spacing=(2.0, 0.6, 0.8), descending=False, position=(-50, -40, 10)):
+    """HU of zeros; axes slice, row, column along z, y, x unless rotated."""
+    matrix = np.eye(3) if rotation is None else rotation.as_matrix()
+    step = -1 if descending else 1
+    affine = np.eye(4)
+    affine[:3, 0] = matrix[:, 2] * spacing[0] * step
+    affine[:3, 1] = matrix[:, 1] * spacing[1]
+    affine[:3, 2] = matrix[:, 0] * spacing[2]
+    affine[:3, 3] = position
+    return hd.Volume(np.zeros(SHAPE, np.int16), affine, coordinate_system="PATIENT")
+
+
+def soft_mask(ct_volume, alpha, offset) -> SoftMask:
+    crop = tuple(slice(o, o + n) for o, n in zip(offset, alpha.shape, strict=True))
+    grid = ct_volume[crop]
+    return SoftMask(
+        grid.with_array(alpha.astype(np.float32)),
+        grid.with_array(np.ones(alpha.shape, np.uint8)),
+        "closed_form",
+        {"epsilon": 1e-5},
+        offset,
+    )
+
+
+def random_alpha(seed=0, shape=(4, 7, 9)) -> np.ndarray:
+    """Values near 1 everywhere but in an empty first and an empty inner slice."""
+    alpha = np.random.default_rng(seed).random(shape).astype(np.float32)
+    alpha[:, 0, 0] = 1
+    alpha[0] = alpha[2] = 0
+    return alpha
+
+
+@pytest.fixture
+def ct() -> list[Dataset]:
+    return ct_series(volume(), CtSeriesDescription("test_fractional_seg"))
+
+
+@pytest.fixture
+def mask() -> SoftMask:
+    return soft_mask(volume(), random_alpha(), (2, 5, 6))
+
+
+def written(seg: Dataset) -> hd.seg.Segmentation:
+    """The SEG after a trip through a file."""
+    file = io.BytesIO()
+    seg.save_as(file, enforce_file_format=True)
+    file.seek(0)
+    return hd.seg.segread(file)
+
+
+def alpha_by_slice(seg: hd.seg.Segmentation) -> dict[str, np.ndarray]:
+    """Of each source slice its frame, in [0, 1]."""
+    frames = np.atleast_3d(seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)) / 255
+    return {
+        group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID: frame
+        for group, frame in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True)
+    }
+
+
+spacings = st.floats(0.3, 5).map(lambda value: round(value, 4))
+
+
+@given(
+    angles=st.tuples(*[st.floats(-np.pi, np.pi)] * 3),
+    axial=st.booleans(),
+    spacing=st.tuples(spacings, spacings, spacings),
+    descending=st.booleans(),
+    position=st.tuples(*[st.floats(-400, 400)] * 3),
+    seed=st.integers(0, 99),
+    syntax=st.sampled_from([JPEGLSLossless, ExplicitVRLittleEndian]),
+)
+@settings(max_examples=30, deadline=None)
+def test_alpha_and_geometry_survive(angles, axial, spacing, descending, position, seed, syntax):
+    rotation = None if axial else Rotation.from_euler("xyz", angles)
+    ct_volume = volume(rotation, spacing, descending, position)
+    ct = ct_series(ct_volume, CtSeriesDescription("round trip"))
+    alpha, offset = random_alpha(seed), (2, 5, 6)
+    seg = written(
+        fractional_seg(
+            soft_mask(ct_volume, alpha, offset),
+            ct,
+            MARK,
+            replace(SETTINGS, transfer_syntax_uid=syntax),
+            EQUIPMENT,
+        )
+    )
+    # The empty first slice of the crop is left out, the empty one inside is not.
+    expected = np.zeros((3, *SHAPE[1:]), np.float32)
+    expected[:, 5:12, 6:15] = alpha[1:]
+    found = seg.get_volume(combine_segments=False, rescale_fractional=True)
+    array = np.asarray(found.array).reshape(found.array.shape[:3])
+    indices = np.argwhere(np.ones(array.shape, bool))
+    points = indices @ found.affine[:3, :3].T + found.affine[:3, 3]
+    source = ct_volume.affine
+    places = (points - source[:3, 3]) @ np.linalg.inv(source[:3, :3]).T
+    nearest = np.rint(places).astype(int)
+    off_mm = np.linalg.norm((places - nearest) @ source[:3, :3].T, axis=1)
+    assert off_mm.max() < 0.01
+    slices, rows, columns = nearest.T
+    assert set(slices) == {3, 4, 5}
+    errors = np.abs(array.ravel() - expected[slices - 3, rows, columns])
+    assert errors.max() <= 1 / 510 + 1e-6
+
+
+def test_frames_belong_to_their_source_slices(ct, mask):
+    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    alpha = mask.alpha.array
+    assert set(frames) == {ct[i].SOPInstanceUID for i in (3, 4, 5)}
+    for index in (3, 4, 5):
+        crop = frames[ct[index].SOPInstanceUID][5:12, 6:15]
+        np.testing.assert_allclose(crop, alpha[index - 2], atol=1 / 510 + 1e-6)
+
+
+def test_every_slice_has_a_frame_where_the_destination_counts_frames(ct, mask):
+    settings_ = replace(SETTINGS, omit_empty_frames=False)
+    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, settings_, EQUIPMENT)))
+    assert set(frames) == {slice_.SOPInstanceUID for slice_ in ct}
+    assert {uid for uid, frame in frames.items() if frame.any()} == {
+        ct[3].SOPInstanceUID,
+        ct[5].SOPInstanceUID,
+    }
+
+
+def test_only_covered_slices_are_looked_at(ct, mask):
+    for index in (0, 1, 6, 7):
+        ct[index] = Dataset()
+    assert fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT).NumberOfFrames == 3
+
+
+def test_a_leaning_stack_keeps_its_true_positions(mask):
+    leaning = {
+        i: {"ImagePositionPatient": [-50, -40 + 0.7 * i, 10 + 2.0 * i]} for i in range(SHAPE[0])
+    }
+    ct = ct_series(volume(), CtSeriesDescription("tilt"), leaning)
+    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        slice_ = next(s for s in ct if s.SOPInstanceUID == source)
+        np.testing.assert_allclose(
+            group.PlanePositionSequence[0].ImagePositionPatient, slice_.ImagePositionPatient
+        )
+
+
+def test_a_single_frame_states_the_slice_spacing_of_the_ct(ct):
+    alpha = np.zeros((1, 7, 9), np.float32)
+    alpha[0, 3, 3] = 1
+    seg = fractional_seg(soft_mask(volume(), alpha, (2, 5, 6)), ct, MARK, SETTINGS, EQUIPMENT)
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SpacingBetweenSlices == pytest.approx(2.0)
+    assert list(measures.PixelSpacing) == pytest.approx([0.6, 0.8])
+
+
+def test_the_same_input_gives_the_same_uids_and_pixel_bytes(ct, mask):
+    first, second = (fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, SOURCE) for _ in "12")
+    assert first.PixelData == second.PixelData
+
+    def uids(dataset):
+        return [element.value for element in dataset.iterall() if element.VR == "UI"]
+
+    assert uids(first) == uids(second)
+    known = result_uids(
+        MARK.key, ct[0].StudyInstanceUID, ct[0].SeriesInstanceUID, "closed_form", "digest"
+    )
+    assert first.SOPInstanceUID == known.sop_instance_uid
+    assert first.SeriesInstanceUID == known.series_instance_uid
+
+
+def test_another_configuration_is_another_instance_of_the_same_series(ct, mask):
+    first = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    changed = replace(SETTINGS, configuration_digest="other")
+    second = fractional_seg(mask, ct, MARK, changed, EQUIPMENT)
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+    assert first.SeriesInstanceUID == second.SeriesInstanceUID
+    assert first.SeriesNumber == second.SeriesNumber
+
+
+def test_the_series_number_stays_in_its_range(ct, mask):
+    for method in "abcdef":
+        settings_ = replace(SETTINGS, series_number_first=900, series_number_count=3)
+        seg = fractional_seg(replace(mask, method=method), ct, MARK, settings_, EQUIPMENT)
+        assert 900 <= seg.SeriesNumber <= 902
+
+
+def test_the_segment_says_what_it_is_and_who_made_it(ct, mask):
+    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    assert seg.SegmentationType == "FRACTIONAL"
+    assert seg.SegmentationFractionalType == "OCCUPANCY"
+    assert seg.MaximumFractionalValue == 255
+    assert seg.ContentQualification == "RESEARCH"
+    assert "not for diagnosis" in seg.ContentDescription
+    assert "RESEARCH" in seg.SeriesDescription
+    assert seg.SoftwareVersions == "1.2.3"
+    assert any(
+        item.ManufacturerModelName == EQUIPMENT.model_name
+        for item in seg.ContributingEquipmentSequence
+    )
+    (segment,) = seg.SegmentSequence
+    assert segment.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert (segment.TrackingID, segment.TrackingUID) == ("T1", "1.2.7")
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "27925004"
+    assert segment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
+    assert segment.AnatomicRegionSequence[0].CodeValue == "39607008"
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("closed_form", "1.2.3")
+    assert "epsilon=1e-05" in algorithm.AlgorithmParameters
+    assert "configuration=digest" in algorithm.AlgorithmParameters
+
+
+def test_patient_and_study_are_those_of_the_ct(ct, mask):
+    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
+        assert seg[keyword].value == ct[0][keyword].value
+
+
+def test_a_mark_without_tracking_gets_one_that_repeats(ct, mask):
+    mark = replace(MARK, tracking_id=None, tracking_uid=None)
+    segments = [
+        fractional_seg(mask, ct, mark, SETTINGS, EQUIPMENT).SegmentSequence[0] for _ in "12"
+    ]
+    assert segments[0].TrackingUID == segments[1].TrackingUID == derive_uid("tracking", mark.key)
+    assert segments[0].TrackingID == segments[1].TrackingID
+
+
+def test_a_private_finding_becomes_a_lesion(ct, mask):
+    mark = replace(MARK, finding=Code("X", "99EPAD", "Tumor assessment"), site=None)
+    segment = fractional_seg(mask, ct, mark, SETTINGS, EQUIPMENT).SegmentSequence[0]
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "52988006"
+    assert "AnatomicRegionSequence" not in segment
+
+
+@pytest.mark.parametrize("same_study", [True, False])
+def test_the_report_that_held_the_mark_is_referenced(ct, mask, same_study):
+    study = ct[0].StudyInstanceUID if same_study else "1.2.99"
+    source = replace(SOURCE, study_instance_uid=study)
+    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, source)
+    assert seg.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
+    if same_study:
+        series = seg.ReferencedSeriesSequence[-1]
+    else:
+        (other,) = seg.StudiesContainingOtherReferencedInstancesSequence
+        assert other.StudyInstanceUID == "1.2.99"
+        (series,) = other.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == "1.2.50"
+    assert series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
+
+
+def test_sources_may_lack_what_a_result_can_do_without(mask):
+    keywords = ("StudyID", "PatientBirthDate", "PatientSex", "SliceThickness", "Manufacturer")
+    lacking = {i: dict.fromkeys(keywords) for i in range(SHAPE[0])}
+    ct = ct_series(volume(), CtSeriesDescription("lacking"), lacking)
+    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 2
+
+
+def test_sources_are_left_as_they_were(mask):
+    changes = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0.000001], "SpacingBetweenSlices": 9}
+    ct = ct_series(volume(), CtSeriesDescription("kept"), {4: changes, 5: {"SliceThickness": None}})
+    before = [slice_.to_json() for slice_ in ct]
+    fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    assert [slice_.to_json() for slice_ in ct] == before
+
+
+def test_an_empty_mask_is_refused(ct):
+    alpha = np.full((2, 3, 3), 0.001, np.float32)
+    with pytest.raises(EmptyMask):
+        fractional_seg(soft_mask(volume(), alpha, (1, 1, 1)), ct, MARK, SETTINGS, EQUIPMENT)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ImagePositionPatient": [-50, -40, 18.6]}, "not uniform: 1.400 to 2.600 mm"),
+        ({"ImagePositionPatient": [-50, -40, 16]}, "not uniform"),
+        ({"ImagePositionPatient": [-50, -39, 18]}, "shifted"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0.999, 0.0447]}, "different orientations"),
+        ({"PixelSpacing": [0.6, 0.9]}, "different pixel spacings"),
+        ({"Rows": 21}, "different sizes"),
+        ({"ImagePositionPatient": None}, "no ImagePositionPatient"),
+        ({"FrameOfReferenceUID": "1.2.3"}, "FrameOfReferenceUID"),
+        ({"SeriesInstanceUID": "1.2.3"}, "SeriesInstanceUID"),
+    ],
+)
+def test_slices_that_form_no_stack_are_refused(mask, change, words):
+    ct = ct_series(volume(), CtSeriesDescription("faulty"), {4: change})
+    with pytest.raises(UnusableGeometry, match=words):
+        fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+
+
+def test_slices_in_another_order_than_the_mask_are_refused(ct, mask):
+    with pytest.raises(UnusableGeometry, match="from where the mask says"):
+        fractional_seg(mask, ct[::-1], MARK, SETTINGS, EQUIPMENT)
+
+
+@pytest.mark.parametrize("offset", [(6, 5, 6), (-1, 5, 6), (2, 15, 6), (2, 5, 20)])
+def test_a_mask_that_leaves_the_volume_is_refused(ct, mask, offset):
+    with pytest.raises(UnusableGeometry, match="the mask covers"):
+        fractional_seg(replace(mask, offset=offset), ct, MARK, SETTINGS, EQUIPMENT)
+
+
+@pytest.mark.parametrize("offset", [(3, 5, 6), (2, 6, 6), (2, 5, 7)])
+def test_a_mask_one_voxel_off_is_refused(ct, mask, offset):
+    with pytest.raises(UnusableGeometry, match="from where the mask says"):
+        fractional_seg(replace(mask, offset=offset), ct, MARK, SETTINGS, EQUIPMENT)
+
+
+def test_orientations_that_differ_in_the_last_digit_are_one_orientation(mask):
+    change = {4: {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0.000001]}}
+    ct = ct_series(volume(), CtSeriesDescription("jitter"), change)
+    assert fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT).NumberOfFrames == 3
+
+
+def test_jpeg_ls_and_its_transcoding_hold_the_same_pixels(ct, mask):
+    compressed = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    native = fractional_seg(
+        mask, ct, MARK, replace(SETTINGS, transfer_syntax_uid=ExplicitVRLittleEndian), EQUIPMENT
+    )
+    transcoded = to_explicit_le(pydicom.dcmread(_file(compressed)))
+    assert transcoded.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert transcoded.SOPInstanceUID == compressed.SOPInstanceUID
+    assert compressed.file_meta.TransferSyntaxUID == JPEGLSLossless
+    again = pydicom.dcmread(_file(transcoded))
+    assert bytes(again.PixelData) == bytes(native.PixelData)
+
+
+def test_transcoding_needs_to_know_the_present_syntax():
+    with pytest.raises(ValueError, match="no transfer syntax"):
+        to_explicit_le(Dataset())
+
+
+def _file(dataset: Dataset) -> io.BytesIO:
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    file.seek(0)
+    return file
