@@ -23,6 +23,7 @@ from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.results.source_slices import (
     check_geometry,
     check_same_grid,
+    copy_patient_and_study,
     source_headers,
     state_shared_geometry,
 )
@@ -210,11 +211,13 @@ def fractional_seg(
         content_description="Research, not for diagnosis",
         content_creator_name="softmask-node^",
         content_qualification="RESEARCH",
+        specific_character_set="ISO_IR 192",
         series_description=settings.series_description.format(method=mask.method)[:64],
         transfer_syntax_uid=settings.transfer_syntax_uid,
         omit_empty_frames=False,
         contributing_equipment=[_contribution(equipment)],
     )
+    copy_patient_and_study(sources[start], seg)
     _fix_dimension_organization(seg, uids.sop_instance_uid)
     if mark_source is not None:
         _reference_mark(seg, mark_source)

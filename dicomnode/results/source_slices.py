@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
+import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataelem import DataElement
@@ -37,7 +38,7 @@ _REQUIRED = (
     "Columns",
 )
 
-_EMPTY_IF_ABSENT = (
+_OF_PATIENT_AND_STUDY = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
@@ -47,9 +48,8 @@ _EMPTY_IF_ABSENT = (
     "StudyDate",
     "StudyTime",
     "ReferringPhysicianName",
-    "SliceThickness",
 )
-"""Type 2 attributes: senders leave them out, highdicom asks for them."""
+"""Attributes that highdicom reads from a source image, validates and may quote in a warning."""
 
 
 class UnusableGeometry(ValueError):
@@ -57,7 +57,11 @@ class UnusableGeometry(ValueError):
 
 
 def source_headers(sources: Sequence[Dataset]) -> list[Dataset]:
-    """Copies of slice headers with what a result needs of them, without pixel data.
+    """Copies of slice headers for highdicom, without pixel data and with nobody's name in them.
+
+    What a sender left out or got wrong about patient and study must not stop a result, and
+    highdicom quotes odd names in warnings, which would carry them into logs. So these attributes
+    are empty here; `copy_patient_and_study` brings them into the result as they are.
 
     Raises
     ------
@@ -71,11 +75,24 @@ def source_headers(sources: Sequence[Dataset]) -> list[Dataset]:
             raise UnusableGeometry(f"a slice has no {', '.join(missing)}")
         header = Dataset()
         header.update(_readable_elements(source))
-        for keyword in _EMPTY_IF_ABSENT:
-            if keyword not in header:
-                setattr(header, keyword, None)
+        for keyword in _OF_PATIENT_AND_STUDY:
+            setattr(header, keyword, None)
+        # Type 2, and read by highdicom whether it is there or not.
+        header.setdefault("SliceThickness", None)
         headers.append(header)
     return headers
+
+
+def copy_patient_and_study(source: Dataset, result: hd.SOPClass) -> None:
+    """Bring the patient and study modules of a slice into a result, as they are.
+
+    Texts are written in UTF-8, whatever the slice's character set, which may be unknown to
+    highdicom or misspelled; pydicom has decoded them by here.
+    """
+    header = Dataset()
+    header.update(_readable_elements(source))
+    result.copy_patient_and_study_information(header)
+    result.SpecificCharacterSet = "ISO_IR 192"
 
 
 def _readable_elements(source: Dataset) -> dict[BaseTag, DataElement]:

@@ -261,6 +261,45 @@ def test_patient_and_study_are_those_of_the_ct(ct, mask):
         assert seg[keyword].value == ct[0][keyword].value
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 100", "Synthétique^Jörg"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("ISO_IR 192", "合成"),
+    ],
+)
+def test_names_survive_from_any_character_set_unquoted(mask, character_set, name):
+    changes = {"SpecificCharacterSet": character_set, "PatientName": name}
+    ct = [
+        pydicom.dcmread(_file(slice_))
+        for slice_ in ct_series(
+            volume(), CtSeriesDescription("names"), dict.fromkeys(range(SHAPE[0]), changes)
+        )
+    ]
+    seg = pydicom.dcmread(_file(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    assert str(seg.PatientName) == name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SpecificCharacterSet": ""},
+        {"SpecificCharacterSet": "ISO-IR 100"},
+        {"PatientSex": "W"},
+        {"PatientBirthDate": "1950"},
+        {"StudyTime": "noon"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_a_sender_got_wrong_about_the_patient_is_no_obstacle(mask, changes):
+    ct = ct_series(volume(), CtSeriesDescription("wrong"), dict.fromkeys(range(SHAPE[0]), changes))
+    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    assert seg.PatientID == ct[0].PatientID
+
+
 def test_a_mark_without_tracking_gets_one_that_repeats(ct, mask):
     mark = replace(MARK, tracking_id=None, tracking_uid=None)
     segments = [
