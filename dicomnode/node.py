@@ -12,15 +12,12 @@ from dicomnode.deliver.courier import Courier
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
-from dicomnode.receive import (
-    CT_CLASSES,
-    FileStore,
-    ReceiverSettings,
-    StorageSCP,
-    reconcile,
-)
+from dicomnode.receive.reconcile import reconcile
+from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
+from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.version import VERSION
 
@@ -89,7 +86,7 @@ class Node:
         """
         self.database.upgrade()
         swept = self._files.sweep()
-        indexed = reconcile(self._files, self._index)
+        reconciled = reconcile(self._files, self._index)
         self._scheduler.start()
         for courier in self._couriers:
             courier.start()
@@ -101,7 +98,7 @@ class Node:
             VERSION,
             self.port,
             swept,
-            indexed,
+            reconciled.indexed,
         )
 
     def stop(self) -> None:

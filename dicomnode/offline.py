@@ -16,7 +16,8 @@ from dicomnode.collect.collector import Collector
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
-from dicomnode.receive import CT_CLASSES, find_instances
+from dicomnode.receive.folder import find_instances
+from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings, PublishSettings, SegmentSettings
 from dicomnode.store.database import Database

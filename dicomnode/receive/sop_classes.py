@@ -23,15 +23,15 @@ LOSSLESS = tuple(
 )
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-IMAGE_CLASSES = frozenset(
+CT_CLASSES = frozenset(
     _STORAGE + end
     for end in (
         "2",  # CT Image
         "2.1",  # Enhanced CT Image
         "2.2",  # Legacy Converted Enhanced CT Image
-        "66.4",  # Segmentation
     )
 )
+IMAGE_CLASSES = CT_CLASSES | {_STORAGE + "66.4"}  # Segmentation
 OBJECT_CLASSES = frozenset(
     _STORAGE + end
     for end in (

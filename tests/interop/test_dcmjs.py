@@ -10,7 +10,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from peers import need, need_folder
+from tests.interop.peers import need, need_folder
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series, save_series
 from dicomnode.marks import ImagePlane, check_quality, off_plane_mm, place, read_marks
