@@ -194,6 +194,7 @@ class Conversation:
                     request.sop_instance_uid,
                     context.transfer_syntax,
                     self._calling_ae,
+                    self._called_ae,
                 )
             )
         except Refused as refused:

@@ -11,7 +11,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.valuerep import TEXT_VR_DELIMS
@@ -76,6 +76,7 @@ _VALUES = frozenset(
     }
 )
 _MAX_VALUE = 65534
+_MAX_META = 2**20
 
 _TAG = struct.Struct("<HH")
 _IMPLICIT = struct.Struct("<HHL")
@@ -347,8 +348,27 @@ def read_data_set(
     )
 
 
-def read_header(path: Path) -> InstanceHeader:
-    """Validate a Part 10 file and read what the node routes and joins by.
+@dataclass(frozen=True)
+class Part10File:
+    """What a Part 10 file says of itself.
+
+    Attributes
+    ----------
+    header : InstanceHeader
+    size : int
+        Bytes.
+    source_ae, receiving_ae : str
+        (0002,0016) and (0002,0018): how the file came here, where its writer noted it.
+    """
+
+    header: InstanceHeader
+    size: int
+    source_ae: str
+    receiving_ae: str
+
+
+def read_file(path: Path) -> Part10File:
+    """Validate a Part 10 file, and read its header and where it came from.
 
     Raises
     ------
@@ -358,22 +378,23 @@ def read_header(path: Path) -> InstanceHeader:
         It cannot be read.
     """
     with open(path, "rb", buffering=0) as file:
-        return read_open_file(file)
+        offset = data_set_offset(file)
+        size = os.fstat(file.fileno()).st_size
+        if not 0 < offset <= size:
+            raise _broken("not a DICOM file (PS3.10 7.1)")
+        meta = _meta_values(os.pread(file.fileno(), min(offset, _MAX_META) - 132, 132))
+        header = read_data_set(
+            FileBytes(file.fileno(), offset, size),
+            _required_uid(meta, 0x00020010, "Transfer Syntax UID"),
+            sop_class_uid=_required_uid(meta, 0x00020002, "Media Storage SOP Class UID"),
+            sop_instance_uid=_required_uid(meta, 0x00020003, "Media Storage SOP Instance UID"),
+        )
+    return Part10File(header, size, _code(meta, 0x00020016), _code(meta, 0x00020018))
 
 
-def read_open_file(file: BinaryIO) -> InstanceHeader:
-    """Do as `read_header` for a file that is open."""
-    offset = data_set_offset(file)
-    size = os.fstat(file.fileno()).st_size
-    if not 0 < offset <= size:
-        raise _broken("not a DICOM file (PS3.10 7.1)")
-    meta = _meta_values(os.pread(file.fileno(), min(offset, 2**20) - 132, 132))
-    return read_data_set(
-        FileBytes(file.fileno(), offset, size),
-        _required_uid(meta, 0x00020010, "Transfer Syntax UID"),
-        sop_class_uid=_required_uid(meta, 0x00020002, "Media Storage SOP Class UID"),
-        sop_instance_uid=_required_uid(meta, 0x00020003, "Media Storage SOP Instance UID"),
-    )
+def read_header(path: Path) -> InstanceHeader:
+    """Validate a Part 10 file and read what the node routes and joins by; as `read_file`."""
+    return read_file(path).header
 
 
 def _meta_values(data: bytes) -> dict[int, bytes]:

@@ -11,7 +11,11 @@ _SHORT = struct.Struct("<HH2sH")
 
 
 def file_head(
-    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae: str
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    transfer_syntax_uid: str,
+    calling_ae: str,
+    called_ae: str,
 ) -> bytes:
     """Return preamble, prefix and file meta information.
 
@@ -21,17 +25,17 @@ def file_head(
         Of the data set that follows.
     transfer_syntax_uid : str
         The one it was received in.
-    source_ae : str
-        AE title of the sender (0002,0016).
+    calling_ae, called_ae : str
+        Titles of the association, kept as (0002,0016) and (0002,0018).
     """
-    before, after = _constant_parts(sop_class_uid, transfer_syntax_uid, source_ae)
+    before, after = _constant_parts(sop_class_uid, transfer_syntax_uid, calling_ae, called_ae)
     body = before + _uid(0x0003, sop_instance_uid) + after
     return bytes(128) + b"DICM" + _element(0x0000, b"UL", struct.pack("<L", len(body))) + body
 
 
 @lru_cache(maxsize=256)
 def _constant_parts(
-    sop_class_uid: str, transfer_syntax_uid: str, source_ae: str
+    sop_class_uid: str, transfer_syntax_uid: str, calling_ae: str, called_ae: str
 ) -> tuple[bytes, bytes]:
     before = (
         # OB has a length of four bytes (PS3.5 7.1.2)
@@ -41,7 +45,8 @@ def _constant_parts(
         _uid(0x0010, transfer_syntax_uid)
         + _uid(0x0012, PYNETDICOM_IMPLEMENTATION_UID)
         + _text(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION)
-        + _text(0x0016, b"AE", source_ae)
+        + _text(0x0016, b"AE", calling_ae)
+        + _text(0x0018, b"AE", called_ae)
     )
     return before, after
 

@@ -303,7 +303,7 @@ class FileStore:
         reserve_bytes: int,
         free_bytes: Callable[[Path], int] | None = None,
     ) -> None:
-        self.root = Path(root)
+        self.root = Path(root).absolute()
         self.incoming = self.root / "incoming"
         self.instances = self.root / "instances"
         self.reserve_bytes = reserve_bytes
