@@ -82,7 +82,7 @@ class SegSettings:
         JPEG-LS Lossless or Explicit VR Little Endian, or another that highdicom writes.
     omit_empty_frames : bool
         Leave out the empty slices outside the lesion (never one between others). False gives each
-        slice of the series a frame, for viewers that count frames instead of reading positions.
+        of `sources` a frame, for viewers that count frames instead of reading positions.
     algorithm_family : Code
         From CID 7162.
     """

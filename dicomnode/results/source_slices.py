@@ -20,8 +20,9 @@ GAP_TOLERANCE = 0.05
 at a spacing of 2 mm."""
 
 POSITION_TOLERANCE_MM = 0.02
-DIRECTION_TOLERANCE = 1e-4
-"""Difference between direction cosines; moves the far corner of a 360 mm image by 0.04 mm."""
+DIRECTION_TOLERANCE = 1e-3
+"""Difference between direction cosines that is still one orientation, that of the first slice
+(highdicom writes only one). It moves the far corner of a 360 mm image by 0.4 mm at most."""
 
 _PIXEL_GROUP = 0x7FE00000
 
@@ -214,8 +215,9 @@ def check_same_grid(mask: SoftMask, sources: Sequence[Dataset]) -> None:
         np.array(end.ImagePositionPatient, dtype=np.float64) + in_plane @ np.array(offset[1:])
         for end in ends
     ]
-    step = (corners[1] - corners[0]) / max(shape[0] - 1, 1)
-    leans = np.linalg.norm(step - normal * (step @ normal)) > POSITION_TOLERANCE_MM
+    lateral = corners[1] - corners[0]
+    lateral -= normal * (lateral @ normal)
+    leans = np.linalg.norm(lateral) > 0.25 * min(row_spacing, column_spacing)
     slice_spacing = float(np.linalg.norm(affine[:3, 0]))
     for index, corner in zip((0, shape[0] - 1), corners, strict=True):
         error = corner - (affine[:3, 3] + index * affine[:3, 0])

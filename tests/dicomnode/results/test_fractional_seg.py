@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -188,6 +190,19 @@ def test_a_leaning_stack_keeps_its_true_positions(mask):
         np.testing.assert_allclose(
             group.PlanePositionSequence[0].ImagePositionPatient, slice_.ImagePositionPatient
         )
+
+
+def test_a_slight_drift_of_the_positions_is_kept_too(mask):
+    drifting = {
+        i: {"ImagePositionPatient": [-50, -40 + 0.015 * i, 10 + 2.0 * i]} for i in range(SHAPE[0])
+    }
+    ct = ct_series(volume(), CtSeriesDescription("drift"), drifting)
+    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    found = {
+        tuple(group.PlanePositionSequence[0].ImagePositionPatient)
+        for group in seg.PerFrameFunctionalGroupsSequence
+    }
+    assert found == {tuple(ct[i].ImagePositionPatient) for i in (3, 4, 5)}
 
 
 def test_a_single_frame_states_the_slice_spacing_of_the_ct(ct):
@@ -420,3 +435,37 @@ def _file(dataset: Dataset) -> io.BytesIO:
     dataset.save_as(file, enforce_file_format=True)
     file.seek(0)
     return file
+
+
+def _real_series(folder: str) -> list[Dataset]:
+    """Headers of the CT slices in a folder of real data, in order along z."""
+    here = Path(__file__).resolve()
+    root = Path(os.environ.get("SOFTMASK_DATA", here.parents[4] / "shared" / "data"))
+    headers = [
+        pydicom.dcmread(path, stop_before_pixels=True) for path in (root / folder).rglob("*.dcm")
+    ]
+    slices = [h for h in headers if h.Modality == "CT" and "ImagePositionPatient" in h]
+    if not slices:
+        pytest.skip(f"{folder} is not there; SOFTMASK_DATA names the folder of real data")
+    return sorted(slices, key=lambda h: float(h.ImagePositionPatient[2]))
+
+
+@pytest.mark.real_data
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("folder", ["ibsi_ct", "lungdx_A0002_B40f", "dicom_objects"])
+def test_headers_of_real_scanners(folder):
+    ct = _real_series(folder)
+    positions = np.array([s.ImagePositionPatient for s in ct], dtype=float)
+    directions = np.array(ct[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+    affine = np.eye(4)
+    affine[:3, 0] = (positions[-1] - positions[0]) / (len(ct) - 1)
+    affine[:3, 1] = directions[1] * ct[0].PixelSpacing[0]
+    affine[:3, 2] = directions[0] * ct[0].PixelSpacing[1]
+    affine[:3, 3] = positions[0]
+    grid = hd.Volume(np.zeros((len(ct), ct[0].Rows, ct[0].Columns), np.uint8), affine, "PATIENT")
+    alpha = np.random.default_rng(0).random((2, 40, 30), dtype=np.float32)
+    mask = soft_mask(grid, alpha, (1, 50, 60))
+    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    for index in (1, 2):
+        crop = frames[ct[index].SOPInstanceUID][50:90, 60:90]
+        np.testing.assert_allclose(crop, alpha[index - 1], atol=1 / 510 + 1e-6)
