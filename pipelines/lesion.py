@@ -19,7 +19,7 @@ from pipelines.trimap import trimap_from_mask
 
 DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
-        "smoothness_mm": 0.4,
+        "smoothness_mm": 0.3,
         "mixture_weight": 0.2,
         "rounds": 3,
         "band_inner_mm": 0.4,
