@@ -22,7 +22,7 @@ _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 """Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
 
 _SMOOTH_SIZE_MM = 5.0
-"""Lesions of a larger radius than this get a smoother outline, in proportion, as readers draw it."""
+"""Lesions of a larger radius get a smoother outline, in proportion, as readers draw it."""
 
 _NOISE_HU = 40.0
 _MIXTURE_CLIP = 2.0

@@ -67,8 +67,8 @@ def _features(
 ) -> list[Array]:
     """Terms of the regression: arrays of the image's shape.
 
-    `centre` is the mark's centre in indices of this array, `size_mm` its mean radius. The larger the
-    lesion, the more exactly a mark outlines it in proportion: hence the terms with its size.
+    `centre` is the mark's centre in indices of this array, `size_mm` its mean radius. The larger
+    the lesion, the more exactly a mark outlines it in proportion: hence the terms with its size.
     """
     levels = Levels.measure(image, radius)
     mix = (image.astype(np.float32) - levels.lung) / (levels.lesion - levels.lung)
