@@ -17,7 +17,10 @@ _SCHEME_SYNONYMS = {
     "1.2.840.10008.2.16.4": "DCM",
     "2.16.840.1.113883.6.8": "UCUM",
 }
-"""Designators that PS3.16 table 8-1 and 8-2 give, or gave, for the same scheme."""
+"""Older designators and UIDs of the same schemes (PS3.16 table 8-1)."""
+
+PUBLIC_SCHEMES = frozenset({"SCT", "SRT", "DCM", "NCIt", "UMLS", "FMA", "RADLEX"})
+"""Schemes whose codes any reader can look up; a private code can mean, and hold, anything."""
 
 
 @dataclass(frozen=True)

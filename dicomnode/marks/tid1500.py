@@ -200,11 +200,18 @@ def _what_it_is(children: list[ContentItem], has_short: bool) -> str:
         (codes.IMAGE_REGION, "an outline or point (Image Region)"),
         (codes.REFERENCED_SEGMENT, "a segment of a SEG (Referenced Segment)"),
         (codes.REFERENCED_SEGMENTATION_FRAME, "a frame of a SEG"),
-        (codes.LENGTH, "a single length"),
     ):
         if any(child.is_named(concept) for child in children):
             return f"the group holds {form}, no long axis: this form is not read yet"
-    return "the group holds no long axis (103339001, SCT or G-A185, SRT)"
+    if any(child.is_named(codes.LENGTH) and _stated_mm(child) for child in children):
+        return "the group holds a single length, no long axis: this form is not read yet"
+    found = [
+        f"({child.name.value}, {child.name.scheme})"
+        for child in children
+        if child.value_type == "NUM" and child.name and child.name.scheme in codes.PUBLIC_SCHEMES
+    ]
+    measured = ", ".join(found[:6]) or "none in a public scheme"
+    return f"no long axis (103339001, SCT) in the group; measurements found: {measured}"
 
 
 def _printable(graphic_type: str | None) -> str:

@@ -19,6 +19,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
+from dicomnode.marks.codes import PUBLIC_SCHEMES
 from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.results.source_slices import (
     check_geometry,
@@ -35,8 +36,6 @@ MAXIMUM_FRACTIONAL_VALUE = 255
 _CATEGORY = CodedConcept("49755003", "SCT", "Morphologically Altered Structure")
 _LESION = CodedConcept("52988006", "SCT", "Lesion")
 _NEIGHBOURHOOD_ANALYSIS = Code("123101", "DCM", "Neighborhood Analysis")
-_PUBLIC_SCHEMES = frozenset({"SCT", "SRT", "DCM", "NCIt", "UMLS", "FMA", "RADLEX"})
-"""Schemes whose codes another reader can look up; private codes do not leave the source report."""
 
 
 class EmptyMask(ValueError):
@@ -265,7 +264,7 @@ def _segment(
 
 
 def _is_public(code: Code | None) -> bool:
-    return code is not None and code.scheme in _PUBLIC_SCHEMES and bool(code.meaning)
+    return code is not None and code.scheme in PUBLIC_SCHEMES and bool(code.meaning)
 
 
 def _coded(code: Code) -> CodedConcept:

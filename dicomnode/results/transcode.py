@@ -29,9 +29,7 @@ def to_explicit_le(dataset: Dataset) -> Dataset:
     meta = getattr(dataset, "file_meta", None)
     if meta is None or "TransferSyntaxUID" not in meta:
         raise ValueError("found no transfer syntax in the file meta, expected one")
-    result = Dataset()
-    result.update(copy.deepcopy(dict(dataset.items())))
-    result.file_meta = copy.deepcopy(meta)
+    result = copy.deepcopy(dataset)
     if meta.TransferSyntaxUID.is_compressed and "PixelData" in result:
         result.decompress(generate_instance_uid=False)
     result.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

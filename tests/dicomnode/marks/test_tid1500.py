@@ -236,6 +236,23 @@ def test_a_document_without_groups_says_so():
     assert "no measurement group" in reading.refusals[0].reason
 
 
+def test_a_group_of_something_else_says_what_was_measured(report):
+    group = groups(report)[0]
+    for item in (long_axis(group), short_axis(group)):
+        item.ConceptNameCodeSequence[0].CodeValue = "42798000"
+    reason = read_tid1500(report).refusals[0].reason
+    assert "no long axis" in reason
+    assert "(42798000, SCT)" in reason
+
+
+def test_a_private_code_is_not_quoted(report):
+    group = groups(report)[0]
+    for item in (long_axis(group), short_axis(group)):
+        name = item.ConceptNameCodeSequence[0]
+        name.CodeValue, name.CodingSchemeDesignator = "Doe^Jane", "99LOCAL"
+    assert "Doe" not in read_tid1500(report).refusals[0].reason
+
+
 def test_a_class_without_reader_says_so():
     gsps = Dataset()
     gsps.SOPClassUID = "1.2.840.10008.5.1.4.1.1.11.1"

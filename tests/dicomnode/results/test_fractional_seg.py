@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless
 from scipy.spatial.transform import Rotation
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
@@ -423,6 +424,16 @@ def test_jpeg_ls_and_its_transcoding_hold_the_same_pixels(ct, mask):
     assert compressed.file_meta.TransferSyntaxUID == JPEGLSLossless
     again = pydicom.dcmread(_file(transcoded))
     assert bytes(again.PixelData) == bytes(native.PixelData)
+
+
+def test_an_implicit_object_is_rewritten_whole(ct):
+    implicit = copy.deepcopy(ct[0])
+    implicit.PatientName, implicit.SpecificCharacterSet = "Synthétique^Jörg", "ISO_IR 100"
+    implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    rewritten = pydicom.dcmread(_file(to_explicit_le(pydicom.dcmread(_file(implicit)))))
+    assert rewritten.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert str(rewritten.PatientName) == "Synthétique^Jörg"
+    assert rewritten.PixelData == ct[0].PixelData
 
 
 def test_transcoding_needs_to_know_the_present_syntax():
