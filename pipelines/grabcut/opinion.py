@@ -37,6 +37,10 @@ class Levels:
     lung: float
     lesion: float
 
+    def at(self, part: float) -> float:
+        """HU at a part of the way from lung to lesion."""
+        return self.lung + part * (self.lesion - self.lung)
+
     @classmethod
     def measure(cls, image: npt.NDArray, radius: Array) -> Levels:
         """Robust levels from a shell around the ellipsoid and from inside it."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from pipelines.phantom.nodule import VESSEL_HU
 
@@ -53,8 +52,10 @@ class Chest:
         spine = (x / 30) ** 2 + ((y - 72) / 34) ** 2 < 1
         dome_right = ((x + 75) / 85) ** 2 + (y / 95) ** 2
         dome_left = ((x - 75) / 85) ** 2 + (y / 95) ** 2
-        floor = -0.5 * self.height - 20 + 38 * np.maximum(
-            1 - np.minimum(dome_right, dome_left * 1.25), 0
+        floor = (
+            -0.5 * self.height
+            - 20
+            + 38 * np.maximum(1 - np.minimum(dome_right, dome_left * 1.25), 0)
         )
         return inside & ~middle & ~heart & ~spine & (z > floor)
 
@@ -133,9 +134,7 @@ def add_vessels(
         start, direction, radius = stack.pop()
         direction = direction / np.linalg.norm(direction)
         end = start + direction * rng.uniform(14, 26)
-        if all(
-            _distance(centre, start, end) > clear + radius for centre, clear in keep_clear
-        ):
+        if all(_distance(centre, start, end) > clear + radius for centre, clear in keep_clear):
             _draw(hu, lung, start, end, radius, origin_mm, spacing)
         if radius > 0.75:
             for _ in range(2):
@@ -190,4 +189,9 @@ def lung_texture(
     """Slowly varying density of lung, HU around 0."""
     coarse = tuple(int(n * s / 6) + 2 for n, s in zip(shape, spacing, strict=True))
     field = rng.standard_normal(coarse).astype(np.float32) * 22
-    return ndimage.zoom(field, [n / c for n, c in zip(shape, coarse, strict=True)], order=1)
+    for axis, (n, s) in enumerate(zip(shape, spacing, strict=True)):
+        place = np.arange(n) * s / 6
+        low = place.astype(int)
+        share = (place - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        field = field.take(low, axis) * (1 - share) + field.take(low + 1, axis) * share
+    return field
