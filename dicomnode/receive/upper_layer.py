@@ -109,7 +109,8 @@ class AcceptorConnection:
         self._socket = connection
         self._max_pdu = max_pdu
         self._timeout_s = timeout_s
-        self._buffer = memoryview(bytearray(max_pdu))
+        # Made once an association is accepted: a bare connection costs no memory.
+        self._buffer = memoryview(b"")
         self._peer_max_pdu = 0
         # A kernel time-out instead of settimeout(): the socket stays blocking, so that
         # MSG_WAITALL fetches a whole PDU in one call.
@@ -192,6 +193,7 @@ class AcceptorConnection:
         version = ImplementationVersionNameNotification()
         version.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
         answer.user_information = [maximum, implementation, version]
+        self._buffer = memoryview(bytearray(self._max_pdu))
         self._send(A_ASSOCIATE_AC(answer).encode())
         return {
             context.context_id: Context(
@@ -304,7 +306,7 @@ class AcceptorConnection:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
-            self._socket.recv_into(self._buffer[:1024])
+            self._socket.recv(1024)
 
 
 def _fragments_of(pdu: memoryview) -> Iterator[Fragment]:

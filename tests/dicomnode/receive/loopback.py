@@ -124,7 +124,8 @@ class Peer:
         implementation = ImplementationClassUIDNotification()
         implementation.implementation_class_uid = "1.2.3"
         request.user_information = [maximum, implementation]
-        self.socket.sendall(A_ASSOCIATE_RQ(request).encode())
+        self.request = A_ASSOCIATE_RQ(request).encode()
+        self.socket.sendall(self.request)
         kind, self.answer = self.read_pdu()
         return kind
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
 import struct
 import threading
@@ -572,3 +573,19 @@ def test_nothing_is_logged_of_the_patient(node, caplog):
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
         ReceiverSettings(**wrong)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_association_requests_with_flipped_bytes_are_answered_and_hurt_nobody(node):
+    node.start()
+    good = node.associated(CT, VERIFICATION, syntaxes=(IMPLICIT, EXPLICIT)).request
+    noise = random.Random(7)
+    for _ in range(150):
+        pdu = bytearray(good)
+        for _ in range(noise.randint(1, 4)):
+            pdu[noise.randrange(6, len(pdu))] = noise.randrange(256)
+        peer = node.peer()
+        peer.socket.sendall(pdu)
+        assert peer.read_pdu()[0] in (2, 3, ABORT)
+        peer.close()
+    assert _send(node.associated(), ct()) == 0x0000
