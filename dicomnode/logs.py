@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+
+
+def silence_libraries() -> None:
+    """Keep libraries from printing what is in data sets: their warnings quote patients' names."""
+    warnings.simplefilter("ignore")
+    for name in ("pydicom", "highdicom", "pynetdicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def start_logging(level: str) -> None:
-    """Log to standard error at `level`; what libraries log only from WARNING on.
-
-    Libraries can log attributes of data sets when asked for more.
-    """
+    """Log to standard error: the node from `level` on, libraries from WARNING on."""
+    silence_libraries()
     logging.basicConfig(
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -18,5 +24,4 @@ def start_logging(level: str) -> None:
     )
     for package in ("dicomnode", "pipelines", "models"):
         logging.getLogger(package).setLevel(level)
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)

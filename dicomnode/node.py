@@ -102,7 +102,7 @@ class Node:
         )
 
     def stop(self) -> None:
-        """Stop receiving first and delivering last. What is unfinished resumes at the next start."""
+        """Stop receiving first, delivering last; what is unfinished resumes at the next start."""
         self._receiver.stop()
         self._collector.stop()
         self._dispatcher.stop()

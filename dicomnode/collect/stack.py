@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -160,7 +161,7 @@ def _check_steps(
 
 
 def _check_nothing_can_lie_between(chosen: Sequence[Slice]) -> None:
-    for before, after in zip(chosen, chosen[1:], strict=False):
+    for before, after in itertools.pairwise(chosen):
         if _numbers_step(before, after) != 1:
             raise NotYet("the slices around the mark are not numbered consecutively; more may come")
 

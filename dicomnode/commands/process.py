@@ -19,6 +19,19 @@ from dicomnode.pictures.panels import panel_of
 from dicomnode.routing import Rule
 from dicomnode.store.states import LesionState
 
+_COLUMNS = (
+    "lesion",
+    "state",
+    "mark_object",
+    "mark_item",
+    "ct_series",
+    "soft_volume_ml",
+    "seconds",
+    "seg",
+    "reason",
+    "warnings",
+)
+
 
 @app.command()
 def process(
@@ -82,10 +95,7 @@ def _report(outcome: Outcome, out: Path) -> None:
     panels: list[Panel] = []
     with open(out / "summary.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["lesion", "state", "mark_object", "mark_item", "ct_series", "soft_volume_ml"]
-            + ["seconds", "seg", "reason", "warnings"]
-        )
+        writer.writerow(_COLUMNS)
         for lesion in outcome.lesions:
             published = lesion.state is LesionState.PUBLISHED
             seg = lesion.results[0].path if published else ""
@@ -93,9 +103,18 @@ def _report(outcome: Outcome, out: Path) -> None:
             seconds = "" if lesion.seconds is None else f"{lesion.seconds:.2f}"
             table.add_row(str(lesion.id), lesion.state.value, volume, seconds, seg or lesion.reason)
             writer.writerow(
-                [lesion.id, lesion.state.value, lesion.source_sop_instance_uid]
-                + [lesion.mark["item"], lesion.series_instance_uid, volume, seconds, seg]
-                + [lesion.reason, "; ".join(lesion.warnings)]
+                [
+                    lesion.id,
+                    lesion.state.value,
+                    lesion.source_sop_instance_uid,
+                    lesion.mark["item"],
+                    lesion.series_instance_uid,
+                    volume,
+                    seconds,
+                    seg,
+                    lesion.reason,
+                    "; ".join(lesion.warnings),
+                ]
             )
             if published:
                 panels.append(panel_of(lesion, outcome.slices))

@@ -13,6 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from dicomnode.logs import silence_libraries
+
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -67,7 +69,8 @@ class ProcessEngine:
 
 
 def _prepare_worker() -> None:
-    """Stop the worker with its parent, and leave interrupts to the parent."""
+    """Stop the worker with its parent, leave interrupts to the parent, print no patient data."""
+    silence_libraries()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

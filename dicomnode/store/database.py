@@ -48,9 +48,9 @@ class Database:
         writes later could otherwise fail halfway.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE"}
-        with Session(self.engine.execution_options(**options), expire_on_commit=False) as session:
-            with session.begin():
-                yield session
+        engine = self.engine.execution_options(**options)
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
 
     def close(self) -> None:
         """Close every pooled connection."""

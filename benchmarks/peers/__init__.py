@@ -1,0 +1,1 @@
+"""Other people's programs, and the node, as processes on loopback."""
