@@ -20,13 +20,13 @@ from dicomnode.receive.command_sets import (
     decode_request,
     encode_response,
 )
-from dicomnode.receive.header import (
+from dicomnode.receive.encoded import (
     CANNOT_UNDERSTAND,
     DOES_NOT_MATCH_SOP_CLASS,
     FileBytes,
     InvalidInstance,
-    read_data_set,
 )
+from dicomnode.receive.header import read_data_set
 from dicomnode.receive.part10 import file_head
 from dicomnode.receive.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dicomnode.receive.upper_layer import (

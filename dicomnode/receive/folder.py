@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicomnode.receive.header import InvalidInstance, read_file
+from dicomnode.receive.encoded import InvalidInstance
+from dicomnode.receive.header import read_file
 from dicomnode.receive.sop_classes import STORAGE_CLASSES
 from dicomnode.store.received import ReceivedInstance
 

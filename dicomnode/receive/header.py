@@ -1,21 +1,28 @@
-"""One pass over an encoded data set: is it whole, and what does it say it is.
+"""Is an encoded data set whole, and what does it say it is.
 
-Only the structure (PS3.5 7) is walked; values are read for the few attributes that the node
-routes and joins by. No pixel data is read.
+Values are read of the few attributes that the node routes and joins by; no pixel data is read.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.valuerep import TEXT_VR_DELIMS
 
+from dicomnode.receive.encoded import (
+    DOES_NOT_MATCH_SOP_CLASS,
+    DataSetWalker,
+    Encoded,
+    FileBytes,
+    InvalidInstance,
+    PixelElement,
+    broken,
+    meta_values,
+)
 from dicomnode.receive.sop_classes import (
     IMAGE_CLASSES,
     IMPLICIT_VR_LE,
@@ -25,27 +32,6 @@ from dicomnode.receive.sop_classes import (
 from dicomnode.store.files import data_set_offset
 from dicomnode.store.received import InstanceHeader
 from dicomnode.store.uid import is_valid_uid
-
-# PS3.4 B.2.3
-DOES_NOT_MATCH_SOP_CLASS = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-
-# A whole-chest SEG of some thousand frames has about 10^5 elements in sequences; a data set with
-# more than this is an attack on the walker's time.
-MAX_ELEMENTS = 3_000_000
-MAX_DEPTH = 64
-
-_UNDEFINED = 0xFFFFFFFF
-_ITEM = 0xFFFEE000
-_ITEM_END = 0xFFFEE00D
-_SEQUENCE_END = 0xFFFEE0DD
-_PIXEL_DATA = 0x7FE00010
-_FLOAT_PIXEL_DATA = (0x7FE00008, 0x7FE00009)
-
-_SHORT_VRS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-)  # PS3.5 Table 7.1-2
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # Table 7.1-1
 
 _CHARACTER_SET = 0x00080005
 _VALUES = frozenset(
@@ -75,203 +61,7 @@ _VALUES = frozenset(
         0x00280100,  # Bits Allocated
     }
 )
-_MAX_VALUE = 65534
 _MAX_META = 2**20
-
-_TAG = struct.Struct("<HH")
-_IMPLICIT = struct.Struct("<HHL")
-_EXPLICIT = struct.Struct("<HH2sH")
-_LENGTH = struct.Struct("<L")
-
-
-class InvalidInstance(ValueError):
-    """A data set that the node cannot keep.
-
-    Attributes
-    ----------
-    status : int
-        The C-STORE status (PS3.4 B.2.3): 0xA900 or 0xC000.
-    reason : str
-        What was found, without patient data.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
-class Encoded(Protocol):
-    """Bytes of known length that can be sliced: bytes, a memoryview, or a `FileBytes`."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
-
-
-class FileBytes:
-    """A file seen as bytes, read in blocks as slices are asked for.
-
-    A memory map would do the same, but one that is truncated by somebody else kills the process.
-
-    Parameters
-    ----------
-    descriptor : int
-        Open for reading; stays the caller's.
-    start, end : int
-        The part of the file that is seen.
-    """
-
-    _BLOCK = 16384
-
-    def __init__(self, descriptor: int, start: int, end: int) -> None:
-        self._descriptor = descriptor
-        self._start = start
-        self._length = max(0, end - start)
-        self._block = b""
-        self._block_at = 0
-
-    def __len__(self) -> int:
-        """Return the number of bytes."""
-        return self._length
-
-    def __getitem__(self, part: slice) -> bytes:
-        """Return the bytes of a slice without step."""
-        start, stop, _ = part.indices(self._length)
-        first = start - self._block_at
-        if first >= 0 and stop - self._block_at <= len(self._block):
-            return self._block[first : stop - self._block_at]
-        size = max(stop - start, self._BLOCK)
-        self._block = os.pread(
-            self._descriptor, min(size, self._length - start), self._start + start
-        )
-        self._block_at = start
-        return self._block[: stop - start]
-
-
-@dataclass(frozen=True)
-class _PixelElement:
-    length: int
-    encapsulated: bool
-
-
-class _Walker:
-    """Walks the elements of one data set; every step moves forward and is counted."""
-
-    def __init__(self, data: Encoded, explicit: bool) -> None:
-        self._data = data
-        self._end = len(data)
-        self._explicit = explicit
-        self._left = MAX_ELEMENTS
-        self.values: dict[int, bytes] = {}
-        self.pixels: _PixelElement | None = None
-
-    def walk(self) -> None:
-        data, end, explicit = self._data, self._end, self._explicit
-        values = self.values
-        at, previous = 0, -1
-        while at < end:
-            tag, vr, length, at = self._element(at, end, explicit)
-            # PS3.5 7.1: ascending, each once. Also what tells noise from data sets early.
-            if tag <= previous:
-                raise _broken(f"element {_name(tag)} after {_name(previous)}")
-            if tag < 0x00080000 or tag >> 16 == 0xFFFE:
-                raise _broken(f"element {_name(tag)} in a data set")
-            previous = tag
-            if length == _UNDEFINED:
-                start = at
-                at = self._undefined(at, end, tag, vr, explicit, 1)
-                if tag == _PIXEL_DATA:
-                    self.pixels = _PixelElement(at - start, encapsulated=True)
-                continue
-            if length > end - at:
-                raise _broken(f"{_name(tag)} has {length} bytes, {end - at} are left")
-            if tag in _VALUES:
-                if length > _MAX_VALUE:
-                    raise _broken(f"{_name(tag)} has {length} bytes")
-                values[tag] = bytes(data[at : at + length])
-            elif tag == _PIXEL_DATA or tag in _FLOAT_PIXEL_DATA:
-                self.pixels = _PixelElement(length, encapsulated=False)
-            at += length
-
-    def _element(self, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:
-        """Read one element's tag, VR and length (PS3.5 7.1); also where its value starts."""
-        self._left -= 1
-        if self._left < 0:
-            raise _broken(f"more than {MAX_ELEMENTS} elements")
-        if end - at < 8:
-            raise _broken(f"{end - at} bytes left where an element should start")
-        head = self._data[at : at + 8]
-        if len(head) < 8:
-            raise _broken("the file became shorter while it was read")
-        if not explicit:
-            group, element, length = _IMPLICIT.unpack(head)
-            return group << 16 | element, b"", length, at + 8
-        group, element, vr, length = _EXPLICIT.unpack(head)
-        tag = group << 16 | element
-        if vr in _SHORT_VRS:
-            return tag, vr, length, at + 8
-        if group == 0xFFFE:  # items and delimiters have no VR (PS3.5 7.5)
-            return tag, b"", _LENGTH.unpack(head[4:8])[0], at + 8
-        if vr not in _LONG_VRS:
-            raise _broken(f"{_name(tag)} has no value representation of PS3.5 6.2")
-        if end - at < 12:
-            raise _broken(f"{_name(tag)} is cut off in its length")
-        long_length = self._data[at + 8 : at + 12]
-        if len(long_length) < 4:
-            raise _broken("the file became shorter while it was read")
-        return tag, vr, _LENGTH.unpack(long_length)[0], at + 12
-
-    def _undefined(self, at: int, end: int, tag: int, vr: bytes, explicit: bool, depth: int) -> int:
-        """Walk a value of undefined length; return where the next element starts."""
-        if depth > MAX_DEPTH:
-            raise _broken(f"sequences nested deeper than {MAX_DEPTH}")
-        if vr in (b"OB", b"OW") or tag == _PIXEL_DATA:
-            return self._fragments(at, end, tag)
-        # PS3.5 6.2.2: UN of undefined length is a sequence in implicit VR.
-        if vr in (b"", b"SQ", b"UN"):
-            return self._items(at, end, tag, explicit and vr != b"UN", depth)
-        raise _broken(f"{_name(tag)} of undefined length")
-
-    def _fragments(self, at: int, end: int, tag: int) -> int:
-        """Walk encapsulated pixel data to its sequence delimiter (PS3.5 A.4)."""
-        while True:
-            item, _, length, at = self._element(at, end, explicit=False)
-            if item == _SEQUENCE_END:
-                return at
-            if item != _ITEM:
-                raise _broken(f"{_name(item)} among the fragments of {_name(tag)}")
-            if length > end - at:
-                raise _broken(f"a fragment of {_name(tag)} has {length} bytes, {end - at} are left")
-            at += length
-
-    def _items(self, at: int, end: int, tag: int, explicit: bool, depth: int) -> int:
-        """Walk a sequence of undefined length (PS3.5 7.5.2)."""
-        while True:
-            item, _, length, at = self._element(at, end, explicit=False)
-            if item == _SEQUENCE_END:
-                return at
-            if item != _ITEM:
-                raise _broken(f"{_name(item)} among the items of {_name(tag)}")
-            if length == _UNDEFINED:
-                at = self._item_elements(at, end, explicit, depth)
-            elif length > end - at:
-                raise _broken(f"an item of {_name(tag)} has {length} bytes, {end - at} are left")
-            else:
-                at += length
-
-    def _item_elements(self, at: int, end: int, explicit: bool, depth: int) -> int:
-        while True:
-            tag, vr, length, at = self._element(at, end, explicit)
-            if tag == _ITEM_END:
-                return at
-            if tag >> 16 == 0xFFFE:
-                raise _broken(f"{_name(tag)} inside an item")
-            if length == _UNDEFINED:
-                at = self._undefined(at, end, tag, vr, explicit, depth + 1)
-            elif length > end - at:
-                raise _broken(f"{_name(tag)} has {length} bytes, {end - at} are left")
-            else:
-                at += length
 
 
 def read_data_set(
@@ -301,10 +91,10 @@ def read_data_set(
     """
     encapsulated = transfer_syntax_uid in LOSSLESS
     if not encapsulated and transfer_syntax_uid not in UNCOMPRESSED:
-        raise _broken("the transfer syntax is not one that the node reads")
+        raise broken("the transfer syntax is not one that the node reads")
     if len(data) == 0:
-        raise _broken("the data set is empty")
-    walker = _Walker(data, explicit=transfer_syntax_uid != IMPLICIT_VR_LE)
+        raise broken("the data set is empty")
+    walker = DataSetWalker(data, transfer_syntax_uid != IMPLICIT_VR_LE, _VALUES)
     walker.walk()
     values = walker.values
 
@@ -381,8 +171,8 @@ def read_file(path: Path) -> Part10File:
         offset = data_set_offset(file)
         size = os.fstat(file.fileno()).st_size
         if not 0 < offset <= size:
-            raise _broken("not a DICOM file (PS3.10 7.1)")
-        meta = _meta_values(os.pread(file.fileno(), min(offset, _MAX_META) - 132, 132))
+            raise broken("not a DICOM file (PS3.10 7.1)")
+        meta = meta_values(os.pread(file.fileno(), min(offset, _MAX_META) - 132, 132))
         header = read_data_set(
             FileBytes(file.fileno(), offset, size),
             _required_uid(meta, 0x00020010, "Transfer Syntax UID"),
@@ -397,21 +187,8 @@ def read_header(path: Path) -> InstanceHeader:
     return read_file(path).header
 
 
-def _meta_values(data: bytes) -> dict[int, bytes]:
-    walker = _Walker(data, explicit=True)
-    values: dict[int, bytes] = {}
-    at, end = 0, len(data)
-    while at < end:
-        tag, _, length, at = walker._element(at, end, explicit=True)
-        if tag >> 16 != 2 or length > end - at:
-            raise _broken(f"{_name(tag)} of {length} bytes in the file meta information")
-        values[tag] = data[at : at + length]
-        at += length
-    return values
-
-
 def _check_pixels(
-    pixels: _PixelElement | None,
+    pixels: PixelElement | None,
     values: dict[int, bytes],
     rows: int | None,
     columns: int | None,
@@ -423,7 +200,7 @@ def _check_pixels(
     if not rows or not columns:
         raise _mismatch("an image without rows or columns")
     if pixels.encapsulated != encapsulated:
-        raise _broken("pixel data not encoded as its transfer syntax says")
+        raise broken("pixel data not encoded as its transfer syntax says")
     if encapsulated:
         return
     bits = _unsigned(values, 0x00280100)
@@ -435,19 +212,11 @@ def _check_pixels(
         count = count * 2 // 3
     expected = (count * bits + 7) // 8
     if pixels.length < expected:
-        raise _broken(f"pixel data of {pixels.length} bytes, expected {expected}")
-
-
-def _broken(reason: str) -> InvalidInstance:
-    return InvalidInstance(CANNOT_UNDERSTAND, reason)
+        raise broken(f"pixel data of {pixels.length} bytes, expected {expected}")
 
 
 def _mismatch(reason: str) -> InvalidInstance:
     return InvalidInstance(DOES_NOT_MATCH_SOP_CLASS, reason)
-
-
-def _name(tag: int) -> str:
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})" if tag >= 0 else "the start"
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dicomnode.receive.header import InvalidInstance, read_file
+from dicomnode.receive.encoded import InvalidInstance
+from dicomnode.receive.header import read_file
 from dicomnode.store.files import FileStore
 from dicomnode.store.received import ReceivedInstance
 

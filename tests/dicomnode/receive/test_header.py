@@ -17,13 +17,8 @@ from pydicom.filereader import read_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEGLSLossless
 
-from dicomnode.receive.header import (
-    MAX_DEPTH,
-    FileBytes,
-    InvalidInstance,
-    read_data_set,
-    read_header,
-)
+from dicomnode.receive.encoded import MAX_DEPTH, FileBytes, InvalidInstance
+from dicomnode.receive.header import read_data_set, read_header
 from dicomnode.receive.part10 import file_head
 from tests.dicomnode.receive.loopback import (
     COMPREHENSIVE_SR,
@@ -227,7 +222,7 @@ def test_nesting_is_bounded():
 
 
 def test_the_number_of_elements_is_bounded(monkeypatch):
-    monkeypatch.setattr("dicomnode.receive.header.MAX_ELEMENTS", 10)
+    monkeypatch.setattr("dicomnode.receive.encoded.MAX_ELEMENTS", 10)
     with pytest.raises(InvalidInstance, match="more than 10 elements"):
         read_data_set(encode(ct()), EXPLICIT)
 
