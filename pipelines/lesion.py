@@ -131,6 +131,10 @@ def _warnings(
     found = []
     if not cut.found:
         found.append("no voxel looks like a lesion; the result is the core of the mark")
+    if not cut.levels.clear:
+        found.append(
+            "the mark is hardly denser than its surroundings; the outline follows the mark"
+        )
     if ends:
         found.append("the CT ends within the region that the lesion may reach")
     faces = [alpha.take(i, axis=a) for a in range(3) if alpha.shape[a] > 1 for i in (0, -1)]

@@ -32,10 +32,15 @@ _TYPICAL_RADIUS_MM, _MOST_LOG_SIZE = 5.0, 1.4
 
 @dataclass(frozen=True)
 class Levels:
-    """HU of the lung around the mark and of the lesion inside it."""
+    """HU of the lung around the mark and of the lesion inside it.
+
+    `clear` is False where they were measured less than 150 HU apart, as in a mediastinum; `lung` is
+    then 150 HU below the lesion.
+    """
 
     lung: float
     lesion: float
+    clear: bool
 
     def at(self, part: float) -> float:
         """HU at a part of the way from lung to lesion."""
@@ -50,7 +55,8 @@ class Levels:
         lesion = float(np.percentile(image[inside], 60))
         shell = (radius > 1.2) & (radius < 2)
         lung = float(np.percentile(image[shell], 35)) if shell.any() else lesion
-        return cls(lung=min(lung, lesion - _LEAST_CONTRAST), lesion=lesion)
+        clear = lesion - lung >= _LEAST_CONTRAST
+        return cls(lung if clear else lesion - _LEAST_CONTRAST, lesion, clear)
 
 
 # Terms in the order of `_features`. The constant holds 0.4 more than the regression gives: Dice is

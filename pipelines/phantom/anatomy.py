@@ -125,6 +125,8 @@ def add_vessels(
 
     `keep_clear` lists centres and radii in mm that vessels avoid.
     """
+    centres = np.array([centre for centre, _ in keep_clear]).reshape(-1, 3)
+    radii = np.array([radius for _, radius in keep_clear])
     stack = []
     for side in (-1, 1):
         for _ in range(16):
@@ -134,19 +136,22 @@ def add_vessels(
         start, direction, radius = stack.pop()
         direction = direction / np.linalg.norm(direction)
         end = start + direction * rng.uniform(14, 26)
-        if all(_distance(centre, start, end) > clear + radius for centre, clear in keep_clear):
+        if (_distances(centres, start, end) > radii + radius).all():
             _draw(hu, lung, start, end, radius, origin_mm, spacing)
-        if radius > 0.75:
+        index = np.rint((end - origin_mm) / spacing).astype(int)
+        inside = (index >= 0).all() and (index < hu.shape).all()
+        # Thick vessels may leave the lung at the hilum; a thin one ends where the lung does.
+        if radius > 0.75 and inside and (radius > 2.5 or lung[tuple(index)]):
             for _ in range(2):
                 turned = direction + 0.55 * rng.standard_normal(3)
                 stack.append((end, turned, radius * rng.uniform(0.62, 0.8)))
 
 
-def _distance(point: npt.NDArray, start: npt.NDArray, end: npt.NDArray) -> float:
-    """Distance of a point to a line segment."""
+def _distances(points: npt.NDArray, start: npt.NDArray, end: npt.NDArray) -> npt.NDArray:
+    """Distances of points to a line segment."""
     axis = end - start
-    t = np.clip((point - start) @ axis / (axis @ axis), 0, 1)
-    return float(np.linalg.norm(point - start - t * axis))
+    t = np.clip((points - start) @ axis / (axis @ axis), 0, 1)
+    return np.linalg.norm(points - start - t[:, None] * axis, axis=1)
 
 
 def _draw(

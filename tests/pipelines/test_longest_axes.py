@@ -1,4 +1,4 @@
-"""Axes of a mask: extents to voxel corners, longest first, perpendicular, in patient coordinates."""
+"""Axes of a mask: extents to voxel corners, longest first, perpendicular, in LPS."""
 
 import highdicom as hd
 import numpy as np
