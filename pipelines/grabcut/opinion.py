@@ -7,7 +7,8 @@ shape does. Which of the two holds is seen by looking outward from the mark's ce
 ellipsoid: is there lung, or more of the same?
 
 The weights are a logistic regression of the 50 % consensus of LIDC readers on the patients of the
-tuning half in `benchmarks/lidc.py`, each nodule with the same weight.
+tuning half in `benchmarks/lidc.py`, each nodule with the same weight; `benchmarks/fit_opinion.py`
+prints them.
 """
 
 from __future__ import annotations
@@ -59,16 +60,16 @@ class Levels:
         return cls(lung if clear else lesion - _LEAST_CONTRAST, lesion, clear)
 
 
-# Terms in the order of `_features`. The constant holds 0.4 more than the regression gives: Dice is
-# best where lesion is called at odds of 2 to 3.
+# Terms in the order of `features`. The constant holds 0.4 more than the regression gives: Dice is
+# best where lesion is called at odds of 2 to 3 already.
 _WEIGHTS = (
-    *(-3.47, 6.71, -4.07, -1.05, -0.67, 6.83, -1.03, 1.79),
-    *(4.20, -3.28, -6.24),
-    *(1.08, -1.66, 0.36),
+    *(-3.45, 6.54, -3.95, -1.29, -0.55, 7.28, -1.41, 2.01),
+    *(4.51, -3.34, -6.67),
+    *(1.22, -1.80, 0.43),
 )
 
 
-def _features(
+def features(
     image: npt.NDArray,
     spacing: tuple[float, float, float],
     radius: Array,
@@ -144,7 +145,7 @@ def opinion(
     ndarray of float32, same shape
         Positive where lesion is likelier than not.
     """
-    terms = _features(image, spacing, radius, centre, size_mm)
+    terms = features(image, spacing, radius, centre, size_mm)
     total = np.zeros(image.shape, np.float32)
     for weight, term in zip(_WEIGHTS, terms, strict=True):
         total += np.float32(weight) * term
