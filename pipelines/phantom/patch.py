@@ -44,7 +44,13 @@ def nodule_patch(
     seed: int = 0,
     noise_hu: float = 20.0,
 ) -> Patch:
-    """Scan one nodule. A juxta-pleural one sits on a flat wall at the far end of the columns."""
+    """Scan one nodule. A juxta-pleural one sits on a flat wall at the far end of the columns.
+
+    Raises
+    ------
+    EmptyMaskError
+        If slices are so thick that no voxel is at least half lesion: there is nothing to mark.
+    """
     rng = np.random.default_rng(seed)
     shape = make_nodule(kind, diameter_mm, rng, outward=(0, 0, 1))
     extent = shape.lesion.shape[0] * shape.step_mm / 2 + 0.9 * diameter_mm + 6

@@ -208,3 +208,13 @@ def _nifti_mask(path, volume):
     mask = np.zeros(volume.spatial_shape, bool)
     mask[tuple(index.T)] = True
     return mask
+
+
+@pytest.mark.parametrize("length", [0.5, 3.0])
+def test_a_mark_smaller_than_a_voxel_or_between_slices_still_answers(length):
+    patch = nodule_patch(NoduleKind.SOLID, 14, (8, 1, 1), seed=2)
+    centre = np.add(patch.axes.centre, (0, 0, 4))
+    half = np.array([length / 2, 0, 0])
+    soft = soft_mask_from_recist(patch.volume, RecistAxes([centre - half, centre + half]))
+    assert soft.alpha.array.max() > 0
+    assert soft.warnings
