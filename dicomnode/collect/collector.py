@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.base import BaseScheduler
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 
 from dicomnode.collect.examine import examine_received
 from dicomnode.collect.join import Joined, Refused, Waiting, join
@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 
 _GATHER_S = 0.1
 """Pause between two passes, so that a stream of slices is looked at in batches."""
+
+_JOINABLE = or_(
+    Lesion.state == LesionState.WAITING,
+    and_(Lesion.state == LesionState.REFUSED, Lesion.rule.is_(None)),
+)
+"""Lesions that have not been joined to their slices; a rule is noted when they are."""
 
 
 class Collector:
@@ -139,7 +145,11 @@ class Collector:
         self._join(sorted(lesions))
 
     def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
-        """Ids of waiting lesions that the arrived slices, series or frames of reference touch."""
+        """Ids of lesions that the arrived slices, series or frames of reference touch.
+
+        Those that wait, and those that were refused without having been joined: what was wrong
+        with a series can be mended by the rest of it.
+        """
         with self._database.read() as session:
             rows = session.execute(
                 select(
@@ -147,7 +157,7 @@ class Collector:
                     Lesion.key_sop_instance_uid,
                     Lesion.series_instance_uid,
                     Lesion.frame_of_reference_uid,
-                ).where(Lesion.state == LesionState.WAITING)
+                ).where(_JOINABLE)
             ).all()
         return [lesion_id for lesion_id, *uids in rows if arrived.intersection(uids)]
 
@@ -187,7 +197,7 @@ class Collector:
                 }
                 logger.info("lesion.ready lesion=%d slices=%d", lesion_id, len(decision.slices))
             case Waiting():
-                values["reason"] = decision.reason
+                values |= {"state": LesionState.WAITING, "reason": decision.reason}
                 logger.info("lesion.waiting lesion=%d reason=%s", lesion_id, decision.reason)
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}
@@ -197,7 +207,7 @@ class Collector:
                 update(Lesion)
                 .where(
                     Lesion.id == lesion_id,
-                    Lesion.state == LesionState.WAITING,
+                    _JOINABLE,
                 )
                 .values(values)
             )

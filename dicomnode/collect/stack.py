@@ -133,31 +133,37 @@ def _check_steps(
     *,
     settled: bool,
 ) -> None:
+    """Check that all steps are equal, lean and all.
+
+    Steps that differ mean missing slices where they agree with the slices' numbers, and uneven
+    slices where they do not. Without numbers, only whole multiples of one step mean missing ones.
+    """
     if len(chosen) < 2:
         return
     steps = np.diff(positions, axis=0)
     along = steps @ normal
     smallest = float(along.min())
-    tolerance = max(_POSITION_TOLERANCE_MM, _POSITION_TOLERANCE * smallest)
     if smallest < _POSITION_TOLERANCE_MM:
         raise Unusable("two slices of the series lie at the same position")
-    multiples = np.rint(along / smallest)
-    typical = np.median(steps[multiples == 1], axis=0)
-    stray = np.abs(steps - multiples[:, None] * typical).max(axis=1)
-    if (stray > tolerance * np.maximum(multiples, 1)).any():
-        raise Unusable(
-            f"slice gaps differ: found {smallest:.2f} to {along.max():.2f} mm, expected equal ones"
-        )
-    gaps = np.flatnonzero(multiples > 1)
-    if gaps.size:
-        here = int(gaps[0])
-        if settled and _numbers_step(chosen[here], chosen[here + 1]) == 1:
-            raise Unusable(
-                f"slice gaps differ: found {smallest:.2f} and {along[here]:.2f} mm between "
-                "consecutively numbered slices, expected equal ones"
-            )
-        missing = int((multiples - 1).sum())
+    if _equal(steps):
+        return
+    numbers = [_numbers_step(before, after) for before, after in itertools.pairwise(chosen)]
+    numbered = all(numbers)
+    counts = np.array(numbers if numbered else np.rint(along / smallest), dtype=np.float64)
+    if _equal(steps / counts[:, None]):
+        missing = round((counts / counts.min() - 1).sum())
         raise NotYet(f"{missing} slice(s) are missing among those around the mark")
+    differ = f"slice gaps differ: found {smallest:.2f} to {along.max():.2f} mm, expected equal ones"
+    if numbered or settled:
+        raise Unusable(differ)
+    raise NotYet(f"{differ}; more slices may come")
+
+
+def _equal(steps: npt.NDArray[np.float64]) -> bool:
+    """Whether steps (n, 3) are the same vector."""
+    typical = np.median(steps, axis=0)
+    tolerance = max(_POSITION_TOLERANCE_MM, _POSITION_TOLERANCE * float(np.linalg.norm(typical)))
+    return bool((np.abs(steps - typical).max(axis=1) <= tolerance).all())
 
 
 def _check_nothing_can_lie_between(chosen: Sequence[Slice]) -> None:

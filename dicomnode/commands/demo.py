@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
 
 from dicomnode.commands.app import app, complain, console
-from dicomnode.demo.demonstration import DemonstrationFailed, Verified, demonstrate
 from dicomnode.logs import start_logging
-from dicomnode.pictures.contact_sheet import save_contact_sheet
+
+if TYPE_CHECKING:
+    from dicomnode.demo.demonstration import Verified
 
 
 @app.command()
@@ -21,6 +22,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the phantom.")] = 1,
 ) -> None:
     """Make a chest CT phantom with marks, send it through a node to a stand-in PACS, verify."""
+    # Matplotlib and the phantom take a second to import; no other command should wait for them.
+    from dicomnode.demo.demonstration import DemonstrationFailed, demonstrate
+    from dicomnode.pictures.contact_sheet import save_contact_sheet
+
     start_logging("WARNING")
     try:
         verified = demonstrate(seed, console.print)

@@ -14,8 +14,6 @@ from rich.table import Table
 
 from dicomnode.commands.app import app, complain, console
 from dicomnode.offline import Outcome, process_folder
-from dicomnode.pictures.contact_sheet import Panel, save_contact_sheet
-from dicomnode.pictures.panels import panel_of
 from dicomnode.routing import Rule
 from dicomnode.store.states import LesionState
 
@@ -91,8 +89,12 @@ def _number(text: str) -> float | int | str | bool:
 
 
 def _report(outcome: Outcome, out: Path) -> None:
+    # Matplotlib takes a second to import; no other command should wait for it.
+    from dicomnode.pictures.contact_sheet import save_contact_sheet
+    from dicomnode.pictures.panels import panel_of
+
     table = Table("lesion", "state", "soft volume ml", "s", "SEG or reason")
-    panels: list[Panel] = []
+    panels = []
     with open(out / "summary.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)

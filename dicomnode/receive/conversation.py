@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
+from dicomnode.faults import describe_fault
 from dicomnode.receive.command_sets import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
@@ -50,10 +50,7 @@ class Index(Protocol):
     """What must know an instance before its sender is told of success."""
 
     def add(self, received: ReceivedInstance) -> None:
-        """Record the instance durably, or raise."""
-
-    def held(self, sop_instance_uid: str) -> Path | None:
-        """Return the file recorded for an instance, None where there is none."""
+        """Record the instance durably, or raise. A repeat of the same instance is no error."""
 
 
 class Refused(Exception):
@@ -230,16 +227,20 @@ class Conversation:
         if received is not None and self._on_stored is not None:
             try:
                 self._on_stored(received)
-            except Exception:
+            except Exception as error:
                 # The instance is safe and acknowledged; what follows from it is resumed from
                 # the index.
-                logger.exception("instance.followup_failed sop=%s", request.sop_instance_uid)
+                logger.error(
+                    "instance.followup_failed sop=%s %s",
+                    request.sop_instance_uid,
+                    describe_fault(error),
+                )
         self._busy(False)
 
     def _store_instance(
         self, request: Request, incoming: _IncomingDataSet | None
-    ) -> ReceivedInstance | None:
-        """Validate, make durable and index; None where exactly this was held already."""
+    ) -> ReceivedInstance:
+        """Validate, make durable and index."""
         if incoming is None:
             raise Refused(CANNOT_UNDERSTAND, "C-STORE without a data set")
         if incoming.refused is not None:
@@ -268,15 +269,18 @@ class Conversation:
             stored.path, stored.size, header, self._calling_ae, self._called_ae
         )
         try:
-            if not stored.written and self._index.held(header.sop_instance_uid) == stored.path:
-                logger.info("instance.held_already sop=%s", header.sop_instance_uid)
-                return None
+            # Also for what is held already: who sends a mark again wants it looked at again.
             self._index.add(received)
         except Exception as error:
             # The file stays: it is whole, and a repeat or the next start finds and indexes it.
-            logger.exception("index.failed sop=%s", header.sop_instance_uid)
+            logger.error("index.failed sop=%s %s", header.sop_instance_uid, describe_fault(error))
             raise Refused(OUT_OF_RESOURCES, "the index does not take the instance") from error
-        logger.info("instance.stored sop=%s bytes=%d", header.sop_instance_uid, stored.size)
+        logger.info(
+            "instance.%s sop=%s bytes=%d",
+            "stored" if stored.written else "repeated",
+            header.sop_instance_uid,
+            stored.size,
+        )
         return received
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
+from dicomnode.faults import describe_fault
 from dicomnode.receive.conversation import Conversation, Index
 from dicomnode.receive.sop_classes import (
     STORAGE_CLASSES,
@@ -306,9 +307,9 @@ class StorageSCP:
             # A health check that connects and closes is no news.
             level = logging.DEBUG if calling == "unknown" else logging.INFO
             logger.log(level, "association.ended calling=%s reason=%s", calling, error)
-        except Exception:
+        except Exception as error:
             # A fault of the node's own: this association ends, the others do not notice.
-            logger.exception("association.failed calling=%s", calling)
+            logger.error("association.failed calling=%s %s", calling, describe_fault(error))
             if connection is not None:
                 connection.abort(NOT_SPECIFIED)
         finally:

@@ -66,9 +66,10 @@ def alembic_configuration(url: str) -> alembic.config.Config:
 
 
 def _engine(url: str) -> Engine:
+    # Parameters hold descriptions from data sets, which errors must not quote.
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 60})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": 60}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

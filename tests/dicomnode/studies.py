@@ -64,10 +64,9 @@ def study(
 
 def _axes(volume: hd.Volume, centre: Sequence[float], diameter_mm: float) -> RecistAxes:
     middle = volume.map_indices_to_reference(np.array([centre], dtype=np.float64))[0]
-    half = diameter_mm / 2
+    across, down = np.eye(3)[:2] * diameter_mm / 2
     return RecistAxes(
-        np.array([middle - (half, 0, 0), middle + (half, 0, 0)]),
-        np.array([middle - (0, half, 0), middle + (0, half, 0)]),
+        np.array([middle - across, middle + across]), np.array([middle - down, middle + down])
     )
 
 

@@ -10,7 +10,6 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from tests.interop.peers import need
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
@@ -20,6 +19,7 @@ from dicomnode.marks import ImagePlane, read_marks
 from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg, to_explicit_le
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import SoftMask
+from tests.interop.peers import need
 
 pytestmark = pytest.mark.interop
 

@@ -10,11 +10,11 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from tests.interop.peers import need, need_folder
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series, save_series
 from dicomnode.marks import ImagePlane, check_quality, off_plane_mm, place, read_marks
 from pipelines.recist import RecistAxes
+from tests.interop.peers import need, need_folder
 
 pytestmark = pytest.mark.interop
 

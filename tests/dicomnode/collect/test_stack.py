@@ -118,7 +118,7 @@ def test_steps_that_double_between_consecutive_numbers_are_no_missing_slice():
     slices = series()
     for i in range(11, 20):
         slices[i] = moved(slices[i], position=(-100.0, -120.0, 50.0 + 2.5 * (i + 1)))
-    with pytest.raises(Unusable, match="consecutively numbered"):
+    with pytest.raises(Unusable, match="gaps differ"):
         stack_around(slices[10], slices, -8.0, 8.0, settled=True)
 
 
