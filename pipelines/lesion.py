@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import highdicom as hd
 import numpy as np
@@ -13,33 +11,10 @@ import numpy.typing as npt
 from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.matting import METHODS
+from pipelines.parameters import complete_parameters
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
 from pipelines.trimap import trimap_from_mask
-
-DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {
-        "smoothness_mm": 0.2,
-        "mixture_weight": 0.2,
-        "rounds": 3,
-        "band_inner_mm": 0.4,
-        "band_outer_mm": 1.0,
-        "epsilon": 1e-7,
-        "guide_top": 0.8,
-    }
-)
-"""Everything that can be set, all JSON-able.
-
-`smoothness_mm`, `mixture_weight`, `rounds`
-    Of `grabcut`.
-`band_inner_mm`, `band_outer_mm`
-    Of `trimap_from_mask`.
-`epsilon`
-    Of the matting method.
-`guide_top`
-    The matting method sees HU from the lung's level up to this part of the way to the lesion's
-    level; what is denser counts as wholly lesion, which agrees best with readers' outlines.
-"""
 
 _REACH = 1.5
 _MARGIN_MM = 4.0
@@ -54,33 +29,6 @@ def reach_mm(axes: RecistAxes) -> float:
     """How far from `axes.centre`, along any axis, the pipeline looks at voxels, in mm."""
     length = max(axes.long_mm, axes.short_mm or 0.0)
     return _REACH * length / 2 + _MARGIN_MM
-
-
-def _checked(parameters: Mapping[str, Parameter] | None) -> dict[str, Parameter]:
-    """Defaults overridden by `parameters`, each of the default's kind."""
-    values = dict(DEFAULT_PARAMETERS)
-    for name, value in (parameters or {}).items():
-        if name not in values:
-            known = ", ".join(sorted(values))
-            raise UnknownParameterError(f"found the parameter {name!r}, known are: {known}")
-        default = values[name]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UnknownParameterError(f"{name}: found {value!r}, expected a number")
-        if not math.isfinite(value):
-            raise UnknownParameterError(f"{name}: found {value!r}, expected a finite number")
-        if isinstance(default, int) and value != int(value):
-            raise UnknownParameterError(f"{name}: found {value!r}, expected a whole number")
-        values[name] = type(default)(value)
-    for name in ("smoothness_mm", "mixture_weight", "band_inner_mm", "band_outer_mm"):
-        if values[name] < 0:
-            raise UnknownParameterError(f"{name}: found {values[name]}, expected 0 or more")
-    if values["rounds"] < 1 or values["rounds"] > 20:
-        raise UnknownParameterError(f"rounds: found {values['rounds']}, expected 1 to 20")
-    if values["epsilon"] <= 0:
-        raise UnknownParameterError(f"epsilon: found {values['epsilon']}, expected more than 0")
-    if not 0.1 <= values["guide_top"] <= 10:
-        raise UnknownParameterError(f"guide_top: found {values['guide_top']}, expected 0.1 to 10")
-    return values
 
 
 def _crop(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slice], bool]:
@@ -174,7 +122,7 @@ def soft_mask_from_recist(
     method : str
         Name in `pipelines.matting.METHODS`.
     parameters : Mapping, optional
-        Overrides of `DEFAULT_PARAMETERS`.
+        Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
 
     Returns
     -------
@@ -195,7 +143,7 @@ def soft_mask_from_recist(
     if method not in METHODS:
         known = ", ".join(sorted(METHODS))
         raise UnknownParameterError(f"found the method {method!r}, known are: {known}")
-    values = _checked(parameters)
+    values = complete_parameters(parameters)
     if volume.number_of_channel_dimensions:
         raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
     box, ends = _crop(volume, axes)

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import pydicom.uid
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-from pydantic import model_validator as validates_whole
 
-from pipelines.lesion import DEFAULT_PARAMETERS
 from pipelines.matting import METHODS
+from pipelines.parameters import complete_parameters
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,13 @@ class Rule(BaseModel):
             raise ValueError(f"no method {method!r}; known are {', '.join(sorted(METHODS))}")
         return method
 
-    @validates_whole(mode="after")
-    def _parameters_exist(self) -> Rule:
-        unknown = sorted(set(self.parameters) - set(DEFAULT_PARAMETERS))
-        if unknown:
-            known = ", ".join(sorted(DEFAULT_PARAMETERS))
-            raise ValueError(f"no parameter {unknown[0]!r}; known are {known}")
-        return self
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_exist(
+        cls, parameters: dict[str, float | int | str | bool]
+    ) -> dict[str, float | int | str | bool]:
+        complete_parameters(parameters)
+        return parameters
 
 
 def first_match(rules: Sequence[Rule], candidate: Candidate) -> tuple[Rule | None, str]:

@@ -61,7 +61,7 @@ def test_the_environment_wins(tmp_path, monkeypatch):
         ("port = 104", "prot = 104", 9, "Extra inputs are not permitted"),
         ('ae_title = "PACS"', 'ae_title = "A TITLE THAT IS TOO LONG"', 7, "at most 16 characters"),
         ('name = "all"', 'name = "all"\nmethod = "magic"', 13, "no method 'magic'"),
-        ('name = "all"', 'name = "all"\nparameters = {colour = 1}', 11, "colour"),
+        ('name = "all"', 'name = "all"\nparameters = {colour = 1}', 13, "colour"),
         ('["pacs"]', '["nowhere"]', 1, "the destination 'nowhere'; known are 'pacs'"),
         ('name = "all"', 'name = "all"\nmatch = {mark_sop_class = "Nonsense"}', 13, "Nonsense"),
         ('path = "/tmp/somewhere"', "path = ", 3, "Invalid value"),

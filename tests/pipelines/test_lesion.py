@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
-from pipelines.lesion import DEFAULT_PARAMETERS, reach_mm, soft_mask_from_recist
+from pipelines.lesion import reach_mm, soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
 from pipelines.metrics import dice, volume_error
+from pipelines.parameters import DEFAULT_PARAMETERS
 from pipelines.phantom import NoduleKind, nodule_patch
 from pipelines.recist import RecistAxes
 
