@@ -1,11 +1,11 @@
 """Time to take 400 CT slices by C-STORE: this node against Orthanc and DCMTK's storescp.
 
+    python -m benchmarks.receive --rounds 5 --json bench-out/receive.json
+
 Every server starts on an empty folder in each round, and the rounds are interleaved, so that a
 busy minute of the machine hits all of them. Nagle's algorithm is off on both sides (TCP_NODELAY=1;
-DCMTK leaves it on otherwise, and then it is what is measured). The node and Orthanc fsync each file
-and index it; storescp does neither.
-
-    python benchmarks/receive.py --rounds 5 --json receive.json
+DCMTK leaves it on otherwise, and then it is what is measured). The node, whole as it serves, and
+Orthanc fsync each file and index it; storescp does neither.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ import argparse
 import json
 import os
 import shutil
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,8 +27,18 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from rich.console import Console
 from rich.table import Table
 
-_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"])
-_ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+from benchmarks.peers.dcmtk import Storescp, storescu
+from benchmarks.peers.node_process import NodeProcess
+from benchmarks.peers.orthanc import Orthanc
+from benchmarks.peers.processor import processor_s
+
+Server = NodeProcess | Orthanc | Storescp
+
+SERVERS: dict[str, Callable[[Path], Server]] = {
+    "node": lambda folder: NodeProcess(folder, "NOBODY", 9),
+    "Orthanc": Orthanc,
+    "storescp": Storescp,
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ class Run:
     wall_s : float
         From the start of storescu to its end.
     cpu_s : float
-        User and system time of the server, its start and its end included.
+        User and system time of the server meanwhile.
     stored : int
-        Files on disk afterwards.
+        Instances that it says it has.
     """
 
     server: str
@@ -89,111 +95,19 @@ def write_series(folder: Path, count: int, edge: int) -> None:
         data_set.save_as(folder / f"{number:05}.dcm", enforce_file_format=True)
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name, path=_SEARCH_PATH)
-    if found is None:
-        raise SystemExit(f"{name} is not installed")
-    return found
-
-
-def _node(folder: Path, port: int) -> list[str]:
-    return [sys.executable, __file__, "--serve", str(folder), str(port)]
-
-
-def _orthanc(folder: Path, port: int) -> list[str]:
-    configuration = folder / "orthanc.json"
-    configuration.write_text(
-        json.dumps(
-            {
-                "StorageDirectory": str(folder / "storage"),
-                "IndexDirectory": str(folder / "storage"),
-                "DicomPort": port,
-                "DicomAlwaysAllowStore": True,
-                "DicomCheckCalledAet": False,
-                "HttpServerEnabled": False,
-                "Plugins": [],
-            }
-        )
-    )
-    return [_program("Orthanc"), str(configuration)]
-
-
-def _storescp(folder: Path, port: int) -> list[str]:
-    (folder / "storage").mkdir()
-    return [_program("storescp"), "--max-pdu", "131072", "-od", str(folder / "storage"), str(port)]
-
-
-SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
-    "node": _node,
-    "Orthanc": _orthanc,
-    "storescp": _storescp,
-}
-
-
-def serve(folder: Path, port: int) -> None:
-    """Run the node's receiver with its real store and index until SIGTERM."""
-    from dicomnode.receive.scp import ReceiverSettings, StorageSCP
-    from dicomnode.receive.sop_classes import CT_CLASSES
-    from dicomnode.store.database import Database
-    from dicomnode.store.files import FileStore
-    from dicomnode.store.instances import InstanceIndex
-
-    store = FileStore(folder / "storage", reserve_bytes=2**30)
-    store.sweep()
-    database = Database(f"sqlite:///{folder / 'node.sqlite'}")
-    database.upgrade()
-    settings = ReceiverSettings(host="127.0.0.1", port=port, ae_title="NODE")
-    with StorageSCP(settings, store, InstanceIndex(database, CT_CLASSES)):
-        signal.sigwait({signal.SIGTERM})
-    database.close()
-
-
-def measure(server: str, series: Path, scratch: Path) -> Run:
-    """Start `server` on an empty folder, send it the series, stop it."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix=f"{server}-", dir=scratch))
-    before = os.times()
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            SERVERS[server](folder, port), stdout=log, stderr=log, env=_ENVIRONMENT
-        )
-        try:
-            _wait_until_it_answers(process, port, folder / "log")
-            sender = [_program("storescu"), "-aec", "NODE", "+sd", "127.0.0.1", str(port)]
-            start = time.perf_counter()
-            subprocess.run([*sender, str(series)], check=True, env=_ENVIRONMENT)
-            wall = time.perf_counter() - start
-            after = os.times()
-            sender_cpu = after.children_user + after.children_system
-            sender_cpu -= before.children_user + before.children_system
-        finally:
-            process.terminate()
-            process.wait(60)
-    end = os.times()
-    children = end.children_user + end.children_system
-    cpu = children - before.children_user - before.children_system - sender_cpu
-    stored = sum(
-        1
-        for path in (folder / "storage").rglob("*")
-        if path.is_file() and path.stat().st_size > 100_000 and "index" not in path.name
-    )
+def measure(name: str, series: Path, scratch: Path) -> Run:
+    """Start a server on an empty folder, send it the series, stop it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
+    with SERVERS[name](folder) as server:
+        time.sleep(2.0)  # what starting left to do, such as the node's workers' imports
+        before, start = processor_s(server.pid), time.perf_counter()
+        storescu(server.port, server.AE_TITLE, [series])
+        wall = time.perf_counter() - start
+        run = Run(name, wall, processor_s(server.pid) - before, server.count())
     shutil.rmtree(folder)
     # What one server left to the disk's queue must not fall to the next.
     os.sync()
-    return Run(server, wall, cpu, stored)
-
-
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    echo = [_program("echoscu"), "-aec", "NODE", "127.0.0.1", str(port)]
-    for _ in range(300):
-        if process.poll() is not None:
-            raise SystemExit(f"the server ended:\n{log.read_text()}")
-        done = subprocess.run(echo, env=_ENVIRONMENT, capture_output=True, check=False)
-        if done.returncode == 0:
-            return
-        time.sleep(0.1)
-    raise SystemExit("the server does not answer")
+    return run
 
 
 def main() -> None:
@@ -203,13 +117,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--edge", type=int, default=512)
     parser.add_argument("--json", type=Path, default=None)
-    parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "PORT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        serve(Path(arguments.serve[0]), int(arguments.serve[1]))
-        return
-
     runs: list[Run] = []
     with tempfile.TemporaryDirectory() as scratch:
         series = Path(scratch, "series")
@@ -241,6 +149,7 @@ def main() -> None:
             "node_over_orthanc": medians["node"] / medians["Orthanc"],
             "runs": [asdict(run) for run in runs],
         }
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 

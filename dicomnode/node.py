@@ -19,6 +19,7 @@ from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
+from dicomnode.store.lock import StoreLock
 from dicomnode.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Node:
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
         root = settings.store.path
+        self._lock = StoreLock(root)
         self._files = FileStore(root, settings.store.reserve_mb * 2**20)
         self.database = Database(settings.store.url)
         self._index = InstanceIndex(self.database, CT_CLASSES)
@@ -82,8 +84,10 @@ class Node:
         Raises
         ------
         OSError
-            If the address cannot be listened on or the store cannot be written.
+            If the address cannot be listened on, or the store is another process's or cannot be
+            written.
         """
+        self._lock.acquire()
         self.database.upgrade()
         swept = self._files.sweep()
         reconciled = reconcile(self._files, self._index)
@@ -112,6 +116,7 @@ class Node:
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()
+        self._lock.release()
         logger.info("node.stopped")
 
     def __enter__(self) -> Self:

@@ -7,6 +7,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
+
+from benchmarks.peers.ports import free_port, wait_for_port
 
 
 def storescu(
@@ -31,3 +34,47 @@ def storescu(
         text=True,
         check=check,
     )
+
+
+class Storescp:
+    """DCMTK's storescp, which neither fsyncs nor indexes: how fast the wire is.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets what is sent.
+    """
+
+    AE_TITLE = "STORESCP"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def count(self) -> int:
+        """Instances stored."""
+        return sum(1 for path in self.folder.iterdir() if path.is_file())
+
+    def __enter__(self) -> Self:
+        """Start, and wait until it listens."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        program = shutil.which("storescp") or "storescp"
+        self._process = subprocess.Popen(
+            [program, "--max-pdu", "131072", "-od", str(self.folder), str(self.port)],
+            env=os.environ | {"TCP_NODELAY": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for_port(self.port)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        self._process.terminate()
+        self._process.wait(30)

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from benchmarks.peers.ports import free_port, wait_for_port
 from dicomnode.settings import NodeSettings, load_settings
 from dicomnode.store.database import Database
+from dicomnode.store.tables import Instance
 
 
 class NodeProcess:
@@ -98,6 +100,11 @@ class NodeProcess:
             self._process.terminate()
             self._process.wait(120)
             self._process = None
+
+    def count(self) -> int:
+        """Instances stored."""
+        with self.rows() as session:
+            return session.scalar(select(func.count()).select_from(Instance))
 
     @contextmanager
     def rows(self) -> Iterator[Session]:

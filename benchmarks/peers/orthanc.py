@@ -71,6 +71,11 @@ class Orthanc:
             self._process = None
 
     @property
+    def port(self) -> int:
+        """Where it takes associations."""
+        return self.dicom_port
+
+    @property
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid
