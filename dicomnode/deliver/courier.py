@@ -111,13 +111,14 @@ class Courier:
         with self._database.write() as session:
             state = outbox.record(session, delivery_id, answer, self._retry).state
         level = logging.INFO if answer.verdict is Verdict.ACCEPTED else logging.WARNING
+        # The peer's words can name a patient: they are for `explain`, the log gets the status.
         logger.log(
             level,
-            "delivery.%s delivery=%d destination=%s answer=%s",
+            "delivery.%s delivery=%d destination=%s status=%s",
             state.value,
             delivery_id,
             self._destination.name,
-            answer.words,
+            "none" if answer.status is None else f"0x{answer.status:04X}",
         )
 
     def _sleep_until_next(self) -> None:

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicomnode.marks import RecistMark
 from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
 from dicomnode.store.files import write_durably
-from dicomnode.version import VERSION
+from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
 from pipelines.soft_mask import SoftMask
 
 
@@ -103,6 +103,8 @@ def _mark_source(path: Path) -> MarkSource:
 
 def _write(made: Dataset, kind: str, folder: Path) -> PublishedObject:
     path = folder / f"{made.SOPInstanceUID}.dcm"
+    made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     write_durably(path, lambda file: made.save_as(file, enforce_file_format=True))
     return PublishedObject(
         kind=kind,

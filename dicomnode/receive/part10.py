@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
+from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _SHORT = struct.Struct("<HH2sH")
 
@@ -43,8 +43,8 @@ def _constant_parts(
     )
     after = (
         _uid(0x0010, transfer_syntax_uid)
-        + _uid(0x0012, PYNETDICOM_IMPLEMENTATION_UID)
-        + _text(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION)
+        + _uid(0x0012, IMPLEMENTATION_CLASS_UID)
+        + _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
         + _text(0x0016, b"AE", calling_ae)
         + _text(0x0018, b"AE", called_ae)
     )

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -23,6 +22,8 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
+
+from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 # PS3.8 9.3: PDU types
 _ASSOCIATE_RQ, _DATA_TF, _RELEASE_RQ, _ABORT = 0x01, 0x04, 0x05, 0x07
@@ -189,9 +190,9 @@ class AcceptorConnection:
         maximum = MaximumLengthNotification()
         maximum.maximum_length_received = self._max_pdu
         implementation = ImplementationClassUIDNotification()
-        implementation.implementation_class_uid = PYNETDICOM_IMPLEMENTATION_UID
+        implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         version = ImplementationVersionNameNotification()
-        version.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
+        version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         answer.user_information = [maximum, implementation, version]
         self._buffer = memoryview(bytearray(self._max_pdu))
         self._send(A_ASSOCIATE_AC(answer).encode())
