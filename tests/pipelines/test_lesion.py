@@ -1,11 +1,10 @@
 """RECIST mark to soft mask: right on phantoms, in any orientation, and clear when it cannot be."""
 
 import json
-import os
-from pathlib import Path
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 
 from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
@@ -15,6 +14,7 @@ from pipelines.metrics import dice, volume_error
 from pipelines.parameters import DEFAULT_PARAMETERS
 from pipelines.phantom import NoduleKind, nodule_patch
 from pipelines.recist import RecistAxes
+from tests.real_data import real
 
 
 def whole(soft, volume):
@@ -172,20 +172,12 @@ def test_marks_and_volumes_that_cannot_be_used_are_refused(solid):
         soft_mask_from_recist(solid.volume.with_array(solid.volume.array > 0), solid.axes)
 
 
-DATA = Path(
-    os.environ.get("SOFTMASK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
-
-
 @pytest.mark.real_data
 def test_a_mass_on_the_chest_wall():
     """A 359 ml mass beside wall and heart: better than the bare ellipsoid of its mark (0.71)."""
-    folder = DATA / "ibsi_ct" / "ct"
-    if not folder.is_dir():
-        pytest.skip("the IBSI phantom is not mounted; set SOFTMASK_DATA")
-    pydicom = pytest.importorskip("pydicom")
+    folder = real("ibsi_ct/ct")
     volume = hd.get_volume_from_series([pydicom.dcmread(p) for p in folder.glob("*.dcm")])
-    mask = _nifti_mask(DATA / "ibsi_ct" / "nifti_mask" / "mask.nii.gz", volume)
+    mask = _nifti_mask(real("ibsi_ct/nifti_mask/mask.nii.gz"), volume)
     assert mask.sum() * volume.voxel_volume / 1000 == pytest.approx(358.7, abs=0.1)
     soft = soft_mask_from_recist(volume, axes_from_mask(mask, volume))
     assert dice(whole(soft, volume) >= 0.5, mask) >= 0.74

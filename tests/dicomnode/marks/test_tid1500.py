@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -20,6 +18,7 @@ from dicomnode.marks import read_marks, read_tid1500
 from dicomnode.marks.placement import ImagePlane
 from dicomnode.marks.recist_mark import Code
 from pipelines.recist import RecistAxes
+from tests.real_data import real
 
 LONG = [[10.25, 12.5], [30.75, 12.5]]
 SHORT = [[20.5, 5.25], [20.5, 18.0]]
@@ -291,15 +290,6 @@ def test_a_report_with_any_element_missing_or_emptied_never_raises(original, dat
     assert len(read_tid1500(report).marks) <= 2
 
 
-def _real(name: str) -> Dataset:
-    here = Path(__file__).resolve()
-    folder = Path(os.environ.get("SOFTMASK_DATA", here.parents[4] / "shared" / "data"))
-    path = folder / "dicom_objects" / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not there; SOFTMASK_DATA names the folder of real data")
-    return pydicom.dcmread(path)
-
-
 REAL_MARKS = {
     "sr_tid1500_dcmjs_bidirectional_2d.dcm": (22.4, 19.6, 1, False),
     "sr_tid1500_dcmjs_bidirectional_scoord3d.dcm": (22.4, 19.6, 1, True),
@@ -313,7 +303,7 @@ REAL_MARKS = {
 @pytest.mark.filterwarnings("ignore")
 def test_marks_of_other_peoples_programs(name):
     long_mm, short_mm, refused, in_space = REAL_MARKS[name]
-    reading = read_marks(_real(name))
+    reading = read_marks(pydicom.dcmread(real(f"dicom_objects/{name}")))
     (mark,) = reading.marks
     assert mark.stated_long_mm == pytest.approx(long_mm, abs=0.01)
     assert mark.stated_short_mm == pytest.approx(short_mm, abs=0.01)
@@ -340,7 +330,7 @@ def test_marks_of_other_peoples_programs(name):
 )
 @pytest.mark.filterwarnings("ignore")
 def test_other_forms_are_refused_with_a_reason(name):
-    reading = read_marks(_real(name))
+    reading = read_marks(pydicom.dcmread(real(f"dicom_objects/{name}")))
     assert reading.marks == ()
     assert reading.refusals
     assert all(refusal.reason for refusal in reading.refusals)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -32,6 +30,7 @@ from dicomnode.results import (
     to_explicit_le,
 )
 from pipelines.soft_mask import SoftMask
+from tests.real_data import real
 
 SHAPE = (8, 20, 24)
 EQUIPMENT = Equipment("1.2.3")
@@ -450,14 +449,10 @@ def _file(dataset: Dataset) -> io.BytesIO:
 
 def _real_series(folder: str) -> list[Dataset]:
     """Headers of the CT slices in a folder of real data, in order along z."""
-    here = Path(__file__).resolve()
-    root = Path(os.environ.get("SOFTMASK_DATA", here.parents[4] / "shared" / "data"))
     headers = [
-        pydicom.dcmread(path, stop_before_pixels=True) for path in (root / folder).rglob("*.dcm")
+        pydicom.dcmread(path, stop_before_pixels=True) for path in real(folder).rglob("*.dcm")
     ]
     slices = [h for h in headers if h.Modality == "CT" and "ImagePositionPatient" in h]
-    if not slices:
-        pytest.skip(f"{folder} is not there; SOFTMASK_DATA names the folder of real data")
     return sorted(slices, key=lambda h: float(h.ImagePositionPatient[2]))
 
 
