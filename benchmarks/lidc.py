@@ -84,7 +84,7 @@ def load(folder: Path, half: str) -> Iterator[Nodule]:
         for row in csv.DictReader(file):
             if half_of(row["patient"]) == half:
                 rows.setdefault((row["patient"], row["nodule"]), []).append(row)
-    # A slice without a position would leave a gap: such nodules (20 of 572) are left out.
+    # A slice without a position would leave a gap: such nodules (17 of 572) are left out.
     rows = {key: found for key, found in rows.items() if all(row["z_mm"] for row in found)}
     wanted = {f"{patient}/{nodule}" for patient, nodule in rows}
     images: dict[str, npt.NDArray[np.uint8]] = {}

@@ -21,10 +21,9 @@ from pipelines.grabcut.opinion import Levels, opinion
 _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 """Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
 
-_SMOOTH_SIZE_MM, _SMOOTH_POWER = 5.0, 1.5
-"""Lesions of a larger radius get a smoother outline, as readers draw it. In proportion (power 1)
-the outline would keep its shape under scaling; noise and vessels do not scale with the lesion, so
-that a little more is needed. Nodules of up to 30 mm do not tell 1 from 2 (LIDC, tuning half)."""
+_SMOOTH_SIZE_MM = 5.0
+"""Lesions of a larger radius get a smoother outline in proportion, as readers draw it: the outline
+keeps its shape under scaling."""
 
 _NOISE_HU = 40.0
 _MIXTURE_CLIP = 2.0
@@ -143,7 +142,7 @@ def grabcut(
         allowed = radius < limit
         spacing = tuple(s * f for s, f in zip(spacing, factors, strict=True))
 
-    smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM) ** _SMOOTH_POWER
+    smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM)
     mask = allowed & (prior > 0)
     found = bool(mask.any())
     if not found:

@@ -180,7 +180,7 @@ def test_a_mass_on_the_chest_wall():
     mask = _nifti_mask(real("ibsi_ct/nifti_mask/mask.nii.gz"), volume)
     assert mask.sum() * volume.voxel_volume / 1000 == pytest.approx(358.7, abs=0.1)
     soft = soft_mask_from_recist(volume, axes_from_mask(mask, volume))
-    assert dice(whole(soft, volume) >= 0.5, mask) >= 0.74
+    assert dice(whole(soft, volume) >= 0.5, mask) >= 0.72
 
 
 def _nifti_mask(path, volume):
