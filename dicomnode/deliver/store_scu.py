@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from dicomnode.deliver.answer import Answer, Verdict, judge
+from dicomnode.faults import describe_fault
 from dicomnode.results.transcode import to_explicit_le
 from dicomnode.settings import Destination
 
@@ -31,31 +36,54 @@ class NoAssociation(Exception):
     """The peer could not be reached or did not accept the association; its own words."""
 
 
+class NothingAccepted(NoAssociation):
+    """The peer answered, and accepts none of the SOP classes that it was offered."""
+
+
+class _Unsendable(Exception):
+    """The object cannot be sent, to this peer or at all; holds the answer that stands for it."""
+
+    def __init__(self, words: str, verdict: Verdict = Verdict.REFUSED) -> None:
+        super().__init__(words)
+        self.answer = Answer(verdict, words)
+
+
+_UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+
+
 def send(
     parcels: Sequence[Parcel], destination: Destination, calling_ae_title: str
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels over one association and yield each outcome as it is known.
 
-    Each object goes as it lies on disk where the peer takes that transfer syntax, else as
-    Explicit or Implicit VR Little Endian.
+    Each object goes as it lies on disk where destination and peer take that transfer syntax, else
+    as Explicit or Implicit VR Little Endian. An object that cannot be read stops no other.
     """
-    contexts = {
-        (parcel.sop_class_uid, read_file_meta_info(parcel.path).TransferSyntaxUID)
-        for parcel in parcels
-    }
+    readable, contexts = [], set()
+    for parcel in parcels:
+        try:
+            contexts.add((parcel.sop_class_uid, _syntax_on_disk(parcel)))
+        except _Unsendable as error:
+            yield parcel, error.answer
+        else:
+            readable.append(parcel)
+    if not readable:
+        return
     ae = _application_entity(destination, calling_ae_title)
     for sop_class_uid, syntax in sorted(contexts):
-        if syntax not in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+        if syntax not in _UNCOMPRESSED and destination.transfer_syntax != "explicit-le":
             ae.add_requested_context(sop_class_uid, syntax)
-        ae.add_requested_context(sop_class_uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        ae.add_requested_context(sop_class_uid, list(_UNCOMPRESSED))
     try:
         association = _associate(ae, destination)
     except NoAssociation as error:
-        for parcel in parcels:
-            yield parcel, Answer(Verdict.REPEAT, str(error))
+        refused = isinstance(error, NothingAccepted)
+        verdict = Verdict.REFUSED if refused else Verdict.REPEAT
+        for parcel in readable:
+            yield parcel, Answer(verdict, str(error))
         return
     try:
-        for parcel in parcels:
+        for parcel in readable:
             yield parcel, _send_one(association, parcel)
     finally:
         if association.is_established:
@@ -90,7 +118,12 @@ def _application_entity(destination: Destination, calling_ae_title: str) -> AE:
 
 
 def _associate(ae: AE, destination: Destination) -> Association:
-    association = ae.associate(destination.host, destination.port, ae_title=destination.ae_title)
+    association = ae.associate(
+        destination.host,
+        destination.port,
+        ae_title=destination.ae_title,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _prepare, [destination.response_timeout_s])],
+    )
     if association.is_established:
         return association
     peer = f"{destination.ae_title}@{destination.host}:{destination.port}"
@@ -99,15 +132,45 @@ def _associate(ae: AE, destination: Destination) -> Association:
         raise NoAssociation(
             f"{peer} rejected the association: {answer.result_str}, {answer.reason_str}"
         )
+    if association.rejected_contexts:
+        classes = sorted({context.abstract_syntax for context in association.rejected_contexts})
+        raise NothingAccepted(f"{peer} does not accept SOP class {', '.join(classes)}")
     if association.is_aborted:
         raise NoAssociation(f"{peer} could not be reached, or aborted the association")
     raise NoAssociation(f"no association with {peer}")
 
 
+def _prepare(event: evt.Event, patience_s: float) -> None:
+    """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
+
+    pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
+    hold the thread of its destination for ever.
+    """
+    connection = event.assoc.dul.socket.socket
+    timeval = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    # Command and data set are two messages: Nagle's algorithm would hold back the second.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _syntax_on_disk(parcel: Parcel) -> UID:
+    try:
+        return read_file_meta_info(parcel.path).TransferSyntaxUID
+    except OSError as error:
+        raise _unreadable(parcel, error) from None
+    except (InvalidDicomError, AttributeError, EOFError, ValueError, struct.error):
+        raise _Unsendable(f"not a DICOM file: {parcel.path.name}") from None
+
+
+def _unreadable(parcel: Parcel, error: OSError) -> _Unsendable:
+    if isinstance(error, FileNotFoundError):
+        return _Unsendable(f"the file of this result is gone: {parcel.path.name}")
+    return _Unsendable(f"{parcel.path.name} cannot be read: {error.strerror}", Verdict.REPEAT)
+
+
 def _send_one(association: Association, parcel: Parcel) -> Answer:
     if not association.is_established:
         return Answer(Verdict.REPEAT, "the association ended before this object's turn")
-    dataset = pydicom.dcmread(parcel.path)
     accepted = {
         context.transfer_syntax[0]
         for context in association.accepted_contexts
@@ -115,16 +178,37 @@ def _send_one(association: Association, parcel: Parcel) -> Answer:
     }
     if not accepted:
         return Answer(Verdict.REFUSED, f"the peer does not accept SOP class {parcel.sop_class_uid}")
-    if dataset.file_meta.TransferSyntaxUID not in accepted:
-        dataset = to_explicit_le(dataset)
-        if ExplicitVRLittleEndian not in accepted:
-            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    try:
+        dataset = _in_accepted_syntax(parcel, accepted)
+    except _Unsendable as error:
+        return error.answer
     try:
         status = association.send_c_store(dataset)
-    except (RuntimeError, ValueError, OSError) as error:
-        return Answer(Verdict.REPEAT, f"could not be sent: {error}")
+    except RuntimeError:  # between the look above and the call
+        return Answer(Verdict.REPEAT, "the association ended before this object's turn")
+    except (ValueError, AttributeError) as error:  # it cannot be encoded
+        return Answer(Verdict.REFUSED, f"cannot be sent: {describe_fault(error)}")
     if "Status" not in status:
         return Answer(
             Verdict.UNKNOWN, "the association broke, or no answer came, after the object was sent"
         )
     return judge(status.Status, str(status.get("ErrorComment", "") or ""))
+
+
+def _in_accepted_syntax(parcel: Parcel, accepted: set[UID]) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(parcel.path)
+        if dataset.file_meta.TransferSyntaxUID in accepted:
+            return dataset
+        if accepted.isdisjoint(_UNCOMPRESSED):
+            raise _Unsendable(
+                f"the peer does not accept SOP class {parcel.sop_class_uid} uncompressed"
+            )
+        # pynetdicom itself writes explicit as implicit VR, where the peer takes only that.
+        return to_explicit_le(dataset)
+    except (_Unsendable, MemoryError):
+        raise
+    except OSError as error:
+        raise _unreadable(parcel, error) from None
+    except Exception as error:  # decoders and readers of damaged files raise many types
+        raise _Unsendable(f"cannot be read: {describe_fault(error)}") from None
