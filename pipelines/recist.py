@@ -8,6 +8,34 @@ import numpy as np
 import numpy.typing as npt
 
 
+def line(name: str, value: npt.ArrayLike, dimensions: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Read-only end points of a line.
+
+    Parameters
+    ----------
+    name : str
+        For the error.
+    value : array_like, shape (2, n)
+    dimensions : tuple of int
+        What n may be.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, a coordinate is not finite or both points are the same.
+    """
+    points = np.array(value, dtype=np.float64)
+    if points.ndim != 2 or points.shape[0] != 2 or points.shape[1] not in dimensions:
+        expected = " or ".join(f"(2, {n})" for n in dimensions)
+        raise ValueError(f"{name}: found shape {points.shape}, expected {expected}")
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name}: found a coordinate that is not finite")
+    if (points[0] == points[1]).all():
+        raise ValueError(f"{name}: both end points are the same, expected a line")
+    points.setflags(write=False)
+    return points
+
+
 @dataclass(frozen=True, eq=False)
 class RecistAxes:
     """End points of the long axis and, where drawn, the short axis of a lesion.
@@ -29,21 +57,9 @@ class RecistAxes:
     short_axis: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("long_axis", "short_axis"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            points = np.array(value, dtype=np.float64)
-            if points.shape != (2, 3):
-                raise ValueError(f"{name}: found shape {points.shape}, expected (2, 3)")
-            if not np.isfinite(points).all():
-                raise ValueError(f"{name}: found a coordinate that is not finite")
-            if np.linalg.norm(points[1] - points[0]) == 0:
-                raise ValueError(f"{name}: both end points are the same, expected a line")
-            points.setflags(write=False)
-            object.__setattr__(self, name, points)
-        if self.long_axis is None:
-            raise ValueError("long_axis: found none, expected two points")
+        object.__setattr__(self, "long_axis", line("long_axis", self.long_axis, (3,)))
+        if self.short_axis is not None:
+            object.__setattr__(self, "short_axis", line("short_axis", self.short_axis, (3,)))
 
     @property
     def long_mm(self) -> float:

@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import and_, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.collect.examine import examine_received
 from dicomnode.collect.join import Joined, Refused, Waiting, join
@@ -20,11 +20,15 @@ from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
+from dicomnode.timing import call_at
+from dicomnode.woken_thread import WokenThread
 
 logger = logging.getLogger(__name__)
 
 _GATHER_S = 0.1
 """Pause between two passes, so that a stream of slices is looked at in batches."""
+
+_PAUSE_AFTER_FAULT_S = 5.0
 
 _JOINABLE = or_(
     Lesion.state == LesionState.WAITING,
@@ -60,11 +64,10 @@ class Collector:
         self._settings = settings
         self._rules = rules
         self._on_ready = on_ready
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+        self._look_at_all = False
+        self._thread = WokenThread("collector", self._collect_arrived, self._recover, _GATHER_S)
 
     def start(self) -> None:
         """Resume: look at everything that waits, then at what arrives."""
@@ -76,10 +79,7 @@ class Collector:
 
     def stop(self) -> None:
         """Finish the pass that runs and stop."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def notify(self, received: ReceivedInstance) -> None:
         """Say that an instance has been stored. Returns at once."""
@@ -94,7 +94,7 @@ class Collector:
                 )
                 if uid
             )
-        self._wake.set()
+        self._thread.wake()
 
     def collect_all(self) -> None:
         """Examine what was not examined, and look at every waiting lesion."""
@@ -113,7 +113,7 @@ class Collector:
                 update(Lesion)
                 .where(
                     Lesion.state == LesionState.WAITING,
-                    Lesion.created_at < time.time() - hours * 3600,
+                    Lesion.waiting_since < time.time() - hours * 3600,
                 )
                 .values(
                     state=LesionState.REFUSED,
@@ -123,21 +123,17 @@ class Collector:
         if expired.rowcount:
             logger.warning("lesion.expired count=%d", expired.rowcount)
 
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            if self._stopping.is_set():
-                return
-            self._wake.clear()
-            try:
-                self._collect_arrived()
-            except Exception as error:
-                logger.error("collect.failed %s", describe_fault(error))
-                # Nothing is lost: rows still say what is to be done. Try again, not at once.
-                self._call_at(time.time() + 5, "collect:again", self.collect_all)
-            self._stopping.wait(_GATHER_S)
+    def _recover(self, error: Exception) -> None:
+        """Nothing is lost: rows still say what is to be done. Try again, not at once."""
+        logger.error("collect.failed %s", describe_fault(error))
+        self._look_at_all = True
+        moment = time.time() + _PAUSE_AFTER_FAULT_S
+        call_at(self._scheduler, moment, "collect:again", self._thread.wake)
 
     def _collect_arrived(self) -> None:
+        if self._look_at_all:
+            self.collect_all()
+            self._look_at_all = False
         with self._lock:
             arrived, self._arrived = self._arrived, set()
         lesions = set(examine_received(self._database))
@@ -164,13 +160,22 @@ class Collector:
     def _join(self, lesion_ids: Iterable[int]) -> None:
         ready = 0
         for lesion_id in lesion_ids:
-            with self._database.read() as session:
-                lesion = session.get_one(Lesion, lesion_id)
-                decision = join(session, lesion, self._rules, self._settings.quiet_period_s)
+            decision = self._decide(lesion_id)
             self._record(lesion_id, decision)
             ready += isinstance(decision, Joined)
         if ready:
             self._on_ready()
+
+    def _decide(self, lesion_id: int) -> Joined | Waiting | Refused:
+        with self._database.read() as session:
+            lesion = session.get_one(Lesion, lesion_id)
+            try:
+                return join(session, lesion, self._rules, self._settings.quiet_period_s)
+            except (SQLAlchemyError, OSError):
+                raise
+            except Exception as error:  # one lesion that cannot be joined stops no other
+                logger.error("lesion.fault lesion=%d %s", lesion_id, describe_fault(error))
+                return Refused(f"cannot be joined to its CT: {describe_fault(error)}")
 
     def _record(self, lesion_id: int, decision: Joined | Waiting | Refused) -> None:
         values: dict[str, object] = {}
@@ -212,8 +217,12 @@ class Collector:
                 .values(values)
             )
         if isinstance(decision, Waiting) and decision.settles_at is not None:
-            self._call_at(
-                decision.settles_at + 0.01, f"collect:quiet:{lesion_id}", self._settle, lesion_id
+            call_at(
+                self._scheduler,
+                decision.settles_at + 0.01,
+                f"collect:quiet:{lesion_id}",
+                self._settle,
+                lesion_id,
             )
 
     def _settle(self, lesion_id: int) -> None:
@@ -222,14 +231,3 @@ class Collector:
             state = session.get_one(Lesion, lesion_id).state
         if state is LesionState.WAITING:
             self._join([lesion_id])
-
-    def _call_at(self, moment: float, name: str, call: Callable[..., None], *given: int) -> None:
-        self._scheduler.add_job(
-            call,
-            "date",
-            run_date=datetime.fromtimestamp(moment, UTC),
-            args=given,
-            id=name,
-            replace_existing=True,
-            misfire_grace_time=None,
-        )

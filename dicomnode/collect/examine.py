@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pydicom
 from sqlalchemy import delete, select, update
@@ -98,6 +99,7 @@ def _lesion_of(session: Session, mark: RecistMark) -> tuple[Lesion, bool]:
     if lesion.state in (LesionState.REFUSED, LesionState.FAILED):
         lesion.state = LesionState.WAITING
         lesion.reason = "the mark came again"
+        lesion.waiting_since = time.time()
         lesion.attempts = 0
         lesion.lease_until = None
         session.flush()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.uid import CTImageStorage
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.collect.stack import NotYet, Slice, Unusable, stack_around
@@ -26,6 +26,20 @@ from dicomnode.routing import Candidate, Rule, first_match
 from dicomnode.store.tables import Instance, Lesion
 from pipelines.lesion import reach_mm
 from pipelines.recist import RecistAxes
+
+_GEOMETRY = (
+    Instance.sop_instance_uid,
+    Instance.image_type,
+    Instance.instance_number,
+    Instance.image_position,
+    Instance.image_orientation,
+    Instance.pixel_spacing,
+    Instance.rows,
+    Instance.columns,
+    Instance.slice_thickness,
+    Instance.frame_of_reference_uid,
+)
+"""What is looked at of each slice; whole rows of a large series would cost five times as much."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +158,8 @@ def _slice_in_space(session: Session, mark: RecistMark) -> Instance:
 
 def _series(session: Session, key: Instance) -> list[Slice]:
     """All CT slices of the key slice's series, without localizers."""
-    rows = session.scalars(
-        select(Instance).where(
+    rows = session.execute(
+        select(*_GEOMETRY).where(
             Instance.series_instance_uid == key.series_instance_uid,
             Instance.sop_class_uid == CTImageStorage,
         )
@@ -188,13 +202,13 @@ def _candidate(session: Session, lesion: Lesion, key: Instance) -> Candidate:
     )
 
 
-def _plane(image: Instance) -> ImagePlane:
+def _plane(image: Instance | Row) -> ImagePlane:
     """Place a slice in space; a mark in space may lie half its thickness off."""
     thickness = image.slice_thickness
     return ImagePlane.from_header(image, thickness if thickness and thickness > 0 else None)
 
 
-def _has_geometry(image: Instance) -> bool:
+def _has_geometry(image: Instance | Row) -> bool:
     return None not in (
         image.image_position,
         image.image_orientation,
@@ -204,5 +218,5 @@ def _has_geometry(image: Instance) -> bool:
     )
 
 
-def _is_localizer(image: Instance) -> bool:
+def _is_localizer(image: Instance | Row) -> bool:
     return "LOCALIZER" in (value.upper() for value in image.image_type)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
@@ -29,3 +31,5 @@ def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
             stop.wait()
     except OSError as error:
         raise complain(f"the node cannot run: {error}") from None
+    except SQLAlchemyError as error:
+        raise complain(f"the node cannot run: its database: {error.args[0]}") from None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from datetime import UTC, datetime
 
 from apscheduler.schedulers.base import BaseScheduler
 
@@ -15,6 +13,8 @@ from dicomnode.deliver.store_scu import send
 from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, RetrySettings
 from dicomnode.store.database import Database
+from dicomnode.timing import call_at
+from dicomnode.woken_thread import WokenThread
 
 logger = logging.getLogger(__name__)
 
@@ -50,61 +50,43 @@ class Courier:
         self._destination = destination
         self._retry = retry
         self._calling_ae_title = calling_ae_title
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name=f"courier-{destination.name}", daemon=True
-        )
+        self._thread = WokenThread(f"courier-{destination.name}", self._deliver, self._recover)
 
     def start(self) -> None:
         """Resume: send what is due, then what becomes due."""
-        self._wake.set()
+        self._thread.wake()
         self._thread.start()
 
     def stop(self) -> None:
         """Let the object that is on its way arrive, then stop."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def notify(self) -> None:
         """Say that something may be due."""
-        self._wake.set()
+        self._thread.wake()
 
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            if self._stopping.is_set():
-                return
-            self._wake.clear()
-            try:
-                self._deliver_due()
-                self._sleep_until_next()
-            except Exception as error:
-                logger.error(
-                    "delivery.failed destination=%s %s",
-                    self._destination.name,
-                    describe_fault(error),
-                )
-                self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
+    def _deliver(self) -> None:
+        self._deliver_due()
+        with self._database.read() as session:
+            moment = outbox.next_due(session, self._destination.name)
+        if moment is not None:
+            self._wake_at(moment)
+
+    def _recover(self, error: Exception) -> None:
+        logger.error(
+            "delivery.failed destination=%s %s", self._destination.name, describe_fault(error)
+        )
+        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
 
     def _deliver_due(self) -> None:
-        while not self._stopping.is_set():
+        while not self._thread.stopping:
             with self._database.read() as session:
                 parcels = outbox.due(session, self._destination.name)
             if not parcels:
                 return
-            there = [parcel for parcel in parcels if parcel.path.is_file()]
-            for parcel in parcels:
-                if parcel not in there:
-                    words = f"the file of this result is gone: {parcel.path.name}"
-                    self._record(parcel.delivery_id, Answer(Verdict.REFUSED, words))
-            if not there:
-                continue
-            for parcel, answer in send(there, self._destination, self._calling_ae_title):
+            for parcel, answer in send(parcels, self._destination, self._calling_ae_title):
                 self._record(parcel.delivery_id, answer)
-                if self._stopping.is_set():
+                if self._thread.stopping:
                     return
 
     def _record(self, delivery_id: int, answer: Answer) -> None:
@@ -121,18 +103,5 @@ class Courier:
             "none" if answer.status is None else f"0x{answer.status:04X}",
         )
 
-    def _sleep_until_next(self) -> None:
-        with self._database.read() as session:
-            moment = outbox.next_due(session, self._destination.name)
-        if moment is not None:
-            self._wake_at(moment)
-
     def _wake_at(self, moment: float) -> None:
-        self._scheduler.add_job(
-            self.notify,
-            "date",
-            run_date=datetime.fromtimestamp(moment, UTC),
-            id=f"deliver:{self._destination.name}",
-            replace_existing=True,
-            misfire_grace_time=None,
-        )
+        call_at(self._scheduler, moment, f"deliver:{self._destination.name}", self.notify)

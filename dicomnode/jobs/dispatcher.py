@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
@@ -27,11 +26,14 @@ from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
+from dicomnode.timing import call_at
 from pipelines.errors import SegmentationError
 
 logger = logging.getLogger(__name__)
 
 _WAIT_FOR_DISK_S = 30.0
+_LOOK_AGAIN_S = 30.0
+"""How often to look without being told: leases run out in silence."""
 _PAUSE_AFTER_FAULT_S = 5.0
 
 
@@ -89,6 +91,9 @@ class Dispatcher:
         with self._database.write() as session:
             lesions.release_own(session, self._node_name)
         self._engine.warm_up()
+        self._scheduler.add_job(
+            self.notify, "interval", seconds=_LOOK_AGAIN_S, id="jobs:look", replace_existing=True
+        )
         self._thread.start()
         self.notify()
 
@@ -133,8 +138,8 @@ class Dispatcher:
             except Exception as error:  # one lesion that cannot be given out stops no other
                 self._record_fault(lesion.id, describe_fault(error))
                 continue
-            self._running.add(lesion.id)
             future = self._engine.submit(function, request)
+            self._running.add(lesion.id)
             future.add_done_callback(
                 lambda done, i=lesion.id, r=request: self._inbox.put(_Ended(i, r, done))
             )
@@ -184,14 +189,7 @@ class Dispatcher:
         with self._database.write() as session:
             state = lesions.record_fault(session, lesion_id, fault, self._settings.attempts)
         logger.error("lesion.fault lesion=%d state=%s %s", lesion_id, state.value, fault)
-        self._notify_in(0.0)
+        self.notify()
 
     def _notify_in(self, seconds: float) -> None:
-        self._scheduler.add_job(
-            self.notify,
-            "date",
-            run_date=datetime.fromtimestamp(time.time() + seconds, UTC),
-            id="jobs:again",
-            replace_existing=True,
-            misfire_grace_time=None,
-        )
+        call_at(self._scheduler, time.time() + seconds, "jobs:again", self.notify)

@@ -53,6 +53,9 @@ def claim(
     )
     order = (case((Lesion.state == LesionState.SEGMENTED, 0), else_=1), Lesion.id)
     query = select(Lesion).order_by(*order).with_for_update(skip_locked=True)
+    suspect = select(Lesion.id).where(Lesion.id.in_(running), Lesion.attempts > 0).limit(1)
+    if session.scalar(suspect) is not None:
+        return []
     lesions = session.scalars(query.where(*free, Lesion.attempts == 0).limit(limit)).all()
     if not lesions and not running:
         lesions = session.scalars(query.where(*free).limit(1)).all()

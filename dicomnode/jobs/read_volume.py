@@ -10,8 +10,15 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_rescale
 
+from dicomnode.faults import describe_fault
+from pipelines.errors import SegmentationError
+
 TILT_TOLERANCE = 1e-3
 """Lateral shift of a slice step, per mm along the normal, that still counts as no tilt."""
+
+
+class UndecodableSliceError(SegmentationError):
+    """The pixels of a slice cannot be decoded here; a repeat would not mend that."""
 
 
 def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple[str, ...]]:
@@ -31,6 +38,13 @@ def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple
         the array is theirs, but only the key slice lies where it was.
     warnings : tuple of str
         What that costs.
+
+    Raises
+    ------
+    UndecodableSliceError
+        If the pixels of a slice are in a transfer syntax without a decoder, or damaged.
+    OSError
+        If a file cannot be read.
     """
     slices = [pydicom.dcmread(path) for path in paths]
     array = np.stack([_hounsfield(s) for s in slices])
@@ -57,7 +71,28 @@ def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple
 
 def _hounsfield(image: pydicom.Dataset) -> np.ndarray:
     """HU of one slice: modality LUT applied (PS3.3 C.11.1)."""
-    return apply_rescale(image.pixel_array, image).astype(np.float32)
+    try:
+        stored = _stored_values(image)
+    except MemoryError:  # the machine's fault, not the slice's
+        raise
+    except Exception as error:  # decoders raise many types, and quote what they found
+        syntax = image.file_meta.TransferSyntaxUID
+        raise UndecodableSliceError(
+            f"slice {image.SOPInstanceUID}: its pixels, in {syntax.name} ({syntax}), cannot be "
+            f"decoded: {describe_fault(error)}"
+        ) from None
+    return apply_rescale(stored, image).astype(np.float32)
+
+
+def _stored_values(image: pydicom.Dataset) -> np.ndarray:
+    """Pixel values with the sign that Bits Stored gives them (PS3.5 8.1.1).
+
+    JPEG-LS and other codestreams of fewer than 16 signed bits leave the decoders without a sign,
+    depending on who wrote them: air then has +3096 HU instead of -1000.
+    """
+    array = image.pixel_array
+    unused = 8 * array.dtype.itemsize - image.BitsStored
+    return (array << unused) >> unused if unused > 0 else array
 
 
 def _step(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.recist import line
+
 
 @dataclass(frozen=True)
 class Code:
@@ -61,15 +63,9 @@ class RecistMark:
     stated_short_mm: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("long_axis", "short_axis"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            points = np.array(value, dtype=np.float64)
-            if points.shape not in ((2, 2), (2, 3)) or not np.isfinite(points).all():
-                raise ValueError(f"{name}: expected two finite points, found shape {points.shape}")
-            points.setflags(write=False)
-            object.__setattr__(self, name, points)
+        object.__setattr__(self, "long_axis", line("long_axis", self.long_axis, (2, 3)))
+        if self.short_axis is not None:
+            object.__setattr__(self, "short_axis", line("short_axis", self.short_axis, (2, 3)))
         if self.short_axis is not None and self.short_axis.shape != self.long_axis.shape:
             raise ValueError("the axes are in different coordinates")
         if self.in_space and self.frame_of_reference_uid is None:

@@ -123,7 +123,8 @@ class Lesion(Base):
     volume_ml: Mapped[float | None]
     seconds: Mapped[float | None]
     """Of computing, in the worker."""
-    created_at: Mapped[float] = mapped_column(default=time.time)
+    waiting_since: Mapped[float] = mapped_column(default=time.time)
+    """When the mark came, or came again."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
     results: Mapped[list[Result]] = relationship(back_populates="lesion")

@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("soft_mask_path", sa.Text(), nullable=True),
         sa.Column("volume_ml", sa.Double(), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
-        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("waiting_since", sa.Double(), nullable=False),
         sa.Column("changed_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lesion")),
         sa.UniqueConstraint("mark_key", name=op.f("uq_lesion_mark_key")),
