@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from dicomnode.commands.app import app, complain, console
 from dicomnode.offline import Outcome, process_folder
@@ -93,14 +93,14 @@ def _report(outcome: Outcome, out: Path) -> None:
     from dicomnode.pictures.contact_sheet import save_contact_sheet
     from dicomnode.pictures.panels import panel_of
 
-    table = Table("lesion", "state", "soft volume ml", "s", "SEG or reason")
+    table = Table("lesion", "state", "soft ml", "s", Column("SEG or reason", overflow="fold"))
     panels = []
     with open(out / "summary.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for lesion in outcome.lesions:
             published = lesion.state is LesionState.PUBLISHED
-            seg = lesion.results[0].path if published else ""
+            seg = os.path.relpath(lesion.results[0].path, out) if published else ""
             volume = "" if lesion.volume_ml is None else f"{lesion.volume_ml:.4f}"
             seconds = "" if lesion.seconds is None else f"{lesion.seconds:.2f}"
             table.add_row(str(lesion.id), lesion.state.value, volume, seconds, seg or lesion.reason)
