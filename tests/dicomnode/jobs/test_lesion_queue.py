@@ -1,0 +1,162 @@
+"""Who may work at which lesion, and what is written down of the work."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from dicomnode.jobs import lesion_queue as lesions
+from dicomnode.jobs.segment import SegmentOutcome
+from dicomnode.settings import PublishSettings
+from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.tables import Delivery, Lesion, Result
+from tests.dicomnode.jobs.rows import add_lesion, lesion, published
+
+FOLDERS = lesions.Folders(Path("/masks"), Path("/results"))
+
+
+def claim(database, node="one", limit=10, running=(), lease_s=60.0) -> list[int]:
+    with database.write() as session:
+        return [found.id for found in lesions.claim(session, node, lease_s, limit, running)]
+
+
+def test_only_open_work_is_claimed_and_what_is_nearest_to_its_end_first(database):
+    ready = add_lesion(database, 1)
+    segmented = add_lesion(database, 2, LesionState.SEGMENTED)
+    for number, state in enumerate(set(LesionState) - {LesionState.READY, LesionState.SEGMENTED}):
+        add_lesion(database, 10 + number, state)
+    second = add_lesion(database, 3)
+    assert claim(database, limit=2) == [segmented, ready]
+    assert claim(database) == [second]
+    assert claim(database) == []
+
+
+def test_a_lease_binds_other_nodes_until_it_has_run_out(database):
+    wanted = add_lesion(database, 1)
+    assert claim(database, "one", lease_s=60) == [wanted]
+    assert claim(database, "two") == []
+    with database.write() as session:
+        session.get_one(Lesion, wanted).lease_until = time.time() - 1
+    assert claim(database, "two") == [wanted]
+    assert lesion(database, wanted).leased_by == "two"
+
+
+def test_what_runs_here_is_not_given_out_again_even_when_its_lease_has_run_out(database):
+    wanted = add_lesion(database, 1, lease_until=time.time() - 1, leased_by="one")
+    assert claim(database, "one", running={wanted}) == []
+
+
+def test_a_node_that_starts_gives_up_the_leases_of_its_former_life_alone(database):
+    until = time.time() + 600
+    own = add_lesion(database, 1, lease_until=until, leased_by="one")
+    add_lesion(database, 2, lease_until=until, leased_by="two")
+    with database.write() as session:
+        lesions.release_own(session, "one")
+    assert claim(database, "one") == [own]
+
+
+def test_a_lesion_that_failed_before_runs_alone(database):
+    failed = add_lesion(database, 1, attempts=1)
+    fresh = add_lesion(database, 2)
+    assert claim(database) == [fresh]
+    assert claim(database, running={fresh}) == []
+    assert claim(database) == [failed]
+    newest = add_lesion(database, 3)
+    assert claim(database, running={failed}) == []
+    assert claim(database) == [newest]
+
+
+def test_of_several_that_failed_before_one_runs_at_a_time(database):
+    first, second = (add_lesion(database, n, attempts=1) for n in (1, 2))
+    assert claim(database) == [first]
+    assert claim(database, running={first}) == []
+    assert claim(database) == [second]
+
+
+def test_requests_hold_what_a_worker_needs(database):
+    ready = add_lesion(database, 1, short_axis=[[4.0, -2, 0], [4, 2, 0]])
+    row = lesion(database, ready)
+    with database.read() as session:
+        request = lesions.segment_request(session, row, FOLDERS)
+    assert request.slices == (Path("/nowhere/1.0.dcm"), Path("/nowhere/1.1.dcm"))
+    assert request.key_index == 0
+    assert request.axes.long_mm == 8
+    assert request.axes.short_mm == 4
+    assert request.target == Path("/masks") / f"{row.mark_key}.npz"
+    segmented = add_lesion(database, 2, LesionState.SEGMENTED)
+    with database.read() as session:
+        request = lesions.publish_request(
+            session, session.get_one(Lesion, segmented), FOLDERS, PublishSettings()
+        )
+    assert request.source == Path("/nowhere/2.sr.dcm")
+    assert request.folder == Path("/results/1.2.1")
+    assert request.mark.item == "1"
+
+
+def test_a_step_that_ends_gives_the_lease_back_and_forgets_earlier_failures(database):
+    wanted = add_lesion(database, 1, attempts=1, reason="attempt 1 of 2: something")
+    claim(database)
+    with database.write() as session:
+        made = SegmentOutcome(1.5, 0.25, ("coarse",))
+        lesions.record_segmented(session, wanted, Path("/masks/1.npz"), made)
+    row = lesion(database, wanted)
+    assert (row.state, row.reason, row.attempts) == (LesionState.SEGMENTED, None, 0)
+    assert (row.lease_until, row.leased_by) == (None, None)
+    assert (row.volume_ml, row.seconds, row.warnings) == (1.5, 0.25, ["coarse"])
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_results_and_deliveries_are_made_once_however_often_it_is_published(database, times):
+    wanted = add_lesion(database, 1, LesionState.SEGMENTED)
+    for _ in range(times):
+        with database.write() as session:
+            lesions.record_published(session, wanted, published(wanted))
+    with database.read() as session:
+        assert [r.lesion_id for r in session.scalars(select(Result))] == [wanted]
+        deliveries = session.scalars(select(Delivery)).all()
+    assert sorted(d.destination for d in deliveries) == ["archive", "pacs"]
+    assert {d.state for d in deliveries} == {DeliveryState.QUEUED}
+    assert lesion(database, wanted).state is LesionState.PUBLISHED
+
+
+def test_a_repeat_leaves_a_delivery_that_was_accepted_alone(database):
+    wanted = add_lesion(database, 1, LesionState.SEGMENTED)
+    with database.write() as session:
+        lesions.record_published(session, wanted, published(wanted))
+        session.flush()
+        for delivery in session.scalars(select(Delivery)):
+            delivery.state = DeliveryState.ACCEPTED
+    with database.write() as session:
+        lesions.record_published(session, wanted, published(wanted))
+    with database.read() as session:
+        states = [d.state for d in session.scalars(select(Delivery))]
+    assert states == [DeliveryState.ACCEPTED] * 2
+
+
+def test_faults_are_counted_to_the_last(database):
+    wanted = add_lesion(database, 1)
+    states = []
+    for _ in range(3):
+        claim(database)
+        with database.write() as session:
+            states.append(lesions.record_fault(session, wanted, "it broke", 3))
+    assert states == [LesionState.READY, LesionState.READY, LesionState.FAILED]
+    assert lesion(database, wanted).reason == "attempt 3 of 3: it broke"
+    assert claim(database) == []
+
+
+def test_what_is_postponed_is_no_failure_and_comes_back(database):
+    wanted = add_lesion(database, 1)
+    claim(database)
+    with database.write() as session:
+        lesions.postpone(session, wanted, "waiting: the disk is full", 600)
+    assert claim(database) == []
+    row = lesion(database, wanted)
+    assert (row.state, row.attempts) == (LesionState.READY, 0)
+    assert row.reason == "waiting: the disk is full"
+    with database.write() as session:
+        lesions.postpone(session, wanted, "waiting: the disk is full", -1)
+    assert claim(database) == [wanted]
