@@ -44,7 +44,7 @@ def demo(
 
 def _table(verified: Sequence[Verified]) -> Table:
     table = Table(
-        "", Column("kind", no_wrap=True), "mm", "soft ml", "true ml", "error", "Dice", "s", "object"
+        "", Column("kind", no_wrap=True), "mm", "soft ml", "true ml", "error", "Dice", "s", "SEG"
     )
     for number, one in enumerate(verified, start=1):
         table.add_row(
