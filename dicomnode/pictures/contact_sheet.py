@@ -86,10 +86,10 @@ def _draw(row: Sequence[Axes], panel: Panel) -> None:
         row[0].plot(line[:, 1], line[:, 0], color="#40e0ff", linewidth=1.2)
     row[1].imshow(
         np.ma.masked_less(panel.alpha, 1 / 255),
-        cmap="inferno",
+        cmap="viridis",
         vmin=0,
         vmax=1,
-        alpha=0.45,
+        alpha=0.4,
         aspect=aspect,
     )
     if panel.alpha.max() > min(_CONTOUR_LEVELS):
