@@ -198,6 +198,9 @@ def _send_one(association: Association, parcel: Parcel) -> Answer:
 def _in_accepted_syntax(parcel: Parcel, accepted: set[UID]) -> Dataset:
     try:
         dataset = pydicom.dcmread(parcel.path)
+        # pydicom reads a file that ends too early as an empty one.
+        if dataset.get("SOPInstanceUID") != dataset.file_meta.MediaStorageSOPInstanceUID:
+            raise _Unsendable(f"the file of this result is damaged: {parcel.path.name}")
         if dataset.file_meta.TransferSyntaxUID in accepted:
             return dataset
         if accepted.isdisjoint(_UNCOMPRESSED):
