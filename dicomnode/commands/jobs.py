@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
@@ -48,11 +49,12 @@ def jobs(
         table.add_row(
             str(lesion.id),
             lesion.state.value,
-            lesion.rule or "",
+            Text(lesion.rule or ""),
             lesion.method or "",
             "" if lesion.volume_ml is None else f"{lesion.volume_ml:.2f}",
             "" if lesion.seconds is None else f"{lesion.seconds:.2f}",
             "\n".join(deliveries),
-            lesion.reason or "\n".join(lesion.warnings),
+            # It can quote what senders and administrators wrote, brackets included.
+            Text(lesion.reason or "\n".join(lesion.warnings)),
         )
     console.print(table)

@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from dicomnode.commands.app import app, complain, console
 from dicomnode.offline import Outcome, process_folder
@@ -103,7 +104,13 @@ def _report(outcome: Outcome, out: Path) -> None:
             seg = os.path.relpath(lesion.results[0].path, out) if published else ""
             volume = "" if lesion.volume_ml is None else f"{lesion.volume_ml:.4f}"
             seconds = "" if lesion.seconds is None else f"{lesion.seconds:.2f}"
-            table.add_row(str(lesion.id), lesion.state.value, volume, seconds, seg or lesion.reason)
+            table.add_row(
+                str(lesion.id),
+                lesion.state.value,
+                volume,
+                seconds,
+                Text(seg or lesion.reason or ""),
+            )
             writer.writerow(
                 [
                     lesion.id,

@@ -1,0 +1,232 @@
+"""Each command answers, and says what is wrong in a line that one can act on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dicomnode.commands import app
+from dicomnode.demo.stand_in_pacs import StandInPacs
+from dicomnode.jobs import lesion_queue
+from dicomnode.store.database import Database
+from dicomnode.store.states import LesionState
+from dicomnode.version import VERSION
+from pipelines.soft_mask import SoftMask
+from tests.dicomnode.jobs.rows import add_lesion, published
+from tests.dicomnode.studies import save, study
+
+
+def run(*arguments: object, width: int = 200):
+    # Tables are as wide as the terminal: a narrow one would break the words that are looked for.
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": str(width)})
+
+
+def configuration(tmp_path: Path, pacs_port: int = 1, more: str = "") -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(
+        f"""{more}
+[store]
+path = "{tmp_path / "store"}"
+
+[[destinations]]
+name = "pacs"
+ae_title = "STANDINPACS"
+host = "127.0.0.1"
+port = {pacs_port}
+connect_timeout_s = 2
+"""
+    )
+    return path
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The store of a node that has run: one lesion published, one refused."""
+    (tmp_path / "store").mkdir()
+    database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
+    database.upgrade()
+    done = add_lesion(database, 1, LesionState.SEGMENTED, volume_ml=1.25, seconds=0.5)
+    with database.write() as session:
+        lesion_queue.record_published(session, done, published(done))
+    refused = add_lesion(database, 2, LesionState.REFUSED)
+    with database.write() as session:
+        lesion_queue.record_refused(session, refused, "no rule matches: 'CT [/b]' is [none] of it")
+    database.close()
+    return configuration(tmp_path)
+
+
+def test_version():
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.output.strip() == f"dicomnode {VERSION}"
+
+
+def test_a_wrong_configuration_stops_the_start_with_its_line_and_the_reason(tmp_path):
+    path = configuration(tmp_path, pacs_port=123456)
+    line = 1 + path.read_text().splitlines().index("port = 123456")
+    result = run("serve", "--config", path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{path}:{line}: destinations.0.port: ")
+    assert "65535" in result.stderr
+    assert "Traceback" not in result.output + result.stderr
+
+
+@pytest.mark.parametrize("command", [["serve"], ["jobs"], ["echo"], ["explain", "1.2.3"]])
+def test_a_configuration_that_is_not_there_is_named(tmp_path, command):
+    result = run(*command, "--config", tmp_path / "nothing.toml")
+    assert result.exit_code == 2
+    assert "nothing.toml: cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["explain", "1.2.3"]])
+def test_a_node_that_has_never_run_has_nothing_to_tell(tmp_path, command):
+    result = run(*command, "--config", configuration(tmp_path))
+    assert result.exit_code == 2
+    assert "has the node run?" in result.stderr
+
+
+def test_jobs_lists_lesions_with_what_became_of_them(store):
+    result = run("jobs", "--config", store)
+    assert result.exit_code == 0, result.output
+    assert "published" in result.output
+    assert "1.25" in result.output
+    assert "pacs: queued" in result.output
+    assert "'CT [/b]' is [none] of it" in result.output
+
+
+def test_jobs_can_be_narrowed(store):
+    result = run("jobs", "--config", store, "--state", "refused")
+    assert "refused" in result.output
+    assert "published" not in result.output
+    one = run("jobs", "--config", store, "--limit", 1).output
+    assert "refused" in one
+    assert "published" not in one
+
+
+@pytest.mark.parametrize(
+    ("uid", "words"),
+    [
+        ("1.2.4.2", "Comprehensive 3D SR Storage, received"),  # report
+        ("1.2.3.2.0", "'CT [/b]' is [none] of it"),  # marked slice
+        ("1.2.9.1", "fractional-seg that this node made"),  # result
+        ("1.2.1", "2 lesion(s) are marked on it"),  # study
+    ],
+)
+def test_explain_tells_of_what_is_known(store, uid, words):
+    result = run("explain", uid, "--config", store)
+    assert result.exit_code == 0
+    assert uid in result.output
+    assert words in result.output
+
+
+def test_explain_says_that_a_uid_is_unknown(store):
+    result = run("explain", "9.9.9", "--config", store)
+    assert result.exit_code == 2
+    assert "9.9.9: never received here" in result.stderr
+
+
+def test_echo_asks_a_peer(tmp_path):
+    with StandInPacs(tmp_path / "pacs") as pacs:
+        port = pacs.port
+        result = run("echo", "--config", configuration(tmp_path, port))
+        assert result.exit_code == 0
+        assert f"pacs: STANDINPACS@127.0.0.1:{port}: 0x0000 success" in result.output
+    result = run("echo", "pacs", "--config", configuration(tmp_path, port))
+    assert result.exit_code == 1
+    assert "could not be reached" in result.output
+
+
+def test_echo_knows_only_destinations_of_the_configuration(tmp_path):
+    result = run("echo", "nobody", "--config", configuration(tmp_path))
+    assert result.exit_code == 2
+    assert "no destination is named 'nobody'; known are: pacs" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory):
+    """A folder with a study of two lesions, junk, and a mark without its CT, processed once."""
+    root = tmp_path_factory.mktemp("process")
+    folder, out = root / "in", root / "out"
+    whole = study("command", centres=[(10, 20, 20), (13, 42, 40)])
+    save(whole.ct, folder / "deep" / "ct")
+    save([whole.report], folder)
+    lonely = study("without CT")
+    save([lonely.report], folder)
+    (folder / "notes.txt").write_text("no DICOM")
+    (folder / "empty.dcm").write_bytes(b"")
+    result = run("process", folder, "-o", out, "--processes", 1, width=400)
+    return result, out, whole, lonely
+
+
+def summary(out: Path) -> list[dict[str, str]]:
+    with open(out / "summary.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_process_writes_a_seg_and_a_float_matte_for_each_mark(processed):
+    result, out, whole, _ = processed
+    assert result.exit_code == 0, result.output
+    rows = [row for row in summary(out) if row["state"] == "published"]
+    assert len(rows) == len(whole.axes) == 2
+    truth = np.pi / 6 * 12**3 / 1000
+    for row in rows:
+        seg = pydicom.dcmread(out / row["seg"])
+        assert seg.SegmentationType == "FRACTIONAL"
+        assert seg.StudyInstanceUID == whole.report.StudyInstanceUID
+        assert row["mark_object"] == whole.report.SOPInstanceUID
+        assert row["ct_series"] == whole.ct[0].SeriesInstanceUID
+        assert float(row["soft_volume_ml"]) == pytest.approx(truth, rel=0.15)
+        assert Path(row["seg"]).name in result.output
+    masks = [SoftMask.load(path) for path in (out / "soft_masks").glob("*.npz")]
+    assert sorted(f"{mask.volume_ml:.4f}" for mask in masks) == sorted(
+        row["soft_volume_ml"] for row in rows
+    )
+
+
+def test_process_draws_a_contact_sheet(processed):
+    _, out, _, _ = processed
+    with Image.open(out / "contact_sheet.png") as picture:
+        assert min(picture.size) > 100
+        assert len(picture.convert("RGB").getcolors(2**24)) > 50
+
+
+def test_process_says_of_each_file_and_mark_why_it_was_not_used(processed):
+    result, out, _, lonely = processed
+    for name in ("notes.txt", "empty.dcm"):
+        (line,) = [text for text in result.output.splitlines() if name in text]
+        assert "skipped, because" in line
+    (row,) = [row for row in summary(out) if row["state"] != "published"]
+    assert row["mark_object"] == lonely.report.SOPInstanceUID
+    assert "has not come" in row["reason"]
+    assert row["seg"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--method", "magic"], "no method 'magic'; known are"),
+        (["-p", "band_outer=1"], "band_outer"),
+        (["-p", "band_outer_mm=wide"], "band_outer_mm"),
+        (["-p", "band_outer_mm"], "expected NAME=VALUE"),
+    ],
+)
+def test_process_refuses_what_it_does_not_know(tmp_path, arguments, words):
+    out = tmp_path / "out"
+    result = run("process", tmp_path, "-o", out, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not out.exists()
+
+
+def test_process_of_a_folder_without_a_mark_fails_and_says_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    result = run("process", tmp_path / "in", "-o", tmp_path / "out", "--processes", 1)
+    assert result.exit_code == 1
+    assert "no mark was found" in result.output
