@@ -15,14 +15,13 @@ from sqlalchemy.orm import selectinload
 from dicomnode.collect.collector import Collector
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
-from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.jobs.lesion_queue import WORK, Folders
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings, PublishSettings, SegmentSettings
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
-from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Finding, Lesion
 
 _POLL_S = 0.05
@@ -30,11 +29,22 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: files read, lesions ended, of how many."""
+    """How far a run is.
+
+    Attributes
+    ----------
+    files : int
+        Read.
+    ended, lesions : int
+        Lesions that have ended, of how many.
+    waiting : str or None
+        What a lesion waits for that no computing brings, such as space on the disk.
+    """
 
     files: int
-    ended: int
-    lesions: int
+    ended: int = 0
+    lesions: int = 0
+    waiting: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ def process_folder(
                 continue
             index.add(finding.received)
             slices[finding.received.header.sop_instance_uid] = finding.path
-            on_progress(Progress(len(slices), 0, 0))
-        _run(database, out, rule, processes, lambda e, n: on_progress(Progress(len(slices), e, n)))
+            on_progress(Progress(len(slices)))
+        _run(database, out, rule, processes, lambda *p: on_progress(Progress(len(slices), *p)))
         with database.read() as session:
             lesions = session.scalars(
                 select(Lesion).options(selectinload(Lesion.results)).order_by(Lesion.id)
@@ -110,7 +120,7 @@ def _run(
     out: Path,
     rule: Rule,
     processes: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int, str | None], None],
 ) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")
     engine = ProcessEngine(processes)
@@ -136,9 +146,15 @@ def _run(
                 counts = dict(
                     session.execute(select(Lesion.state, func.count()).group_by(Lesion.state)).all()
                 )
-            left = counts.get(LesionState.READY, 0) + counts.get(LesionState.SEGMENTED, 0)
+                # Of a lesion that is to be worked at, only a postponed one has a reason.
+                waiting = session.scalar(
+                    select(Lesion.reason)
+                    .where(Lesion.state.in_(WORK), Lesion.attempts == 0, Lesion.reason.is_not(None))
+                    .limit(1)
+                )
+            left = sum(counts.get(state, 0) for state in WORK)
             total = sum(counts.values())
-            on_progress(total - left, total)
+            on_progress(total - left, total, waiting)
             if not left:
                 return
             time.sleep(_POLL_S)

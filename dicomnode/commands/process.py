@@ -47,7 +47,10 @@ def process(
         rule = Rule(name="process", method=method, parameters=_parameters(parameter or []))
     except ValidationError as error:
         raise complain(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise complain(f"{out}: cannot be made: {error.strerror}") from None
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,7 +63,12 @@ def process(
 
         def show(progress) -> None:
             bar.update(files, completed=progress.files)
-            bar.update(lesions, completed=progress.ended, total=progress.lesions or None)
+            bar.update(
+                lesions,
+                completed=progress.ended,
+                total=progress.lesions or None,
+                description=progress.waiting or "lesions",
+            )
 
         outcome = process_folder(folder, out, rule=rule, processes=processes, on_progress=show)
     _report(outcome, out)

@@ -19,7 +19,8 @@ from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion, Result
 from pipelines.recist import RecistAxes
 
-_WORK = (LesionState.READY, LesionState.SEGMENTED)
+WORK = (LesionState.READY, LesionState.SEGMENTED)
+"""States from which a node goes on working."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def claim(
     """
     now = time.time()
     free = (
-        Lesion.state.in_(_WORK),
+        Lesion.state.in_(WORK),
         or_(Lesion.lease_until.is_(None), Lesion.lease_until < now),
         Lesion.id.not_in(running),
     )

@@ -62,7 +62,6 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
         volume, request.axes, method=request.method, parameters=request.parameters
     )
     soft_mask = replace(soft_mask, warnings=(*warnings, *soft_mask.warnings))
-    request.target.parent.mkdir(parents=True, exist_ok=True)
     write_durably(request.target, soft_mask.save)
     return SegmentOutcome(
         volume_ml=soft_mask.volume_ml,

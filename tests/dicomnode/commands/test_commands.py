@@ -230,3 +230,10 @@ def test_process_of_a_folder_without_a_mark_fails_and_says_so(tmp_path):
     result = run("process", tmp_path / "in", "-o", tmp_path / "out", "--processes", 1)
     assert result.exit_code == 1
     assert "no mark was found" in result.output
+
+
+def test_process_names_an_output_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("process", tmp_path, "-o", tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert "cannot be made: Not a directory" in result.stderr
