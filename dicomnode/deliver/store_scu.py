@@ -84,7 +84,11 @@ def send(
         return
     try:
         for parcel in readable:
-            yield parcel, _send_one(association, parcel)
+            answer = _send_one(association, parcel)
+            if answer.verdict is Verdict.UNKNOWN:
+                # pynetdicom can go on to call an aborted association established, for a while.
+                association.abort()
+            yield parcel, answer
     finally:
         if association.is_established:
             association.release()
