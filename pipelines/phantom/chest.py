@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipelines.longest_axes import axes_from_mask
-from pipelines.phantom.anatomy import Chest, add_vessels, lung_texture
+from pipelines.phantom.anatomy import MUSCLE, Chest, add_vessels, lung_texture
 from pipelines.phantom.nodule import NODULE_HU, VESSEL_HU, NoduleKind, NoduleShape, make_nodule
 from pipelines.phantom.scanner import occupancy, scan
 from pipelines.recist import RecistAxes
@@ -69,8 +69,11 @@ class ChestPhantom:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
+    """A nodule, its centre in mm, and on its fine grid where the chest wall is, if it is near."""
+
     shape: NoduleShape
     centre: npt.NDArray[np.float64]
+    wall: npt.NDArray[np.bool_] | None = None
 
 
 def chest(
@@ -175,20 +178,22 @@ def _place(
             centre = centre - 0.3 * diameter / 2 * np.asarray(outward)
         shape = make_nodule(kind, diameter, rng, outward=outward)
         if kind is NoduleKind.JUXTA_PLEURAL:
-            shape = _inside_lung(anatomy, shape, centre)
-        placed.append(_Placed(shape, centre))
+            placed.append(_against_wall(anatomy, shape, centre))
+        else:
+            placed.append(_Placed(shape, centre))
     return placed
 
 
-def _inside_lung(
-    anatomy: Chest, shape: NoduleShape, centre: npt.NDArray[np.float64]
-) -> NoduleShape:
+def _against_wall(anatomy: Chest, shape: NoduleShape, centre: npt.NDArray[np.float64]) -> _Placed:
     """A lesion ends where the chest wall begins."""
     half = shape.lesion.shape[0] // 2
     steps = np.arange(-half, half + 1) * shape.step_mm
     grid = np.meshgrid(*[c + steps for c in centre], indexing="ij", sparse=True)
-    lesion = shape.lesion & anatomy.lung(*grid)
-    return NoduleShape(shape.kind, shape.step_mm, lesion, shape.core, shape.vessel)
+    lung = anatomy.lung(*grid)
+    lesion = shape.lesion & lung
+    return _Placed(
+        NoduleShape(shape.kind, shape.step_mm, lesion, shape.core, shape.vessel), centre, ~lung
+    )
 
 
 def _put(
@@ -215,7 +220,12 @@ def _put(
         return occupancy(inside, shape.step_mm, first, size, spacing)
 
     lesion, core, vessel = part(shape.lesion), part(shape.core), part(shape.vessel)
-    local = scene[box] * (1 - vessel) + vessel * np.float32(VESSEL_HU)
+    local = scene[box]
+    if placed.wall is not None:
+        # The scene knows whole voxels of wall or lung; where lesion and wall share one, no lung is.
+        wall = part(placed.wall)
+        local = local * (1 - wall) + wall * np.where(local < -500, np.float32(MUSCLE), local)
+    local = local * (1 - vessel) + vessel * np.float32(VESSEL_HU)
     local = local * (1 - lesion) + (lesion - core) * np.float32(NODULE_HU[shape.kind])
     scene[box] = local + core * np.float32(CORE_HU)
     truth = geometry[box].with_array(lesion)
