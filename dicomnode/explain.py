@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
 from pydicom.uid import UID
@@ -12,13 +12,17 @@ from sqlalchemy.orm import Session
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
 
 
-def explain(session: Session, uid: str) -> Iterator[str]:
+def explain(
+    session: Session, uid: str, destinations: Collection[str] | None = None
+) -> Iterator[str]:
     """Tell the way of an instance, a series, a study or a result.
 
     Parameters
     ----------
     session : Session
     uid : str
+    destinations : collection of str, optional
+        Names of the configured ones; deliveries to others are said to wait for nobody.
 
     Yields
     ------
@@ -27,7 +31,7 @@ def explain(session: Session, uid: str) -> Iterator[str]:
     """
     instance = session.get(Instance, uid)
     if instance is not None:
-        yield from _instance(session, instance)
+        yield from _instance(session, instance, destinations)
     else:
         received = session.scalars(
             select(Instance).where(
@@ -39,7 +43,7 @@ def explain(session: Session, uid: str) -> Iterator[str]:
     result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
     if result is not None:
         yield f"{uid}: {result.kind} that this node made"
-        yield from _indent(_lesion(result.lesion))
+        yield from _indent(_lesion(result.lesion, destinations))
     lesions = session.scalars(
         select(Lesion)
         .where(
@@ -55,17 +59,17 @@ def explain(session: Session, uid: str) -> Iterator[str]:
     if lesions:
         yield f"{len(lesions)} lesion(s) are marked on it:"
         for lesion in lesions:
-            yield from _indent(_lesion(lesion))
+            yield from _indent(_lesion(lesion, destinations))
 
 
-def _instance(session: Session, instance: Instance) -> Iterator[str]:
+def _instance(
+    session: Session, instance: Instance, destinations: Collection[str] | None
+) -> Iterator[str]:
     yield (
         f"{instance.sop_instance_uid}: {UID(instance.sop_class_uid).name}, "
         f"received {_moment(instance.received_at)} from {instance.calling_ae or 'a folder'}, "
         f"{instance.state.value}"
     )
-    if instance.reason:
-        yield f"  {instance.reason}"
     findings = session.scalars(
         select(Finding)
         .where(Finding.source_sop_instance_uid == instance.sop_instance_uid)
@@ -76,7 +80,8 @@ def _instance(session: Session, instance: Instance) -> Iterator[str]:
             yield f"  item {finding.item}: not used, because {finding.reason}"
         else:
             yield f"  item {finding.item}: a mark"
-            yield from _indent(_lesion(session.get_one(Lesion, finding.lesion_id)), "    ")
+            lesion = session.get_one(Lesion, finding.lesion_id)
+            yield from _indent(_lesion(lesion, destinations), "    ")
 
 
 def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
@@ -100,7 +105,7 @@ def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterato
             )
 
 
-def _lesion(lesion: Lesion) -> Iterator[str]:
+def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[str]:
     head = f"lesion {lesion.id}: {lesion.state.value}"
     if lesion.reason:
         head += f", because {lesion.reason}"
@@ -117,6 +122,8 @@ def _lesion(lesion: Lesion) -> Iterator[str]:
             line = f"    to {delivery.destination}: {delivery.state.value}"
             if delivery.attempts:
                 line += f" after {delivery.attempts} attempt(s)"
+            if destinations is not None and delivery.destination not in destinations:
+                line += ", but no destination of that name is configured"
             if delivery.peer_words:
                 line += f", the peer said: {delivery.peer_words}"
             yield line

@@ -6,9 +6,11 @@ import logging
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import func, select
 
 from dicomnode.collect.collector import Collector
 from dicomnode.deliver.courier import Courier
+from dicomnode.deliver.outbox import OPEN
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
@@ -17,9 +19,10 @@ from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.store.files import FileStore
+from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
+from dicomnode.store.tables import Delivery
 from dicomnode.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -52,22 +55,23 @@ class Node:
             )
             for destination in settings.destinations
         ]
+        folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
+        self._made = (folders.soft_masks, folders.results)
         self._dispatcher = Dispatcher(
             self.database,
             self._engine,
             self._scheduler,
-            Folders(soft_masks=root / "soft_masks", results=root / "results"),
+            folders,
             settings.segment,
             settings.publish,
-            settings.store.node_name,
-            self._on_published,
+            self._on_work,
         )
         self._collector = Collector(
             self.database,
             self._scheduler,
             settings.collect,
             settings.rules,
-            self._dispatcher.notify,
+            self._on_work,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen), self._files, self._index, self._collector.notify
@@ -89,8 +93,9 @@ class Node:
         """
         self._lock.acquire()
         self.database.upgrade()
-        swept = self._files.sweep()
+        swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
+        self._warn_of_orphans()
         self._scheduler.start()
         for courier in self._couriers:
             courier.start()
@@ -110,7 +115,8 @@ class Node:
         self._receiver.stop()
         self._collector.stop()
         self._dispatcher.stop()
-        self._engine.stop()
+        for courier in self._couriers:
+            courier.ask_to_stop()
         for courier in self._couriers:
             courier.stop()
         if self._scheduler.running:
@@ -132,7 +138,20 @@ class Node:
         """Stop."""
         self.stop()
 
-    def _on_published(self) -> None:
+    def _warn_of_orphans(self) -> None:
+        """Deliveries to a destination that is configured no longer wait until it is again."""
+        known = [destination.name for destination in self.settings.destinations]
+        with self.database.read() as session:
+            orphans = session.execute(
+                select(Delivery.destination, func.count())
+                .where(Delivery.state.in_(OPEN), Delivery.destination.not_in(known))
+                .group_by(Delivery.destination)
+            ).all()
+        for name, count in orphans:
+            logger.warning("delivery.orphaned destination=%s deliveries=%d", name, count)
+
+    def _on_work(self) -> None:
+        self._dispatcher.notify()
         for courier in self._couriers:
             courier.notify()
 

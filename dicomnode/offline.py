@@ -131,7 +131,6 @@ def _run(
         Folders(soft_masks=out / "soft_masks", results=out),
         SegmentSettings(processes=processes),
         PublishSettings(),
-        "process",
         lambda: None,
     )
     # A folder is complete when it has been read: no series is waited for.
@@ -160,5 +159,4 @@ def _run(
             time.sleep(_POLL_S)
     finally:
         dispatcher.stop()
-        engine.stop()
         scheduler.shutdown()

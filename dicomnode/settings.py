@@ -7,14 +7,22 @@ Environment variables win over the file: ``DICOMNODE_LISTEN__PORT=11113`` sets `
 from __future__ import annotations
 
 import os
-import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic import model_validator as validates_whole
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.routing.rules import Rule
 from dicomnode.toml_lines import line_of
@@ -35,7 +43,7 @@ class SettingsError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StoreSettings(_Section):
@@ -44,7 +52,16 @@ class StoreSettings(_Section):
     path: Path = Path("/var/lib/dicomnode")
     database_url: str = ""
     reserve_mb: int = Field(512, ge=0)
-    node_name: str = Field(default_factory=socket.gethostname, min_length=1)
+
+    @field_validator("database_url")
+    @classmethod
+    def _can_be_opened(cls, url: str) -> str:
+        try:
+            if url:
+                create_engine(url)
+        except (SQLAlchemyError, ImportError) as error:  # their texts quote the URL, and a password
+            raise ValueError(f"not a usable database URL ({type(error).__name__})") from None
+        return url
 
     @property
     def url(self) -> str:
@@ -61,7 +78,7 @@ class ListenSettings(_Section):
     calling_ae_titles: tuple[AETitle, ...] = ()
     require_called_ae_title: bool = True
     max_associations: int = Field(20, ge=1)
-    max_pdu: int = Field(131072, ge=4096)
+    max_pdu: int = Field(131072, ge=4096, le=2**24)
     network_timeout_s: float = Field(60, gt=0)
     max_object_mb: int = Field(4096, ge=1)
 
@@ -78,7 +95,6 @@ class SegmentSettings(_Section):
 
     processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
     attempts: int = Field(2, ge=1)
-    lease_s: float = Field(600, gt=0)
 
 
 class PublishSettings(_Section):
@@ -94,7 +110,7 @@ class RetrySettings(_Section):
     first_wait_s: float = Field(5, gt=0)
     factor: float = Field(2, ge=1)
     longest_wait_s: float = Field(3600, gt=0)
-    attempts: int = Field(50, ge=1)
+    attempts: int = Field(180, ge=1)
 
 
 class Destination(_Section):
@@ -114,7 +130,11 @@ class NodeSettings(BaseSettings):
     """Everything that a node can be told."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DICOMNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="DICOMNODE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     store: StoreSettings = StoreSettings()
@@ -135,6 +155,8 @@ class NodeSettings(BaseSettings):
             if twice:
                 raise ValueError(f"two {what}s are named {twice[0]!r}")
         for rule in self.rules:
+            if not rule.destinations:
+                raise ValueError(f"rule {rule.name!r} names no destination: nothing would be sent")
             for name in rule.destinations:
                 if name not in known:
                     raise ValueError(

@@ -48,10 +48,14 @@ class WokenThread:
         """Ask for a pass. Returns at once."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Let the pass that runs end, and the thread with it."""
+    def ask_to_stop(self) -> None:
+        """Ask for the end without waiting for it."""
         self._stopping.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """Let the pass that runs end, and the thread with it."""
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join()
 

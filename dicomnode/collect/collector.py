@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from apscheduler.schedulers.base import BaseScheduler
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.collect.examine import examine_received
-from dicomnode.collect.join import Joined, Refused, Waiting, join
+from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Waiting, join
 from dicomnode.faults import describe_fault
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
@@ -30,12 +30,6 @@ _GATHER_S = 0.1
 
 _PAUSE_AFTER_FAULT_S = 5.0
 
-_JOINABLE = or_(
-    Lesion.state == LesionState.WAITING,
-    and_(Lesion.state == LesionState.REFUSED, Lesion.rule.is_(None)),
-)
-"""Lesions that have not been joined to their slices; a rule is noted when they are."""
-
 
 class Collector:
     """Examines new objects and joins waiting lesions to their slices.
@@ -47,8 +41,8 @@ class Collector:
         Wakes the collector when a series that is still short of slices falls quiet.
     settings : CollectSettings
     rules : sequence of Rule
-    on_ready : callable
-        Called, without arguments, when lesions have become ready.
+    on_work : callable
+        Called, without arguments, when lesions may have become ready or deliveries due.
     """
 
     def __init__(
@@ -57,13 +51,13 @@ class Collector:
         scheduler: BaseScheduler,
         settings: CollectSettings,
         rules: Sequence[Rule],
-        on_ready: Callable[[], None],
+        on_work: Callable[[], None],
     ) -> None:
         self._database = database
         self._scheduler = scheduler
         self._settings = settings
         self._rules = rules
-        self._on_ready = on_ready
+        self._on_work = on_work
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
         self._look_at_all = False
@@ -98,7 +92,7 @@ class Collector:
 
     def collect_all(self) -> None:
         """Examine what was not examined, and look at every waiting lesion."""
-        examine_received(self._database)
+        self._examine()
         with self._database.read() as session:
             waiting = session.scalars(
                 select(Lesion.id).where(Lesion.state == LesionState.WAITING)
@@ -136,16 +130,19 @@ class Collector:
             self._look_at_all = False
         with self._lock:
             arrived, self._arrived = self._arrived, set()
-        lesions = set(examine_received(self._database))
+        lesions = set(self._examine())
         lesions.update(self._waiting_for(arrived))
         self._join(sorted(lesions))
 
-    def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
-        """Ids of lesions that the arrived slices, series or frames of reference touch.
+    def _examine(self) -> Sequence[int]:
+        """Read new marks; give the lesions that are to be joined."""
+        examined = examine_received(self._database)
+        if examined.requeued:
+            self._on_work()
+        return examined.lesions
 
-        Those that wait, and those that were refused without having been joined: what was wrong
-        with a series can be mended by the rest of it.
-        """
+    def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
+        """Ids of waiting lesions that the arrived slices, series or frames of reference touch."""
         with self._database.read() as session:
             rows = session.execute(
                 select(
@@ -153,24 +150,25 @@ class Collector:
                     Lesion.key_sop_instance_uid,
                     Lesion.series_instance_uid,
                     Lesion.frame_of_reference_uid,
-                ).where(_JOINABLE)
+                ).where(Lesion.state == LesionState.WAITING)
             ).all()
         return [lesion_id for lesion_id, *uids in rows if arrived.intersection(uids)]
 
     def _join(self, lesion_ids: Iterable[int]) -> None:
         ready = 0
+        known = SeriesOfPass()
         for lesion_id in lesion_ids:
-            decision = self._decide(lesion_id)
+            decision = self._decide(lesion_id, known)
             self._record(lesion_id, decision)
             ready += isinstance(decision, Joined)
         if ready:
-            self._on_ready()
+            self._on_work()
 
-    def _decide(self, lesion_id: int) -> Joined | Waiting | Refused:
+    def _decide(self, lesion_id: int, known: SeriesOfPass) -> Joined | Waiting | Refused:
         with self._database.read() as session:
             lesion = session.get_one(Lesion, lesion_id)
             try:
-                return join(session, lesion, self._rules, self._settings.quiet_period_s)
+                return join(session, lesion, self._rules, self._settings.quiet_period_s, known)
             except (SQLAlchemyError, OSError):
                 raise
             except Exception as error:  # one lesion that cannot be joined stops no other
@@ -202,7 +200,7 @@ class Collector:
                 }
                 logger.info("lesion.ready lesion=%d slices=%d", lesion_id, len(decision.slices))
             case Waiting():
-                values |= {"state": LesionState.WAITING, "reason": decision.reason}
+                values["reason"] = decision.reason
                 logger.info("lesion.waiting lesion=%d reason=%s", lesion_id, decision.reason)
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}
@@ -212,7 +210,7 @@ class Collector:
                 update(Lesion)
                 .where(
                     Lesion.id == lesion_id,
-                    _JOINABLE,
+                    Lesion.state == LesionState.WAITING,
                 )
                 .values(values)
             )

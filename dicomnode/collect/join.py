@@ -70,8 +70,16 @@ class Refused:
     key: Instance | None = None
 
 
+class SeriesOfPass(dict[str, tuple[Slice, ...]]):
+    """Series Instance UID to its slices, for lesions that are looked at in one pass."""
+
+
 def join(
-    session: Session, lesion: Lesion, rules: Sequence[Rule], quiet_period_s: float
+    session: Session,
+    lesion: Lesion,
+    rules: Sequence[Rule],
+    quiet_period_s: float,
+    known: SeriesOfPass,
 ) -> Joined | Waiting | Refused:
     """Decide about one waiting lesion from what is in the store now.
 
@@ -84,6 +92,8 @@ def join(
         Tried in order; the first that matches decides.
     quiet_period_s : float
         A series that nothing was added to for so long counts as complete.
+    known : SeriesOfPass
+        Gets the series that are read.
     """
     mark = from_json(lesion.mark)
     key = None
@@ -94,7 +104,8 @@ def join(
         rule, why = first_match(rules, _candidate(session, lesion, key))
         if rule is None:
             raise Unusable(why)
-        series = _series(session, key)
+        series = known.get(key.series_instance_uid) or _series(session, key)
+        known[key.series_instance_uid] = series
     except NotYet as error:
         return Waiting(str(error), key)
     except (Unusable, Unplaceable, AbsurdAxis) as error:
@@ -102,8 +113,10 @@ def join(
     settles_at = _last_arrival(session, key) + quiet_period_s
     settled = time.time() >= settles_at
     low, high = _stretch(key, axes)
+    key_slice = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
+    if key_slice is None:  # it came while the pass was under way
+        return Waiting("the slices are being looked at", key, time.time())
     try:
-        key_slice = next(s for s in series if s.sop_instance_uid == key.sop_instance_uid)
         slices = stack_around(key_slice, series, low, high, settled=settled)
     except NotYet as error:
         return Waiting(str(error), key, None if settled else settles_at)
@@ -156,7 +169,7 @@ def _slice_in_space(session: Session, mark: RecistMark) -> Instance:
     return nearest
 
 
-def _series(session: Session, key: Instance) -> list[Slice]:
+def _series(session: Session, key: Instance) -> tuple[Slice, ...]:
     """All CT slices of the key slice's series, without localizers."""
     rows = session.execute(
         select(*_GEOMETRY).where(
@@ -168,7 +181,7 @@ def _series(session: Session, key: Instance) -> list[Slice]:
     without = sum(not _has_geometry(image) for image in images)
     if without:
         raise Unusable(f"{without} of {len(images)} slices of the series have no position")
-    return [Slice(i.sop_instance_uid, _plane(i), i.instance_number) for i in images]
+    return tuple(Slice(i.sop_instance_uid, _plane(i), i.instance_number) for i in images)
 
 
 def _last_arrival(session: Session, key: Instance) -> float:

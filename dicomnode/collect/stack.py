@@ -97,26 +97,28 @@ def stack_around(
 
 
 def _check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
+    """Check what no further slice can mend; all slices at once, for series are long."""
     plane = key.plane
-    turned = sum(
-        not np.allclose(s.plane.orientation, plane.orientation, atol=ORIENTATION_TOLERANCE)
-        for s in series
-    )
-    if turned:
+    orientations = np.array([s.plane.orientation for s in series])
+    turned = (np.abs(orientations - plane.orientation) > ORIENTATION_TOLERANCE).any(axis=1)
+    if turned.any():
         raise Unusable(
-            f"mixed orientations: {turned} of {len(series)} slices of the series lie otherwise "
-            "than the slice with the mark"
+            f"mixed orientations: {turned.sum()} of {len(series)} slices of the series lie "
+            "otherwise than the slice with the mark"
         )
-    grid = (plane.rows, plane.columns)
-    for other in series:
-        found = (other.plane.rows, other.plane.columns)
-        if found != grid:
-            raise Unusable(f"mixed sizes: the mark's slice is {grid}, another one {found}")
-        if not np.allclose(other.plane.pixel_spacing, plane.pixel_spacing, rtol=1e-3):
-            raise Unusable(
-                f"mixed pixel spacing: the mark's slice has {plane.pixel_spacing} mm, "
-                f"another one {other.plane.pixel_spacing} mm"
-            )
+    sizes = {(s.plane.rows, s.plane.columns) for s in series} - {(plane.rows, plane.columns)}
+    if sizes:
+        raise Unusable(
+            f"mixed sizes: the mark's slice is {plane.rows} x {plane.columns}, another one "
+            "{} x {}".format(*min(sizes))
+        )
+    spacings = np.array([s.plane.pixel_spacing for s in series])
+    other = (np.abs(spacings / plane.pixel_spacing - 1) > 1e-3).any(axis=1)
+    if other.any():
+        raise Unusable(
+            f"mixed pixel spacing: the mark's slice has {plane.pixel_spacing} mm, another one "
+            f"{tuple(spacings[other][0].tolist())} mm"
+        )
 
 
 def _stretch(offsets: npt.NDArray[np.float64], low_mm: float, high_mm: float) -> tuple[int, int]:
@@ -135,8 +137,8 @@ def _check_steps(
 ) -> None:
     """Check that all steps are equal, lean and all.
 
-    Steps that differ mean missing slices where they agree with the slices' numbers, and uneven
-    slices where they do not. Without numbers, only whole multiples of one step mean missing ones.
+    Only two steps that differ between consecutively numbered slices prove that the series is
+    uneven. Any other difference may be slices that are missing.
     """
     if len(chosen) < 2:
         return
@@ -148,15 +150,15 @@ def _check_steps(
     if _equal(steps):
         return
     numbers = [_numbers_step(before, after) for before, after in itertools.pairwise(chosen)]
-    numbered = all(numbers)
-    counts = np.array(numbers if numbered else np.rint(along / smallest), dtype=np.float64)
+    consecutive = np.array([number == 1 for number in numbers])
+    differ = f"slice gaps differ: found {smallest:.2f} to {along.max():.2f} mm, expected equal ones"
+    if settled and consecutive.any() and not _equal(steps[consecutive]):
+        raise Unusable(differ)
+    counts = np.array(numbers if all(numbers) else np.rint(along / smallest), dtype=np.float64)
     if _equal(steps / counts[:, None]):
         missing = round((counts / counts.min() - 1).sum())
         raise NotYet(f"{missing} slice(s) are missing among those around the mark")
-    differ = f"slice gaps differ: found {smallest:.2f} to {along.max():.2f} mm, expected equal ones"
-    if numbered or settled:
-        raise Unusable(differ)
-    raise NotYet(f"{differ}; more slices may come")
+    raise NotYet(f"{differ}; slices may be missing")
 
 
 def _equal(steps: npt.NDArray[np.float64]) -> bool:

@@ -26,8 +26,10 @@ def explain(
     config: Configuration = DEFAULT_CONFIGURATION,
 ) -> None:
     """Say what the node knows of a UID, and why it did what it did."""
-    with opened(configured(config)) as session:
-        lines = list(explain_uid(session, uid))
+    settings = configured(config)
+    with opened(settings) as session:
+        names = [destination.name for destination in settings.destinations]
+        lines = list(explain_uid(session, uid, names))
     if not lines:
         raise complain(
             f"{uid}: never received here, and no mark refers to it. "

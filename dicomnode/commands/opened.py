@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -16,13 +18,18 @@ from dicomnode.store.database import Database
 @contextmanager
 def opened(settings: NodeSettings) -> Iterator[Session]:
     """Give a session on the node's rows, or leave with why there is none."""
-    if not settings.store.path.is_dir():
-        raise complain(f"{settings.store.path}: no store is there; has the node run?")
+    file = make_url(settings.store.url).database
+    if settings.store.url.startswith("sqlite") and not (file and Path(file).is_file()):
+        # Looking must not make a database, which then belongs to whoever looked.
+        raise complain(f"{file}: no database is there; has the node run?")
     database = Database(settings.store.url)
     try:
         with database.read() as session:
             yield session
     except SQLAlchemyError as error:
-        raise complain(f"the store cannot be read: {type(error).__name__}") from None
+        raise complain(
+            f"the store cannot be read ({type(error).__name__}); "
+            "run this as the user that the node runs as"
+        ) from None
     finally:
         database.close()

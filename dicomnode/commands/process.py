@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from dicomnode.commands.app import app, complain, console
+from dicomnode.logs import start_logging
 from dicomnode.offline import Outcome, process_folder
 from dicomnode.routing import Rule
 from dicomnode.store.states import LesionState
@@ -47,6 +48,7 @@ def process(
         rule = Rule(name="process", method=method, parameters=_parameters(parameter or []))
     except ValidationError as error:
         raise complain(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    start_logging("ERROR")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -57,6 +57,10 @@ class Courier:
         self._thread.wake()
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Ask without waiting, so that several couriers end at the same time."""
+        self._thread.ask_to_stop()
+
     def stop(self) -> None:
         """Let the object that is on its way arrive, then stop."""
         self._thread.stop()

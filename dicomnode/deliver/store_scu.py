@@ -122,15 +122,18 @@ def _application_entity(destination: Destination, calling_ae_title: str) -> AE:
 
 
 def _associate(ae: AE, destination: Destination) -> Association:
-    association = ae.associate(
-        destination.host,
-        destination.port,
-        ae_title=destination.ae_title,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _prepare, [destination.response_timeout_s])],
-    )
+    peer = f"{destination.ae_title}@{destination.host}:{destination.port}"
+    try:
+        association = ae.associate(
+            destination.host,
+            destination.port,
+            ae_title=destination.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _prepare, [destination.response_timeout_s])],
+        )
+    except OSError as error:  # a name that does not resolve
+        raise NoAssociation(f"{peer} could not be reached: {error.strerror}") from None
     if association.is_established:
         return association
-    peer = f"{destination.ae_title}@{destination.host}:{destination.port}"
     if association.is_rejected:
         answer = association.acceptor.primitive
         raise NoAssociation(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dicomnode.faults import describe_fault
@@ -32,8 +33,6 @@ from pipelines.errors import SegmentationError
 logger = logging.getLogger(__name__)
 
 _WAIT_FOR_DISK_S = 30.0
-_LOOK_AGAIN_S = 30.0
-"""How often to look without being told: leases run out in silence."""
 _PAUSE_AFTER_FAULT_S = 5.0
 
 
@@ -42,6 +41,13 @@ class _Ended:
     lesion_id: int
     request: lesions.SegmentRequest | lesions.PublishRequest
     future: Future[Any]
+
+
+@dataclass(frozen=True)
+class _Free:
+    """A lesion that was postponed may be tried again."""
+
+    lesion_id: int
 
 
 class Dispatcher:
@@ -56,8 +62,6 @@ class Dispatcher:
     folders : Folders
     settings : SegmentSettings
     publish_settings : PublishSettings
-    node_name : str
-        Whose leases these are.
     on_published : callable
         Called, without arguments, when results have been published.
     """
@@ -70,7 +74,6 @@ class Dispatcher:
         folders: lesions.Folders,
         settings: SegmentSettings,
         publish_settings: PublishSettings,
-        node_name: str,
         on_published: Callable[[], None],
     ) -> None:
         self._database = database
@@ -79,27 +82,23 @@ class Dispatcher:
         self._folders = folders
         self._settings = settings
         self._publish_settings = publish_settings
-        self._node_name = node_name
         self._on_published = on_published
-        self._inbox: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Ended | _Free | None] = queue.SimpleQueue()
         self._running: set[int] = set()
+        self._postponed: set[int] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
         """Resume: take up what a former life of this node left, then what becomes ready."""
-        with self._database.write() as session:
-            lesions.release_own(session, self._node_name)
         self._engine.warm_up()
-        self._scheduler.add_job(
-            self.notify, "interval", seconds=_LOOK_AGAIN_S, id="jobs:look", replace_existing=True
-        )
         self._thread.start()
         self.notify()
 
     def stop(self) -> None:
-        """Write down what has ended, and leave the rest to the next start."""
+        """Let running calls end, write down what they came to, leave the rest to the next start."""
         self._stopping.set()
+        self._engine.stop()
         self.notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -110,31 +109,46 @@ class Dispatcher:
 
     def _run(self) -> None:
         while True:
-            ended = self._inbox.get()
-            if self._stopping.is_set():
-                return
+            event = self._inbox.get()
             try:
-                if ended is not None:
-                    self._running.discard(ended.lesion_id)
-                    self._record(ended)
+                match event:
+                    case _Ended():
+                        self._record(event)
+                        self._running.discard(event.lesion_id)
+                    case _Free():
+                        self._postponed.discard(event.lesion_id)
+                if self._stopping.is_set():
+                    if self._inbox.empty():
+                        return
+                    continue
                 self._dispatch()
             except Exception as error:
-                logger.error("dispatch.failed %s", describe_fault(error))
-                self._notify_in(_PAUSE_AFTER_FAULT_S)
+                self._recover(event, error)
+
+    def _recover(self, event: _Ended | _Free | None, error: Exception) -> None:
+        """Nothing is lost: what was to be written down, or given out, is tried again."""
+        logger.error("dispatch.failed %s", describe_fault(error))
+        if self._stopping.is_set():
+            return
+        again = event if isinstance(event, _Ended) and event.lesion_id in self._running else None
+        self._put_in(_PAUSE_AFTER_FAULT_S, again, "again" if again is None else again.lesion_id)
 
     def _dispatch(self) -> None:
         # One more than there are workers, so that none waits for this thread.
         free = self._engine.processes + 1 - len(self._running)
         if free < 1:
             return
-        with self._database.write() as session:
-            claimed = lesions.claim(
-                session, self._node_name, self._settings.lease_s, free, self._running
-            )
-        for lesion in claimed:
+        with self._database.read() as session:
+            chosen = lesions.next_work(session, free, self._running | self._postponed)
+        for lesion in chosen:
             try:
                 with self._database.read() as session:
                     function, request = self._work(session, lesion)
+            except SQLAlchemyError as error:
+                if not isinstance(error, NoResultFound):
+                    raise  # the database is at fault, not the lesion
+                self._record_fault(lesion.id, describe_fault(error))
+                continue
             except Exception as error:  # one lesion that cannot be given out stops no other
                 self._record_fault(lesion.id, describe_fault(error))
                 continue
@@ -163,8 +177,9 @@ class Dispatcher:
             logger.warning("lesion.refused lesion=%d", lesion_id)
         except StorageError as error:
             with self._database.write() as session:
-                lesions.postpone(session, lesion_id, f"waiting: {error}", _WAIT_FOR_DISK_S)
-            self._notify_in(_WAIT_FOR_DISK_S)
+                lesions.record_postponed(session, lesion_id, f"waiting: {error}")
+            self._postponed.add(lesion_id)
+            self._put_in(_WAIT_FOR_DISK_S, _Free(lesion_id), lesion_id)
             logger.error("lesion.postponed lesion=%d reason=%s", lesion_id, error)
         except Exception as error:
             fault = describe_fault(error)
@@ -191,5 +206,5 @@ class Dispatcher:
         logger.error("lesion.fault lesion=%d state=%s %s", lesion_id, state.value, fault)
         self.notify()
 
-    def _notify_in(self, seconds: float) -> None:
-        call_at(self._scheduler, time.time() + seconds, "jobs:again", self.notify)
+    def _put_in(self, seconds: float, event: _Ended | _Free | None, name: object) -> None:
+        call_at(self._scheduler, time.time() + seconds, f"jobs:{name}", self._inbox.put, event)

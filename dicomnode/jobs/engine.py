@@ -33,6 +33,7 @@ class ProcessEngine:
         self.processes = processes
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._stopped = False
 
     def warm_up(self) -> None:
         """Start the workers and let them import what they need."""
@@ -42,6 +43,8 @@ class ProcessEngine:
     def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         """Queue a call. A pool that a dying worker broke is replaced by a new one."""
         with self._lock:
+            if self._stopped:
+                raise RuntimeError("the engine has been stopped")
             if self._pool is None:
                 self._pool = self._new_pool()
             try:
@@ -53,8 +56,9 @@ class ProcessEngine:
                 return self._pool.submit(function, *arguments)
 
     def stop(self) -> None:
-        """Let running calls end, drop queued ones."""
+        """Let running calls end, drop queued ones, take no new ones."""
         with self._lock:
+            self._stopped = True
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,13 +1,15 @@
-"""The durable queue: which lesions a node may work at, and what came of the work."""
+"""The durable queue: which lesions are to be worked at, and what came of the work.
+
+A store has one owner (`dicomnode.store.lock`), so that who works at what needs no row.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
@@ -31,38 +33,28 @@ class Folders:
     results: Path
 
 
-def release_own(session: Session, node_name: str) -> None:
-    """Give up the leases of this node's former life: nobody works at them now."""
-    session.execute(
-        update(Lesion).where(Lesion.leased_by == node_name).values(lease_until=None, leased_by=None)
-    )
-
-
-def claim(
-    session: Session, node_name: str, lease_s: float, limit: int, running: Collection[int]
-) -> Sequence[Lesion]:
-    """Lease lesions to this node, those nearest to their end first.
+def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[Lesion]:
+    """Choose lesions to work at, those nearest to their end first.
 
     A lesion whose work has failed before is given out alone, when nothing else runs: should it
     take its worker down again, it takes no other lesion's work along.
+
+    Parameters
+    ----------
+    session : Session
+    limit : int
+        At most so many.
+    taken : collection of int
+        Ids of lesions that are being worked at, or are postponed.
     """
-    now = time.time()
-    free = (
-        Lesion.state.in_(WORK),
-        or_(Lesion.lease_until.is_(None), Lesion.lease_until < now),
-        Lesion.id.not_in(running),
-    )
-    order = (case((Lesion.state == LesionState.SEGMENTED, 0), else_=1), Lesion.id)
-    query = select(Lesion).order_by(*order).with_for_update(skip_locked=True)
-    suspect = select(Lesion.id).where(Lesion.id.in_(running), Lesion.attempts > 0).limit(1)
+    suspect = select(Lesion.id).where(Lesion.id.in_(taken), Lesion.attempts > 0).limit(1)
     if session.scalar(suspect) is not None:
         return []
-    lesions = session.scalars(query.where(*free, Lesion.attempts == 0).limit(limit)).all()
-    if not lesions and not running:
-        lesions = session.scalars(query.where(*free).limit(1)).all()
-    for lesion in lesions:
-        lesion.lease_until = now + lease_s
-        lesion.leased_by = node_name
+    order = (case((Lesion.state == LesionState.SEGMENTED, 0), else_=1), Lesion.id)
+    free = select(Lesion).where(Lesion.state.in_(WORK), Lesion.id.not_in(taken)).order_by(*order)
+    lesions = session.scalars(free.where(Lesion.attempts == 0).limit(limit)).all()
+    if not lesions and not taken:
+        lesions = session.scalars(free.limit(1)).all()
     return lesions
 
 
@@ -103,7 +95,8 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
     lesion.volume_ml = made.volume_ml
     lesion.seconds = made.seconds
     lesion.warnings = [*lesion.warnings, *made.warnings]
-    _let_go(lesion)
+    lesion.attempts = 0
+    lesion.reason = None
 
 
 def record_published(session: Session, lesion_id: int, objects: Sequence[PublishedObject]) -> None:
@@ -132,7 +125,8 @@ def record_published(session: Session, lesion_id: int, objects: Sequence[Publish
                     )
                 )
     lesion.state = LesionState.PUBLISHED
-    _let_go(lesion)
+    lesion.attempts = 0
+    lesion.reason = None
 
 
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
@@ -140,31 +134,19 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     lesion = session.get_one(Lesion, lesion_id)
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
-    _let_go(lesion)
+    lesion.attempts = 0
 
 
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
     """The work broke: it is tried again, or parked when it has broken `attempts` times."""
     lesion = session.get_one(Lesion, lesion_id)
-    failed = lesion.attempts + 1
-    _let_go(lesion)
-    lesion.attempts = failed
-    lesion.reason = f"attempt {failed} of {attempts}: {fault}"
-    if failed >= attempts:
+    lesion.attempts += 1
+    lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"
+    if lesion.attempts >= attempts:
         lesion.state = LesionState.FAILED
     return lesion.state
 
 
-def postpone(session: Session, lesion_id: int, reason: str, wait_s: float) -> None:
-    """The node, not the lesion, is at fault: keep the lesion from being claimed for a while."""
-    lesion = session.get_one(Lesion, lesion_id)
-    lesion.reason = reason
-    lesion.lease_until = time.time() + wait_s
-
-
-def _let_go(lesion: Lesion) -> None:
-    lesion.lease_until = None
-    lesion.leased_by = None
-    lesion.attempts = 0
-    if lesion.state in (LesionState.SEGMENTED, LesionState.PUBLISHED):
-        lesion.reason = None
+def record_postponed(session: Session, lesion_id: int, reason: str) -> None:
+    """The node, not the lesion, is at fault, and tries again later."""
+    session.get_one(Lesion, lesion_id).reason = reason

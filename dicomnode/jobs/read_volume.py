@@ -49,8 +49,7 @@ def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple
     slices = [pydicom.dcmread(path) for path in paths]
     array = np.stack([_hounsfield(s) for s in slices])
     key = slices[key_index]
-    along_row = np.array(key.ImageOrientationPatient[:3], dtype=np.float64)
-    along_column = np.array(key.ImageOrientationPatient[3:], dtype=np.float64)
+    along_row, along_column = _directions(key)
     normal = np.cross(along_row, along_column)
     positions = np.array([s.ImagePositionPatient for s in slices], dtype=np.float64)
     spacing, warnings = _step(positions, normal, key)
@@ -67,6 +66,14 @@ def read_volume(paths: Sequence[Path], key_index: int) -> tuple[hd.Volume, tuple
         frame_of_reference_uid=str(key.FrameOfReferenceUID),
     )
     return volume, warnings
+
+
+def _directions(image: pydicom.Dataset) -> np.ndarray:
+    """Row and column direction, shape (2, 3), made orthonormal: scanners round the cosines."""
+    row, column = np.array(image.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+    row = row / np.linalg.norm(row)
+    column = column - (column @ row) * row
+    return np.stack([row, column / np.linalg.norm(column)])
 
 
 def _hounsfield(image: pydicom.Dataset) -> np.ndarray:

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from dicomnode.marks.codes import Concept
 from dicomnode.marks.recist_mark import Code
+from dicomnode.store.uid import is_valid_uid
 
 MAX_DEPTH = 24
 """Levels of content items that are followed; TID 1500 needs 8."""
@@ -110,7 +111,7 @@ class ContentItem:
     @property
     def uid(self) -> str | None:
         """Value of a UIDREF item."""
-        return _text(self.dataset, "UID")
+        return _uid(self.dataset, "UID")
 
     @property
     def code(self) -> Code | None:
@@ -155,13 +156,13 @@ class ContentItem:
     @property
     def frame_of_reference_uid(self) -> str | None:
         """Frame of reference of a SCOORD3D item."""
-        return _text(self.dataset, "ReferencedFrameOfReferenceUID")
+        return _uid(self.dataset, "ReferencedFrameOfReferenceUID")
 
     @property
     def referenced_image(self) -> tuple[str, tuple[int, ...]] | None:
         """SOP Instance UID and frame numbers of an IMAGE item; no numbers stand for all frames."""
         for reference in _sequence(self.dataset, "ReferencedSOPSequence")[:1]:
-            uid = _text(reference, "ReferencedSOPInstanceUID")
+            uid = _uid(reference, "ReferencedSOPInstanceUID")
             frames = _attribute(reference, "ReferencedFrameNumber")
             if uid is None:
                 return None
@@ -200,6 +201,17 @@ def _text(dataset: Dataset, keyword: str) -> str | None:
     return value.strip("\0 ") or None
 
 
+def _uid(dataset: Dataset, keyword: str) -> str | None:
+    """A UID that is one: anything else would travel into logs, file names and results."""
+    uid = _text(dataset, keyword)
+    return uid if uid is not None and is_valid_uid(uid) else None
+
+
+def _clean(text: str) -> bool:
+    """Whether a text is a single value without control characters."""
+    return text.isprintable() and "\\" not in text
+
+
 def _code(dataset: Dataset, keyword: str) -> Code | None:
     """First code of a sequence: code value, long code value or URN (PS3.3 8.8)."""
     for item in _sequence(dataset, keyword)[:1]:
@@ -209,5 +221,6 @@ def _code(dataset: Dataset, keyword: str) -> Code | None:
         )
         if value is not None:
             scheme = _text(item, "CodingSchemeDesignator") or ""
-            return Code(value, scheme, _text(item, "CodeMeaning") or "")
+            meaning = _text(item, "CodeMeaning") or ""
+            return Code(value, scheme, meaning) if _clean(value + scheme + meaning) else None
     return None

@@ -82,7 +82,7 @@ class Conversation:
     max_object_bytes : int
         A data set that grows beyond this aborts the association.
     on_stored : callable, optional
-        Called after the sender was told of success.
+        Called with what was stored, after the sender was told, or is gone.
     busy : callable
         Called with True when a request begins and with False once it is answered; may raise
         to end the association.
@@ -221,21 +221,28 @@ class Conversation:
             if incoming is not None:
                 incoming.discard()
             context_id, self._context_id = self._context_id, None
-        # Nothing is ever in progress that could be cancelled, and C-CANCEL has no answer.
-        if request.command != C_CANCEL_RQ:
-            self._connection.send_command(context_id, encode_response(request, status, comment))
-        if received is not None and self._on_stored is not None:
-            try:
-                self._on_stored(received)
-            except Exception as error:
-                # The instance is safe and acknowledged; what follows from it is resumed from
-                # the index.
-                logger.error(
-                    "instance.followup_failed sop=%s %s",
-                    request.sop_instance_uid,
-                    describe_fault(error),
-                )
+        try:
+            # Nothing is ever in progress that could be cancelled, and C-CANCEL has no answer.
+            if request.command != C_CANCEL_RQ:
+                self._connection.send_command(context_id, encode_response(request, status, comment))
+        finally:
+            # Also when the sender is gone: the instance is here all the same.
+            if received is not None:
+                self._follow_up(received)
         self._busy(False)
+
+    def _follow_up(self, received: ReceivedInstance) -> None:
+        if self._on_stored is None:
+            return
+        try:
+            self._on_stored(received)
+        except Exception as error:
+            # The instance is safe; what follows from it is resumed from the index.
+            logger.error(
+                "instance.followup_failed sop=%s %s",
+                received.header.sop_instance_uid,
+                describe_fault(error),
+            )
 
     def _store_instance(
         self, request: Request, incoming: _IncomingDataSet | None

@@ -126,7 +126,6 @@ def read_data_set(
         series_description=_text(values.get(0x0008103E, b""), encodings),
         image_type=_codes(values, 0x00080008),
         instance_number=_integer(values, 0x00200013),
-        acquisition_number=_integer(values, 0x00200012),
         frame_of_reference_uid=frame_of_reference if is_valid_uid(frame_of_reference) else None,
         rows=rows,
         columns=columns,

@@ -141,8 +141,8 @@ class StorageSCP:
         Its `sweep` is for the owner to call, before `start`.
     index : Index
     on_stored : callable, optional
-        Called with each new instance after its sender was told of success, on the association's
-        thread: must be quick.
+        Called with each stored instance after its sender was told, or is gone, on the
+        association's thread: must be quick.
     """
 
     def __init__(
@@ -302,7 +302,7 @@ class StorageSCP:
             logger.warning("association.aborted calling=%s reason=%s", calling, error)
             connection.abort(error.reason)
         except ConnectionEnded as error:
-            if session.stopping:
+            if session.stopping and connection is not None:
                 connection.abort(NOT_SPECIFIED)
             # A health check that connects and closes is no news.
             level = logging.DEBUG if calling == "unknown" else logging.INFO

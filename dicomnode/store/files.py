@@ -364,13 +364,24 @@ class FileStore:
         int
             Files removed.
         """
-        removed = 0
-        for path in self.incoming.glob("*.part"):
-            path.unlink(missing_ok=True)
-            removed += 1
-        if removed:
-            logger.info("incoming.swept files=%d", removed)
-        return removed
+        return sweep_parts(self.incoming)
+
+
+def sweep_parts(folder: Path) -> int:
+    """Remove temporary files that a crash left anywhere below `folder`.
+
+    Returns
+    -------
+    int
+        Files removed.
+    """
+    removed = 0
+    for path in folder.rglob("*.part"):
+        path.unlink(missing_ok=True)
+        removed += 1
+    if removed:
+        logger.info("parts.swept folder=%s files=%d", folder.name, removed)
+    return removed
 
 
 def _free_bytes(path: Path) -> int:

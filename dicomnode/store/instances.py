@@ -70,7 +70,6 @@ class InstanceIndex:
             called_ae=received.called_ae,
             received_at=time.time(),
             state=InstanceState.HELD if image else InstanceState.RECEIVED,
-            reason=None,
         )
         return row
 

@@ -25,7 +25,6 @@ class InstanceHeader:
     series_description: str = ""
     image_type: tuple[str, ...] = ()
     instance_number: int | None = None
-    acquisition_number: int | None = None
     frame_of_reference_uid: str | None = None
     rows: int | None = None
     columns: int | None = None

@@ -64,7 +64,6 @@ class Instance(Base):
     series_description: Mapped[str] = mapped_column(Text)
     image_type: Mapped[list[str]] = mapped_column(JSON)
     instance_number: Mapped[int | None]
-    acquisition_number: Mapped[int | None]
     frame_of_reference_uid: Mapped[str | None] = mapped_column(_UID, index=True)
     rows: Mapped[int | None]
     columns: Mapped[int | None]
@@ -79,7 +78,6 @@ class Instance(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[float] = mapped_column(default=time.time)
     state: Mapped[InstanceState] = mapped_column(_state(InstanceState))
-    reason: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index(None, "state"),)
 
@@ -116,9 +114,6 @@ class Lesion(Base):
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     attempts: Mapped[int] = mapped_column(default=0)
     """Failed ones, of the step that comes next."""
-    lease_until: Mapped[float | None]
-    leased_by: Mapped[str | None] = mapped_column(Text)
-    """Until when, and which node, works at it; a lease that has run out binds nobody."""
     soft_mask_path: Mapped[str | None] = mapped_column(Text)
     volume_ml: Mapped[float | None]
     seconds: Mapped[float | None]

@@ -148,6 +148,38 @@ def test_a_refusal_is_kept_in_the_words_of_the_peer(tmp_path):
             assert "no such patient here" in explained(node, made.report.SOPInstanceUID)
 
 
+def test_a_dead_letter_is_sent_again_when_its_mark_is(tmp_path):
+    made = study("dead letter")
+    with StandInPacs(tmp_path / "first", status=0xC000) as pacs:
+        port = pacs.port
+        with Node(settings(tmp_path, port)) as node:
+            send_to(node.port, [*made.ct, made.report], tmp_path / "out")
+            until(lambda: [d.state for d in deliveries(node)] == [DeliveryState.REFUSED], "refusal")
+    with (
+        StandInPacs(tmp_path / "second", port=port) as pacs,
+        Node(settings(tmp_path, port)) as node,
+    ):
+        time.sleep(0.5)  # long enough to be sent without being asked, which must not happen
+        assert not pacs.arrivals
+        send_to(node.port, [made.report], tmp_path / "again")
+        assert pacs.wait_for(1, PATIENCE_S)
+        until(lambda: deliveries(node)[0].state is DeliveryState.ACCEPTED, "acceptance")
+        assert len(lesions(node)) == len(deliveries(node)) == 1
+
+
+def test_a_destination_that_is_configured_no_longer_is_named(tmp_path):
+    made = study("orphan")
+    with StandInPacs(tmp_path / "pacs") as pacs:
+        port = pacs.port
+    with Node(settings(tmp_path, port)) as node:
+        send_to(node.port, [*made.ct, made.report], tmp_path / "out")
+        until(lambda: deliveries(node) and deliveries(node)[0].attempts, "an attempt")
+        with node.database.read() as session:
+            text = "\n".join(explain(session, made.report.SOPInstanceUID, ["another"]))
+    assert "to pacs: queued" in text
+    assert "no destination of that name is configured" in text
+
+
 def test_a_peer_without_jpeg_ls_gets_explicit_le(tmp_path):
     with StandInPacs(tmp_path / "pacs", takes_jpeg_ls=False) as pacs:
         made = study("plain")

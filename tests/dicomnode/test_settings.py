@@ -62,6 +62,10 @@ def test_the_environment_wins(tmp_path, monkeypatch):
         ('ae_title = "PACS"', 'ae_title = "A TITLE THAT IS TOO LONG"', 7, "at most 16 characters"),
         ('name = "all"', 'name = "all"\nmethod = "magic"', 13, "no method 'magic'"),
         ('name = "all"', 'name = "all"\nparameters = {colour = 1}', 13, "colour"),
+        ("port = 104", "port = 104\nconnect_timeout_s = inf", 10, "finite number"),
+        ("[store]", "[listen]\nmax_pdu = 33554432\n[store]", 3, "less than or equal"),
+        ("[store]", '[store]\ndatabase_url = "nonsense://u:secret@h/d"', 3, "usable database URL"),
+        ('["pacs"]', "[]", 1, "names no destination"),
         ('["pacs"]', '["nowhere"]', 1, "the destination 'nowhere'; known are 'pacs'"),
         ('name = "all"', 'name = "all"\nmatch = {mark_sop_class = "Nonsense"}', 13, "Nonsense"),
         ('path = "/tmp/somewhere"', "path = ", 3, "Invalid value"),
@@ -72,6 +76,7 @@ def test_an_error_names_line_and_reason(tmp_path, before, after, line, reason):
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, GOOD.replace(before, after))
     assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert f":{line}:" in str(caught.value) or f"line {line}" in str(caught.value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -17,7 +16,6 @@ from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
-from dicomnode.store.received import InstanceHeader, ReceivedInstance
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 from tests.dicomnode.studies import save, study
@@ -105,33 +103,20 @@ def test_an_object_that_cannot_be_read_stops_no_other(database, collect):
     assert states[sound.report.SOPInstanceUID] is LesionState.READY
 
 
-def test_more_slices_reopen_a_series_that_was_refused(database, collect):
+def test_uneven_slices_may_only_lack_some_and_wait_for_them(database, collect):
     made = study("uneven")
     for image in made.ct:
         image.InstanceNumber = None
-    partly = [made.ct[i] for i in (5, 8, 12, 14, 19)]
-    collector = collect([*partly, made.report])
+    collect([*(made.ct[i] for i in (5, 8, 12, 14, 19)), made.report])
     (lesion,) = lesions(database)
-    assert lesion.state is LesionState.REFUSED
+    assert lesion.state is LesionState.WAITING
     assert "slice gaps differ" in lesion.reason
-    collector = collect(made.ct)
-    collector.start()
-    try:
-        collector.notify(_received(made.ct[0]))
-        end = time.monotonic() + 20
-        while lesions(database)[0].state is not LesionState.READY:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        collector.stop()
+    collect(made.ct)
+    assert lesions(database)[0].state is LesionState.READY
 
 
-def _received(image) -> ReceivedInstance:
-    header = InstanceHeader(
-        sop_class_uid=image.SOPClassUID,
-        sop_instance_uid=image.SOPInstanceUID,
-        study_instance_uid=image.StudyInstanceUID,
-        series_instance_uid=image.SeriesInstanceUID,
-        transfer_syntax_uid=image.file_meta.TransferSyntaxUID,
-    )
-    return ReceivedInstance(Path("unused"), 0, header)
+def test_many_marks_on_one_series_are_joined_in_one_pass(database, collect):
+    centres = [(10 + i % 3, 20 + 6 * (i // 3), 20 + 8 * (i % 3)) for i in range(9)]
+    made = study("many", centres=centres, diameter_mm=4.0)
+    collect([*made.ct, made.report])
+    assert [lesion.state for lesion in lesions(database)] == [LesionState.READY] * 9

@@ -122,6 +122,28 @@ def test_steps_that_double_between_consecutive_numbers_are_no_missing_slice():
         stack_around(slices[10], slices, -8.0, 8.0, settled=True)
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_without_numbers_uneven_gaps_may_be_missing_slices(settled):
+    slices = [replace(s, instance_number=None) for s in series()]
+    slices[11] = moved(slices[11], position=(-100.0, -120.0, 50.0 + 2.5 * 11 + 0.8))
+    with pytest.raises(NotYet, match=r"slice gaps differ.*may be missing"):
+        stack_around(slices[10], slices, -8.0, 8.0, settled=settled)
+
+
+@given(st.sets(st.integers(0, 19), min_size=2), st.booleans(), st.booleans())
+def test_whatever_part_of_a_series_has_come_is_never_refused(present, settled, numbered):
+    slices = series(shear=0.3)
+    here = [slices[i] for i in sorted(present)]
+    if not numbered:
+        here = [replace(s, instance_number=None) for s in here]
+    try:
+        stack = stack_around(here[0], here, -40.0, 40.0, settled=settled)
+    except NotYet:
+        return
+    steps = np.diff([s.plane.position for s in stack], axis=0)
+    assert np.allclose(steps, steps[0])
+
+
 @given(st.floats(-np.pi, np.pi), st.floats(-np.pi, np.pi), st.floats(0.5, 8.0), st.integers(3, 16))
 def test_oblique_series_stack_along_their_normal(tip, turn, spacing, at):
     c, s = np.cos(tip), np.sin(tip)

@@ -237,3 +237,13 @@ def test_process_names_an_output_folder_that_cannot_be_made(tmp_path):
     result = run("process", tmp_path, "-o", tmp_path / "file" / "out")
     assert result.exit_code == 2
     assert "cannot be made: Not a directory" in result.stderr
+
+
+def test_looking_at_a_store_without_a_database_makes_none(tmp_path):
+    configuration = tmp_path / "node.toml"
+    (tmp_path / "store").mkdir()
+    configuration.write_text(f'[store]\npath = "{tmp_path / "store"}"\n')
+    result = CliRunner().invoke(app, ["jobs", "--config", str(configuration)])
+    assert result.exit_code == 2
+    assert "has the node run?" in result.output
+    assert list((tmp_path / "store").iterdir()) == []

@@ -420,3 +420,9 @@ def test_echo_says_what_came(tmp_path):
     with raw_peer(lambda connection: accept_association(connection) or time.sleep(9)) as port:
         silent = echo(destination(port, response_timeout_s=0.5), "NODE")
     assert silent.verdict is Verdict.UNKNOWN
+
+
+def test_a_host_name_that_does_not_resolve_is_an_answer_to_repeat(tmp_path):
+    nowhere = Destination(name="n", ae_title="N", host="no-such-host.invalid", port=104)
+    assert echo(nowhere, "NODE").verdict is Verdict.REPEAT
+    assert "no-such-host.invalid:104 could not be reached" in echo(nowhere, "NODE").words

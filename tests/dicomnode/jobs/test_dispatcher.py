@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 
 from dicomnode.demo.ct_series import save_series
 from dicomnode.jobs import dispatcher as dispatcher_module
@@ -60,6 +61,9 @@ class InlineEngine:
     def warm_up(self) -> None:
         pass
 
+    def stop(self) -> None:
+        pass
+
     def submit(self, function: Callable[..., object], request: object) -> Future[object]:
         future: Future[object] = Future()
         self.calls.append(number_of(request))
@@ -77,7 +81,7 @@ def dispatch(database, tmp_path):
     scheduler.start()
     started = []
 
-    def start(engine, attempts: int = 2, node_name: str = "node") -> Dispatcher:
+    def start(engine, attempts: int = 2) -> Dispatcher:
         dispatcher = Dispatcher(
             database,
             engine,
@@ -85,7 +89,6 @@ def dispatch(database, tmp_path):
             Folders(tmp_path / "masks", tmp_path / "results"),
             SegmentSettings(processes=1, attempts=attempts),
             PublishSettings(),
-            node_name,
             lambda: None,
         )
         started.append(dispatcher)
@@ -131,7 +134,6 @@ def test_what_cannot_be_segmented_is_refused_at_once_with_the_reason(database, d
     dispatch(engine)
     row, well_done = until_ended(database, wanted, other)
     assert (row.state, row.reason) == (LesionState.REFUSED, "found this, expected that")
-    assert (row.lease_until, row.leased_by) == (None, None)
     assert engine.calls.count(1) == 1
     assert well_done.state is LesionState.PUBLISHED
 
@@ -237,7 +239,6 @@ def test_broken_rows_stop_no_other_lesion(database, dispatch):
 
 def test_an_engine_that_takes_nothing_for_a_while_costs_no_lesion(database, dispatch, monkeypatch):
     monkeypatch.setattr(dispatcher_module, "_PAUSE_AFTER_FAULT_S", 0.1)
-    monkeypatch.setattr(dispatcher_module, "_LOOK_AGAIN_S", 0.1)
     wanted = add_lesion(database, 1)
 
     class Unwilling(InlineEngine):
@@ -246,8 +247,6 @@ def test_an_engine_that_takes_nothing_for_a_while_costs_no_lesion(database, disp
         def submit(self, function, request):
             if self.refusals == 0:
                 self.refusals += 1
-                with database.write() as session:  # let the lease run out
-                    session.get_one(Lesion, wanted).lease_until = time.time() - 1
                 raise OSError("cannot start a process")
             return super().submit(function, request)
 
@@ -256,24 +255,37 @@ def test_an_engine_that_takes_nothing_for_a_while_costs_no_lesion(database, disp
     assert row.state is LesionState.PUBLISHED
 
 
-def test_what_another_node_has_dropped_is_taken_up_when_its_lease_runs_out(
-    database, dispatch, monkeypatch
-):
-    monkeypatch.setattr(dispatcher_module, "_LOOK_AGAIN_S", 0.1)
-    wanted = add_lesion(database, 1, lease_until=time.time() + 0.5, leased_by="lost node")
-    dispatch(InlineEngine(well))
+def test_what_cannot_be_written_down_at_once_is_written_down_later(database, dispatch, monkeypatch):
+    monkeypatch.setattr(dispatcher_module, "_PAUSE_AFTER_FAULT_S", 0.1)
+    wanted = add_lesion(database, 1)
+    engine = InlineEngine(well)
+    record, failures = dispatcher_module.lesions.record_segmented, []
+
+    def record_later(*given):
+        if len(failures) < 2:
+            failures.append(given)
+            raise OperationalError("database is locked", None, Exception())
+        record(*given)
+
+    monkeypatch.setattr(dispatcher_module.lesions, "record_segmented", record_later)
+    dispatch(engine)
     (row,) = until_ended(database, wanted)
     assert row.state is LesionState.PUBLISHED
+    assert len(failures) == 2
+    assert engine.calls == [1, 1]  # once for each step: no work was done again
 
 
-def test_what_the_former_life_of_the_node_had_in_hand_is_resumed(database, dispatch):
-    until = time.time() + 3600
-    ids = [
-        add_lesion(database, 1, lease_until=until, leased_by="node"),
-        add_lesion(database, 2, LesionState.SEGMENTED, lease_until=until, leased_by="node"),
-    ]
-    dispatch(InlineEngine(well))
-    assert {row.state for row in until_ended(database, *ids)} == {LesionState.PUBLISHED}
+def test_what_runs_at_the_stop_is_written_down(database, dispatch):
+    wanted = add_lesion(database, 1)
+    engine = SlowEngine(1)
+    dispatcher = dispatch(engine)
+    end = time.monotonic() + PATIENCE_S
+    while not engine.given:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(1.0)
+    dispatcher.stop()
+    assert lesion(database, wanted).state is LesionState.SEGMENTED
 
 
 def test_published_again_after_a_crash_it_is_still_one_result(database, dispatch):
@@ -287,6 +299,21 @@ def test_published_again_after_a_crash_it_is_still_one_result(database, dispatch
     with database.read() as session:
         assert len(session.scalars(select(Result)).all()) == 1
         assert len(session.scalars(select(Delivery)).all()) == 2
+
+
+def well_after_a_while(request: SegmentRequest | PublishRequest) -> object:
+    time.sleep(3.0)
+    return well(request)
+
+
+class SlowEngine(ProcessEngine):
+    """Real workers that take their time."""
+
+    given = 0
+
+    def submit(self, function, *arguments):
+        self.given += bool(arguments)
+        return super().submit(well_after_a_while if arguments else function, *arguments)
 
 
 def die_on_lesion_1(request: SegmentRequest | PublishRequest) -> object:

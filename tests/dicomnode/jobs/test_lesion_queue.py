@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -18,62 +17,42 @@ from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 FOLDERS = lesions.Folders(Path("/masks"), Path("/results"))
 
 
-def claim(database, node="one", limit=10, running=(), lease_s=60.0) -> list[int]:
-    with database.write() as session:
-        return [found.id for found in lesions.claim(session, node, lease_s, limit, running)]
+def work(database, limit=10, taken=()) -> list[int]:
+    with database.read() as session:
+        return [found.id for found in lesions.next_work(session, limit, set(taken))]
 
 
-def test_only_open_work_is_claimed_and_what_is_nearest_to_its_end_first(database):
+def test_only_open_work_is_given_out_and_what_is_nearest_to_its_end_first(database):
     ready = add_lesion(database, 1)
     segmented = add_lesion(database, 2, LesionState.SEGMENTED)
     for number, state in enumerate(set(LesionState) - {LesionState.READY, LesionState.SEGMENTED}):
         add_lesion(database, 10 + number, state)
     second = add_lesion(database, 3)
-    assert claim(database, limit=2) == [segmented, ready]
-    assert claim(database) == [second]
-    assert claim(database) == []
-
-
-def test_a_lease_binds_other_nodes_until_it_has_run_out(database):
-    wanted = add_lesion(database, 1)
-    assert claim(database, "one", lease_s=60) == [wanted]
-    assert claim(database, "two") == []
-    with database.write() as session:
-        session.get_one(Lesion, wanted).lease_until = time.time() - 1
-    assert claim(database, "two") == [wanted]
-    assert lesion(database, wanted).leased_by == "two"
-
-
-def test_what_runs_here_is_not_given_out_again_even_when_its_lease_has_run_out(database):
-    wanted = add_lesion(database, 1, lease_until=time.time() - 1, leased_by="one")
-    assert claim(database, "one", running={wanted}) == []
-
-
-def test_a_node_that_starts_gives_up_the_leases_of_its_former_life_alone(database):
-    until = time.time() + 600
-    own = add_lesion(database, 1, lease_until=until, leased_by="one")
-    add_lesion(database, 2, lease_until=until, leased_by="two")
-    with database.write() as session:
-        lesions.release_own(session, "one")
-    assert claim(database, "one") == [own]
+    assert work(database, limit=2) == [segmented, ready]
+    assert work(database, taken={segmented, ready}) == [second]
+    assert work(database, taken={segmented, ready, second}) == []
 
 
 def test_a_lesion_that_failed_before_runs_alone(database):
     failed = add_lesion(database, 1, attempts=1)
     fresh = add_lesion(database, 2)
-    assert claim(database) == [fresh]
-    assert claim(database, running={fresh}) == []
-    assert claim(database) == [failed]
+    assert work(database) == [fresh]
+    assert work(database, taken={fresh}) == []
+    with database.write() as session:
+        session.get_one(Lesion, fresh).state = LesionState.PUBLISHED
+    assert work(database) == [failed]
     newest = add_lesion(database, 3)
-    assert claim(database, running={failed}) == []
-    assert claim(database) == [newest]
+    assert work(database, taken={failed}) == []
+    assert work(database) == [newest]
 
 
 def test_of_several_that_failed_before_one_runs_at_a_time(database):
     first, second = (add_lesion(database, n, attempts=1) for n in (1, 2))
-    assert claim(database) == [first]
-    assert claim(database, running={first}) == []
-    assert claim(database) == [second]
+    assert work(database) == [first]
+    assert work(database, taken={first}) == []
+    with database.write() as session:
+        session.get_one(Lesion, first).state = LesionState.FAILED
+    assert work(database) == [second]
 
 
 def test_requests_hold_what_a_worker_needs(database):
@@ -96,15 +75,13 @@ def test_requests_hold_what_a_worker_needs(database):
     assert request.mark.item == "1"
 
 
-def test_a_step_that_ends_gives_the_lease_back_and_forgets_earlier_failures(database):
+def test_a_step_that_ends_forgets_earlier_failures(database):
     wanted = add_lesion(database, 1, attempts=1, reason="attempt 1 of 2: something")
-    claim(database)
     with database.write() as session:
         made = SegmentOutcome(1.5, 0.25, ("coarse",))
         lesions.record_segmented(session, wanted, Path("/masks/1.npz"), made)
     row = lesion(database, wanted)
     assert (row.state, row.reason, row.attempts) == (LesionState.SEGMENTED, None, 0)
-    assert (row.lease_until, row.leased_by) == (None, None)
     assert (row.volume_ml, row.seconds, row.warnings) == (1.5, 0.25, ["coarse"])
 
 
@@ -140,23 +117,18 @@ def test_faults_are_counted_to_the_last(database):
     wanted = add_lesion(database, 1)
     states = []
     for _ in range(3):
-        claim(database)
         with database.write() as session:
             states.append(lesions.record_fault(session, wanted, "it broke", 3))
     assert states == [LesionState.READY, LesionState.READY, LesionState.FAILED]
     assert lesion(database, wanted).reason == "attempt 3 of 3: it broke"
-    assert claim(database) == []
+    assert work(database) == []
 
 
-def test_what_is_postponed_is_no_failure_and_comes_back(database):
+def test_what_is_postponed_is_no_failure(database):
     wanted = add_lesion(database, 1)
-    claim(database)
     with database.write() as session:
-        lesions.postpone(session, wanted, "waiting: the disk is full", 600)
-    assert claim(database) == []
+        lesions.record_postponed(session, wanted, "waiting: the disk is full")
     row = lesion(database, wanted)
     assert (row.state, row.attempts) == (LesionState.READY, 0)
     assert row.reason == "waiting: the disk is full"
-    with database.write() as session:
-        lesions.postpone(session, wanted, "waiting: the disk is full", -1)
-    assert claim(database) == [wanted]
+    assert work(database) == [wanted]

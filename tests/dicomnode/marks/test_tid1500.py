@@ -334,3 +334,29 @@ def test_other_forms_are_refused_with_a_reason(name):
     assert reading.marks == ()
     assert reading.refusals
     assert all(refusal.reason for refusal in reading.refusals)
+
+
+@pytest.mark.parametrize("forged", ["DOE^JANE\n1901-02-03 ERROR forged", "1.02.3", "9" * 92])
+def test_what_is_no_uid_goes_no_further(report, forged):
+    first, second = groups(report)
+    reference = long_axis(first).ContentSequence[0].ContentSequence[0].ReferencedSOPSequence[0]
+    reference["ReferencedSOPInstanceUID"]._value = forged
+    for item in second.ContentSequence:
+        if item.ValueType == "UIDREF":
+            item["UID"]._value = forged
+    reading = read_tid1500(report)
+    (mark,) = reading.marks
+    assert mark.tracking_uid is None
+    assert forged not in repr(reading)
+    assert reading.refusals
+
+
+@pytest.mark.parametrize("meaning", ["two\\values", "two\nlines"])
+def test_codes_that_are_no_single_clean_text_are_left_out(report, meaning):
+    for group in groups(report):
+        for item in group.ContentSequence:
+            if item.ValueType == "CODE":
+                item.ConceptCodeSequence[0]["CodeMeaning"]._value = meaning
+    marks = read_tid1500(report).marks
+    assert len(marks) == 2
+    assert {(mark.finding, mark.site) for mark in marks} == {(None, None)}

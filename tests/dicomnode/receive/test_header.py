@@ -82,8 +82,6 @@ def data_sets(draw) -> Dataset:
     for keyword in ("BodyPartExamined", "SliceThickness", "FrameOfReferenceUID", "PixelSpacing"):
         if draw(st.booleans()):
             delattr(data_set, keyword)
-    if draw(st.booleans()):
-        data_set.AcquisitionNumber = draw(st.integers(0, 999))
     data_set.ReferencedImageSequence = draw(sequences(3))
     if data_set.ReferencedImageSequence:
         data_set["ReferencedImageSequence"].is_undefined_length = draw(st.booleans())
@@ -136,7 +134,6 @@ def test_it_reads_what_pydicom_reads(data_set, transfer_syntax):
     image_type = (image_type,) if isinstance(image_type, str) else tuple(image_type)
     assert header.image_type == (() if image_type == ("",) else image_type)
     assert header.instance_number == data_set.InstanceNumber
-    assert header.acquisition_number == data_set.get("AcquisitionNumber")
     assert (header.rows, header.columns) == (data_set.Rows, data_set.Columns)
     assert header.number_of_frames is None
     assert header.image_position == pytest.approx(tuple(data_set.ImagePositionPatient))

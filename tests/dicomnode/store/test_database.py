@@ -115,11 +115,11 @@ def test_an_error_rolls_everything_back(database):
 
     def spoil() -> None:
         with database.write() as session:
-            session.get_one(Instance, "1.2.3.1").reason = "spoilt"
+            session.get_one(Instance, "1.2.3.1").modality = "spoilt"
             session.flush()
             raise RuntimeError("on purpose")
 
     with pytest.raises(RuntimeError):
         spoil()
     with database.read() as session:
-        assert session.get_one(Instance, "1.2.3.1").reason is None
+        assert session.get_one(Instance, "1.2.3.1").modality == "CT"

@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("series_description", sa.Text(), nullable=False),
         sa.Column("image_type", sa.JSON(), nullable=False),
         sa.Column("instance_number", sa.Integer(), nullable=True),
-        sa.Column("acquisition_number", sa.Integer(), nullable=True),
         sa.Column("frame_of_reference_uid", sa.String(length=64), nullable=True),
         sa.Column("rows", sa.Integer(), nullable=True),
         sa.Column("columns", sa.Integer(), nullable=True),
@@ -44,7 +43,6 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("sop_instance_uid", name=op.f("pk_instance")),
     )
     op.create_index(
@@ -89,8 +87,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("lease_until", sa.Double(), nullable=True),
-        sa.Column("leased_by", sa.Text(), nullable=True),
         sa.Column("soft_mask_path", sa.Text(), nullable=True),
         sa.Column("volume_ml", sa.Double(), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
