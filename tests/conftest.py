@@ -6,12 +6,14 @@ import logging
 
 import pytest
 
+_LOGGERS = [
+    logging.getLogger(name)
+    for name in ("dicomnode", "pipelines", "models", "pydicom", "highdicom", "pynetdicom")
+]
+_LEVELS = [logger.level for logger in _LOGGERS]
+
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was():
-    names = ("dicomnode", "pipelines", "models", "pydicom", "highdicom", "pynetdicom", "alembic")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
+    for logger, level in zip(_LOGGERS, _LEVELS, strict=True):
         logger.setLevel(level)
