@@ -19,6 +19,7 @@ from benchmarks.round_trip import round_trip
 from dicomnode.demo.recist_sr import DrawnMark, recist_report
 from dicomnode.pictures.contact_sheet import Panel, save_contact_sheet
 from dicomnode.results.read_alpha import read_alpha
+from pipelines.grabcut import RecistEllipsoid
 from pipelines.metrics import dice
 from pipelines.recist import RecistAxes
 
@@ -51,6 +52,8 @@ class Score:
     long_mm: float
     volume_ml: float
     dice: float | None
+    ellipsoid_dice: float | None
+    """What the bare ellipsoid of the mark would get."""
     in_box: float | None
     """Of the key slice's alpha, the part inside the annotated box."""
 
@@ -83,7 +86,9 @@ def run(cases: Sequence[Case], out: Path) -> list[Score]:
 
 def print_scores(scores: Sequence[Score]) -> None:
     """Print a table, with the mean Dice where there are several."""
-    table = Table("case", "long axis mm", "soft volume ml", "Dice >= 0.5", "alpha in box")
+    table = Table(
+        "case", "long axis mm", "soft volume ml", "Dice >= 0.5", "bare ellipsoid", "in box"
+    )
     for score in scores:
         table.add_row(*("" if value is None else str(value) for value in asdict(score).values()))
     console = Console(width=100)
@@ -98,11 +103,14 @@ def print_scores(scores: Sequence[Score]) -> None:
 
 def _score(case: Case, alpha: npt.NDArray[np.float32]) -> Score:
     shown = alpha[case.key]
+    ellipsoid = RecistEllipsoid.from_axes(case.axes, case.volume)
+    bare = ellipsoid.radius(case.volume.spatial_shape, case.volume.spacing, (0, 0, 0)) <= 1
     return Score(
         name=case.name,
         long_mm=round(case.axes.long_mm, 1),
         volume_ml=round(float(alpha.sum()) * case.volume.voxel_volume / 1000, 2),
         dice=None if case.outline is None else round(dice(alpha >= 0.5, case.outline), 4),
+        ellipsoid_dice=None if case.outline is None else round(dice(bare, case.outline), 4),
         in_box=None if case.box is None else round(float(shown[case.box].sum() / shown.sum()), 4),
     )
 

@@ -548,6 +548,26 @@ def test_a_stopped_receiver_can_start_again(node):
     assert _send(node.associated(), ct()) == 0x0000
 
 
+def test_what_was_stored_is_followed_up_though_its_sender_is_gone(node, monkeypatch):
+    node.start()
+    peer = node.associated()
+    add = node.index.add
+
+    def add_and_lose_the_sender(received) -> None:
+        add(received)
+        # A reset: the answer cannot be sent any more.
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.socket.close()
+        time.sleep(0.1)
+
+    monkeypatch.setattr(node.index, "add", add_and_lose_the_sender)
+    data_set = ct()
+    peer.send_pdv(store_request(CT, data_set.SOPInstanceUID), command=True)
+    peer.send_pdv(encode(data_set), command=False)
+    node.wait_for(lambda: node.stored)
+    assert node.stored[0].header.sop_instance_uid == data_set.SOPInstanceUID
+
+
 def test_nothing_is_logged_of_the_patient(node, caplog):
     caplog.set_level("DEBUG")
     node.start()
