@@ -27,6 +27,7 @@ from pipelines.phantom import ChestPhantom, PhantomNodule, chest
 
 NODE_AE_TITLE = "DICOMNODE"
 _TIMEOUT_S = 180.0
+_TRIES = 3
 _MARGIN = 6
 
 
@@ -138,9 +139,13 @@ def _send(datasets: Sequence[Dataset], port: int, folder: Path) -> None:
         dataset.save_as(path, enforce_file_format=True)
         parcels.append(Parcel(number, str(dataset.SOPClassUID), path))
     node = Destination(name="node", ae_title=NODE_AE_TITLE, host="127.0.0.1", port=port)
-    for _, answer in send(parcels, node, "DEMO"):
-        if answer.verdict is not Verdict.ACCEPTED:
-            raise DemonstrationFailed(f"the node did not accept an object: {answer.words}")
+    for _ in range(_TRIES):  # as a PACS does: sending twice does no harm
+        answers = list(send(parcels, node, "DEMO"))
+        parcels = [parcel for parcel, answer in answers if answer.verdict is not Verdict.ACCEPTED]
+        if not parcels:
+            return
+    words = next(answer.words for _, answer in answers if answer.verdict is not Verdict.ACCEPTED)
+    raise DemonstrationFailed(f"the node did not accept an object: {words}")
 
 
 def _verify(
