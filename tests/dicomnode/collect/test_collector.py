@@ -14,19 +14,10 @@ from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
-from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 from tests.dicomnode.studies import save, study
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
-    database.upgrade()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from dicomnode.deliver import outbox
 from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.settings import RetrySettings
-from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
 
@@ -21,14 +20,6 @@ ACCEPTED = Answer(Verdict.ACCEPTED, "0x0000 success", 0)
 REFUSED = Answer(Verdict.REFUSED, "0xA900 no such patient", 0xA900)
 REPEAT = Answer(Verdict.REPEAT, "could not be reached")
 UNKNOWN = Answer(Verdict.UNKNOWN, "no answer came")
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
-    database.upgrade()
-    yield database
-    database.close()
 
 
 def add(database, number: int, due_in_s: float = -1, destination: str = "pacs", **values) -> int:

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
-from dicomnode.store.database import Database, alembic_configuration
+from dicomnode.store.database import alembic_configuration
 from dicomnode.store.instances import InstanceIndex, paths_of
 from dicomnode.store.received import InstanceHeader, ReceivedInstance
 from dicomnode.store.states import InstanceState
@@ -19,14 +19,6 @@ from dicomnode.store.tables import Base, Instance
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
-    database.upgrade()
-    yield database
-    database.close()
 
 
 def received(uid: str, sop_class: str = CT, name: str = "a.dcm") -> ReceivedInstance:

@@ -1,3 +1,5 @@
+"""A database of its own for each test."""
+
 from __future__ import annotations
 
 import pytest
