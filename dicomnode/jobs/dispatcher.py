@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
-from sqlalchemy.exc import NoResultFound, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from dicomnode.faults import describe_fault
@@ -50,6 +50,10 @@ class _Free:
     lesion_id: int
 
 
+class _Stop:
+    """The engine has stopped: whatever it still did lies before this in the inbox."""
+
+
 class Dispatcher:
     """Keeps every worker busy while there are lesions to segment or publish.
 
@@ -83,7 +87,7 @@ class Dispatcher:
         self._settings = settings
         self._publish_settings = publish_settings
         self._on_published = on_published
-        self._inbox: queue.SimpleQueue[_Ended | _Free | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
         self._postponed: set[int] = set()
         self._stopping = threading.Event()
@@ -99,7 +103,7 @@ class Dispatcher:
         """Let running calls end, write down what they came to, leave the rest to the next start."""
         self._stopping.set()
         self._engine.stop()
-        self.notify()
+        self._inbox.put(_Stop())
         if self._thread.is_alive():
             self._thread.join()
 
@@ -117,11 +121,10 @@ class Dispatcher:
                         self._running.discard(event.lesion_id)
                     case _Free():
                         self._postponed.discard(event.lesion_id)
-                if self._stopping.is_set():
-                    if self._inbox.empty():
+                    case _Stop():
                         return
-                    continue
-                self._dispatch()
+                if not self._stopping.is_set():
+                    self._dispatch()
             except Exception as error:
                 self._recover(event, error)
 
@@ -144,11 +147,8 @@ class Dispatcher:
             try:
                 with self._database.read() as session:
                     function, request = self._work(session, lesion)
-            except SQLAlchemyError as error:
-                if not isinstance(error, NoResultFound):
-                    raise  # the database is at fault, not the lesion
-                self._record_fault(lesion.id, describe_fault(error))
-                continue
+            except DBAPIError:  # the database is at fault, not the lesion
+                raise
             except Exception as error:  # one lesion that cannot be given out stops no other
                 self._record_fault(lesion.id, describe_fault(error))
                 continue

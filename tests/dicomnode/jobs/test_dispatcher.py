@@ -275,17 +275,16 @@ def test_what_cannot_be_written_down_at_once_is_written_down_later(database, dis
     assert engine.calls == [1, 1]  # once for each step: no work was done again
 
 
-def test_what_runs_at_the_stop_is_written_down(database, dispatch):
-    wanted = add_lesion(database, 1)
-    engine = SlowEngine(1)
-    dispatcher = dispatch(engine)
+def test_what_runs_at_the_stop_is_written_down(database, dispatch, tmp_path):
+    ids = [add_lesion(database, n) for n in (1, 2)]
+    dispatcher = dispatch(SlowEngine(2))
     end = time.monotonic() + PATIENCE_S
-    while not engine.given:
+    while len(list((tmp_path / "masks").glob("*.begun"))) < 2:
         assert time.monotonic() < end
         time.sleep(0.02)
-    time.sleep(1.0)
+    dispatcher.notify()
     dispatcher.stop()
-    assert lesion(database, wanted).state is LesionState.SEGMENTED
+    assert [lesion(database, i).state for i in ids] == [LesionState.SEGMENTED] * 2
 
 
 def test_published_again_after_a_crash_it_is_still_one_result(database, dispatch):
@@ -302,17 +301,16 @@ def test_published_again_after_a_crash_it_is_still_one_result(database, dispatch
 
 
 def well_after_a_while(request: SegmentRequest | PublishRequest) -> object:
-    time.sleep(3.0)
+    request.target.parent.mkdir(exist_ok=True)
+    request.target.with_suffix(".begun").touch()
+    time.sleep(1.0 + number_of(request))  # one after the other
     return well(request)
 
 
 class SlowEngine(ProcessEngine):
     """Real workers that take their time."""
 
-    given = 0
-
     def submit(self, function, *arguments):
-        self.given += bool(arguments)
         return super().submit(well_after_a_while if arguments else function, *arguments)
 
 
