@@ -258,3 +258,10 @@ class Node:
             peer.close()
         if self.scp is not None:
             self.scp.stop(grace_s=1.0)
+
+
+def send(peer: Peer, data_set: Dataset, transfer_syntax: str = EXPLICIT) -> int:
+    """Send a data set by C-STORE and return the status."""
+    return peer.store(
+        encode(data_set, transfer_syntax), data_set.SOPClassUID, data_set.SOPInstanceUID
+    )
