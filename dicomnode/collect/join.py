@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dicomnode.collect.stack import NotYet, Slice, Unusable, stack_around
 from dicomnode.marks import (
     AbsurdAxis,
     ImagePlane,
+    NoGeometry,
     RecistMark,
     Unplaceable,
     check_quality,
@@ -149,16 +151,21 @@ def _slice_in_space(session: Session, mark: RecistMark) -> Instance:
             Instance.sop_class_uid == CTImageStorage,
         )
     ).all()
-    placed = [i for i in candidates if _has_geometry(i) and not _is_localizer(i)]
-    if not placed:
+    planes = {}
+    for image in candidates:
+        if not _is_localizer(image):
+            # A slice that cannot be placed is none that the mark could lie on.
+            with contextlib.suppress(NoGeometry):
+                planes[image] = _plane(image)
+    if not planes:
         raise NotYet(f"no CT of the frame of reference {mark.frame_of_reference_uid} has come")
 
     def distance(image: Instance) -> tuple[float, float, str]:
         # Of two reconstructions that both hold the plane, the one with the thinner slices.
-        away = round(off_plane_mm(mark, _plane(image)), 2)
+        away = round(off_plane_mm(mark, planes[image]), 2)
         return away, image.slice_thickness or np.inf, image.sop_instance_uid
 
-    nearest = min(placed, key=distance)
+    nearest = min(planes, key=distance)
     away = distance(nearest)[0]
     allowed = (nearest.slice_thickness or 1.0) / 2
     if away > allowed:

@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from dicomnode.collect import collector as collecting
 from dicomnode.collect.collector import Collector
+from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
+from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
@@ -111,3 +113,18 @@ def test_many_marks_on_one_series_are_joined_in_one_pass(database, collect):
     made = study("many", centres=centres, diameter_mm=4.0)
     collect([*made.ct, made.report])
     assert [lesion.state for lesion in lesions(database)] == [LesionState.READY] * 9
+
+
+def test_a_mark_in_space_finds_its_slice_past_one_that_cannot_be_placed(database, collect):
+    made = study("space")
+    drawn = [DrawnMark(made.axes[0], "lesion")]
+    report = recist_report(drawn, made.ct, "space", coordinates=Coordinates.SPACE)
+    stray = ct_series(
+        made.volume[:1],
+        CtSeriesDescription(seed="space", series_number=9),
+        {0: {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}},
+    )
+    collect([*stray, *made.ct, report])
+    (lesion,) = lesions(database)
+    assert lesion.state is LesionState.READY, lesion.reason
+    assert lesion.key_sop_instance_uid == made.ct[12].SOPInstanceUID
