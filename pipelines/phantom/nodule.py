@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipelines.compiled import compiled
+
 Array = npt.NDArray[np.float32]
 
 
@@ -68,12 +70,44 @@ class NoduleShape:
         return float(np.count_nonzero(self.lesion)) * self.step_mm**3 / 1000
 
 
-def _bumps(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Array:
-    """Smooth random field of mean about 0 and standard deviation 1."""
-    coarse = rng.standard_normal([max(4, int(n / sigma) + 3) for n in shape]).astype(np.float32)
-    coarse = ndimage.gaussian_filter(coarse, 0.7)
-    field = ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1)
+def smooth_field(
+    rng: np.random.Generator, shape: tuple[int, ...], lengths: tuple[float, ...]
+) -> Array:
+    """Smooth random field of mean 0 and standard deviation 1.
+
+    `lengths` says, for each axis, over how many voxels the field changes.
+    """
+    sizes = [max(4, int(n / k) + 3) for n, k in zip(shape, lengths, strict=True)]
+    field = rng.standard_normal(sizes).astype(np.float32)
+    field = ndimage.gaussian_filter(field, 0.7)
+    for axis, n in enumerate(shape):
+        place = np.linspace(0, field.shape[axis] - 1, n)
+        # Tents instead of hats would leave creases: the weights rise as a cosine does.
+        share = 0.5 - 0.5 * np.cos(np.pi * (place % 1))
+        low = np.minimum(place.astype(int), field.shape[axis] - 2)
+        share[place.astype(int) > low] = 1
+        weights = np.zeros((n, field.shape[axis]), np.float32)
+        weights[np.arange(n), low] = 1 - share
+        weights[np.arange(n), low + 1] += share.astype(np.float32)
+        field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
     return (field - field.mean()) / max(float(field.std()), 1e-6)
+
+
+@compiled
+def _add_spikes(lesion, step, directions, lengths, thicknesses):
+    """Set voxels within straight cones from the centre, in place; directions are unit vectors."""
+    half = lesion.shape[0] // 2
+    for spike in range(len(lengths)):
+        dz, dy, dx = directions[spike]
+        for k in range(lesion.shape[0]):
+            for j in range(lesion.shape[1]):
+                for i in range(lesion.shape[2]):
+                    z, y, x = (k - half) * step, (j - half) * step, (i - half) * step
+                    along = z * dz + y * dy + x * dx
+                    if 0 < along < lengths[spike]:
+                        width = thicknesses[spike] * (1 - along / lengths[spike])
+                        if z * z + y * y + x * x - along * along < width * width:
+                            lesion[k, j, i] = True
 
 
 def make_nodule(
@@ -114,9 +148,8 @@ def make_nodule(
     stretch = rng.uniform(0.85, 1.15, 3)
     stretch /= np.prod(stretch) ** (1 / 3)
     distance = np.sqrt((z / stretch[0]) ** 2 + (y / stretch[1]) ** 2 + (x / stretch[2]) ** 2)
-    distance = distance + np.float32(0.06 * radius) * _bumps(
-        rng, distance.shape, max(radius / step_mm * 0.6, 2)
-    )
+    scale = max(radius / step_mm * 0.6, 2)
+    distance += np.float32(0.06 * radius) * smooth_field(rng, distance.shape, (scale,) * 3)
     lesion = distance < radius
     core = np.zeros_like(lesion)
     vessel = np.zeros_like(lesion)
@@ -125,14 +158,11 @@ def make_nodule(
         core = (z - shift[0]) ** 2 + (y - shift[1]) ** 2 + (x - shift[2]) ** 2 < (0.5 * radius) ** 2
         core &= lesion
     elif kind is NoduleKind.SPICULATED:
-        for _ in range(int(rng.integers(9, 14))):
-            direction = rng.standard_normal(3)
-            direction /= np.linalg.norm(direction)
-            along = z * direction[0] + y * direction[1] + x * direction[2]
-            across = np.sqrt(np.maximum(z**2 + y**2 + x**2 - along**2, 0))
-            length = radius * rng.uniform(1.4, 2.0)
-            thickness = rng.uniform(0.16, 0.24) * radius * np.clip(1 - along / length, 0, 1)
-            lesion |= (along > 0) & (across < thickness)
+        count = int(rng.integers(9, 14))
+        directions = rng.standard_normal((count, 3))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        lengths = radius * rng.uniform(1.4, 2.0, count)
+        _add_spikes(lesion, step_mm, directions, lengths, rng.uniform(0.16, 0.24, count) * radius)
     elif kind is NoduleKind.VESSEL_ATTACHED:
         direction = rng.standard_normal(3)
         direction /= np.linalg.norm(direction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 Array = npt.NDArray[np.float32]
 
@@ -14,11 +14,21 @@ PSF_SIGMA_MM = 0.6
 SLICE_SIGMA = 0.25
 """Across it, in parts of the slice distance, beside the averaging over the slice itself."""
 
+NOISE_SIGMA_MM = 0.5
+"""In the plane: what white noise is blurred by."""
+
 
 def overlap(
-    count: int, spacing: float, offset_mm: float, fine_count: int, step: float
+    count: int,
+    spacing: float,
+    offset_mm: float,
+    fine_count: int,
+    step: float,
+    sigma_mm: float = 0.0,
 ) -> npt.NDArray[np.float64]:
-    """Part of each coarse voxel that each fine voxel fills, along one axis.
+    """What each fine voxel adds to each coarse voxel, along one axis.
+
+    A coarse voxel averages over its extent, after a Gaussian blur; both exactly.
 
     Parameters
     ----------
@@ -28,37 +38,88 @@ def overlap(
         Centre of the first fine voxel.
     fine_count, step : int, float
         Fine grid.
+    sigma_mm : float
+        Of the blur in mm; 0 gives the part of the coarse voxel that the fine one fills.
 
     Returns
     -------
     ndarray of float64, shape (count, fine_count)
     """
-    low = (np.arange(count) - 0.5) * spacing
-    fine = offset_mm + (np.arange(fine_count) - 0.5) * step
-    start = np.maximum(low[:, None], fine[None, :])
-    stop = np.minimum(low[:, None] + spacing, fine[None, :] + step)
-    return np.maximum(stop - start, 0) / spacing
+    low = ((np.arange(count) - 0.5) * spacing)[:, None]
+    fine = (offset_mm + (np.arange(fine_count) - 0.5) * step)[None, :]
+
+    def ramp(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The positive part of t, blurred."""
+        if sigma_mm == 0:
+            return np.maximum(t, 0)
+        u = t / sigma_mm
+        return t * special.ndtr(u) + sigma_mm * np.exp(-u * u / 2) / np.sqrt(2 * np.pi)
+
+    high, end = low + spacing, fine + step
+    return (ramp(high - fine) - ramp(low - fine) - ramp(high - end) + ramp(low - end)) / spacing
 
 
 def occupancy(
-    inside: npt.NDArray[np.bool_],
-    step: float,
+    inside: npt.NDArray,
+    step: float | tuple[float, float, float],
     first_mm: tuple[float, float, float],
     shape: tuple[int, int, int],
     spacing: tuple[float, float, float],
+    sigmas_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Array:
     """Part of each voxel of a coarse grid that a shape on a fine grid fills, exactly.
 
-    `first_mm` is the centre of the fine grid's first voxel, measured from the centre of the coarse
-    grid's first voxel.
+    Parameters
+    ----------
+    inside : ndarray of bool or of float in [0, 1], axes (slice, row, column)
+        The shape on the fine grid; outside of it there is nothing.
+    step : float or tuple of float
+        Voxel size of the fine grid in mm.
+    first_mm : tuple of float
+        Centre of the fine grid's first voxel, from the centre of the coarse grid's first voxel.
+    shape, spacing : tuple
+        The coarse grid.
+    sigmas_mm : tuple of float
+        Of a blur before averaging: with `blur_mm`, what a scanner shows of the shape.
     """
     result = inside.astype(np.float32)
+    steps = step if isinstance(step, tuple) else (step,) * 3
     for axis in range(3):
         weights = overlap(
-            shape[axis], spacing[axis], first_mm[axis], inside.shape[axis], step
+            shape[axis],
+            spacing[axis],
+            first_mm[axis],
+            inside.shape[axis],
+            steps[axis],
+            sigmas_mm[axis],
         ).astype(np.float32)
         result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
     return np.clip(result, 0, 1)
+
+
+def blur_mm(
+    spacing: tuple[float, float, float], psf_mm: float = PSF_SIGMA_MM
+) -> tuple[float, float, float]:
+    """Standard deviations in mm of what a scanner adds to the averaging over voxels."""
+    return (SLICE_SIGMA * spacing[0], psf_mm, psf_mm)
+
+
+def noise(
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    rng: np.random.Generator,
+    noise_hu: float = 20.0,
+) -> Array:
+    """Noise of mean 0, correlated in the plane as far as a reconstruction kernel does."""
+    sigmas = (0, NOISE_SIGMA_MM / spacing[1], NOISE_SIGMA_MM / spacing[2])
+    field = rng.standard_normal(shape, dtype=np.float32)
+    field = ndimage.gaussian_filter(field, sigmas, mode="wrap", truncate=3)
+    return field * np.float32(noise_hu / max(float(field[: min(8, len(field))].std()), 1e-6))
+
+
+def quantised(image: Array) -> npt.NDArray[np.int16]:
+    """Whole HU, at least -1024."""
+    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
 
 
 def scan(
@@ -67,7 +128,9 @@ def scan(
     rng: np.random.Generator,
     noise_hu: float = 20.0,
 ) -> npt.NDArray[np.int16]:
-    """Blur a scene and add noise that is correlated in the plane.
+    """Blur a scene that is given on the scanner's own grid, and add noise.
+
+    Where a shape is known on a finer grid, `occupancy` with `blur_mm` is exact.
 
     Parameters
     ----------
@@ -85,10 +148,11 @@ def scan(
     ndarray of int16
         HU, at least -1024.
     """
-    sigmas = (SLICE_SIGMA, PSF_SIGMA_MM / spacing[1], PSF_SIGMA_MM / spacing[2])
+    sigmas = (0, PSF_SIGMA_MM / spacing[1], PSF_SIGMA_MM / spacing[2])
     image = ndimage.gaussian_filter(scene, sigmas, mode="nearest", truncate=3)
+    # A Gaussian this narrow has no weight on the next slice; three taps of its variance have.
+    side = SLICE_SIGMA**2 / 2
+    image = ndimage.correlate1d(image, [side, 1 - 2 * side, side], axis=0, mode="nearest")
     if noise_hu:
-        noise = rng.standard_normal(scene.shape, dtype=np.float32)
-        noise = ndimage.gaussian_filter(noise, (0, 0.7, 0.7), mode="wrap", truncate=3)
-        image += noise * np.float32(noise_hu / float(noise[: min(8, len(noise))].std()))
-    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+        image += noise(scene.shape, spacing, rng, noise_hu)
+    return quantised(image)
