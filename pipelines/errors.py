@@ -29,3 +29,7 @@ class TrimapError(SegmentationError):
 
 class UnknownParameterError(SegmentationError):
     """A parameter that does not exist, or a value that it cannot take."""
+
+
+class NotConvergedWarning(RuntimeWarning):
+    """A solver stopped before its answer was as exact as it was asked to be."""

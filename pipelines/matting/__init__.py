@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.matting.closed_form import closed_form
+from pipelines.matting.learning_based import learning_based
 
 Method = Callable[..., npt.NDArray[np.float32]]
 
 METHODS: Mapping[str, Method] = {
     "closed-form": closed_form,
+    "learning-based": learning_based,
 }

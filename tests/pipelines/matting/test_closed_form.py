@@ -1,33 +1,12 @@
 """Closed-form matting: agrees with the assembled Laplacian, respects symmetry, refuses nonsense."""
 
-import itertools
-
 import numpy as np
 import pytest
 
 from pipelines.errors import SegmentationError, TrimapError, UnusableVolumeError
 from pipelines.matting import METHODS
-from pipelines.matting.closed_form import MattingLaplacian, closed_form
-
-EPSILON = 1e-7
-
-
-def assembled(image):
-    """The Laplacian as the paper writes it, one window after another."""
-    size = [min(3, n) for n in image.shape]
-    count = int(np.prod(size))
-    index = np.arange(image.size).reshape(image.shape)
-    matrix = np.zeros((image.size, image.size))
-    for start in itertools.product(
-        *[range(n - s + 1) for n, s in zip(image.shape, size, strict=True)]
-    ):
-        window = tuple(slice(a, a + s) for a, s in zip(start, size, strict=True))
-        rows = index[window].ravel()
-        deviation = image[window].ravel() - image[window].mean()
-        variance = (deviation**2).mean()
-        outer = np.outer(deviation, deviation) / (variance + EPSILON / count)
-        matrix[np.ix_(rows, rows)] += np.eye(count) - (1 + outer) / count
-    return matrix
+from pipelines.matting.closed_form import closed_form
+from tests.pipelines.matting.test_window_laplacian import assembled
 
 
 def random_case(seed, shape):
@@ -38,19 +17,10 @@ def random_case(seed, shape):
     return image, trimap
 
 
-@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7), (2, 5, 4), (3, 3, 3), (6, 7)])
-def test_product_and_diagonal_agree_with_the_assembled_matrix(shape):
-    rng = np.random.default_rng(1)
-    image, p = rng.random(shape), rng.random(shape)
-    laplacian, matrix = MattingLaplacian(image, EPSILON), assembled(image)
-    assert np.abs(laplacian.product(p).ravel() - matrix @ p.ravel()).max() < 1e-10
-    assert np.abs(laplacian.diagonal().ravel() - np.diag(matrix)).max() < 1e-10
-
-
 @pytest.mark.parametrize("shape", [(5, 6, 5), (1, 8, 7), (7, 8)])
 def test_alpha_agrees_with_a_direct_solution(shape):
     image, trimap = random_case(2, shape)
-    matrix = assembled((image + 1000) / 1400)
+    matrix = assembled((image + 1000) / 1400, 3)
     unknown = (trimap == 1).ravel()
     known = (trimap == 2).ravel().astype(float)
     solution = np.linalg.solve(matrix[np.ix_(unknown, unknown)], -(matrix @ known)[unknown])

@@ -1,0 +1,92 @@
+"""From a trimap to alpha with linear models in windows: what closed form and its kin share."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import NotConvergedWarning, UnknownParameterError
+from pipelines.matting.problem import MattingProblem
+from pipelines.matting.window_laplacian import WindowLaplacian
+
+_FIRST_GUESS = 0.5
+
+
+def solve_windows(
+    image: npt.NDArray,
+    trimap: npt.NDArray[np.uint8],
+    spacing: tuple[float, ...],
+    *,
+    window: tuple[float, float],
+    foreground: npt.NDArray[np.float32] | None,
+    ridge: float,
+    learning: bool,
+    size: int,
+    prior: npt.NDArray[np.float32] | None = None,
+    prior_weight: npt.NDArray[np.float32] | None = None,
+    dtype: npt.DTypeLike,
+    tolerance: float,
+    max_iterations: int,
+) -> npt.NDArray[np.float32]:
+    """Alpha of `closed_form` or, where `learning`, of `learning_based`; see there."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise UnknownParameterError(f"dtype: found {dtype}, expected float32 or float64")
+    if size not in (2, 3):
+        raise UnknownParameterError(f"size: found {size}, expected windows of 2 or 3 voxels")
+    if not (0 < tolerance < 1 and max_iterations >= 1):
+        raise UnknownParameterError(
+            f"found tolerance {tolerance} and max_iterations {max_iterations}, "
+            "expected a number in (0, 1) and at least 1"
+        )
+    problem = MattingProblem.read(image, trimap, spacing, window=window, foreground=foreground)
+    prior, prior_weight = _prior(problem, prior, prior_weight)
+    if not problem.count:
+        return problem.alpha
+    laplacian = WindowLaplacian.build(
+        problem,
+        ridge=ridge,
+        learning=learning,
+        size=size,
+        dtype=dtype,
+        prior=prior,
+        prior_weight=prior_weight,
+    )
+    # The kernels know three axes; a 2D image is one slice.
+    out = problem.alpha[problem.box].reshape((1,) * (3 - image.ndim) + problem.trimap.shape)
+    start = laplacian.chunks.fill(_FIRST_GUESS, dtype)
+    values, ended = laplacian.solve(start, tolerance=tolerance, max_iterations=max_iterations)
+    if not ended.reached:
+        warnings.warn(
+            f"alpha is less exact than asked for: found a residual of {ended.residual:.1e} after "
+            f"{ended.iterations} iterations, expected {ended.goal:.1e}",
+            NotConvergedWarning,
+            stacklevel=3,
+        )
+    laplacian.chunks.scatter(values, out)
+    return problem.alpha
+
+
+def _prior(
+    problem: MattingProblem,
+    prior: npt.NDArray[np.float32] | None,
+    weight: npt.NDArray[np.float32] | None,
+) -> tuple[npt.NDArray | None, npt.NDArray | None]:
+    """Both on the problem's box."""
+    if (prior is None) != (weight is None):
+        raise UnknownParameterError("found only one of prior and prior_weight, expected both")
+    if prior is None:
+        return None, None
+    prior, weight = np.asarray(prior), np.asarray(weight)
+    for name, array in (("prior", prior), ("prior_weight", weight)):
+        if array.shape != problem.alpha.shape:
+            raise UnknownParameterError(
+                f"{name}: found shape {array.shape}, expected {problem.alpha.shape}"
+            )
+    if not (np.isfinite(prior).all() and np.isfinite(weight).all() and (weight >= 0).all()):
+        raise UnknownParameterError(
+            "found a prior that is not finite or a weight below 0, expected neither"
+        )
+    return prior[problem.box], weight[problem.box]
