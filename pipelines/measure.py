@@ -1,54 +1,139 @@
-"""What a soft mask measures: volumes and diameters."""
+"""What a soft mask measures: volumes, diameters, the width of its edge, HU and mass."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import highdicom as hd
 import numpy as np
+import numpy.typing as npt
 
+from pipelines.errors import UnusableVolumeError
+from pipelines.level_surface import band_width_mm, greatest_distance, surface_points
 from pipelines.longest_axes import axes_from_mask
 from pipelines.soft_mask import SoftMask
+
+_LEAST_HU = -1024.0
+"""Padding lies below what any tissue has: such values count as this."""
 
 
 @dataclass(frozen=True)
 class Measurements:
     """Sizes of one lesion.
 
+    A density-weighted mask is no occupancy: all of its sizes are None.
+
     Attributes
     ----------
-    soft_volume_ml : float
+    soft_volume_ml : float or None
         Sum of alpha times the volume of a voxel.
-    core_volume_ml, outer_volume_ml : float
+    core_volume_ml, outer_volume_ml : float or None
         Volume of the voxels with alpha of at least 0.75 and at least 0.25: an interval around the
         volume at 0.5.
-    volume_ml : float
+    volume_ml : float or None
         Volume of the voxels with alpha of at least 0.5.
     long_mm, short_mm : float or None
-        RECIST diameters at 0.5 on the slice where that is largest; None where no voxel gets there.
+        RECIST diameters of the voxels with alpha of at least 0.5, in the axial plane, on the slice
+        where they are most; None where there is none. The axial plane is the plane of the grid
+        whose normal is nearest to the patient's long axis: the slices of an axial or tilted stack,
+        a plane across the slices of a sagittal or coronal one.
+    diameter_3d_mm : float or None
+        Greatest distance between two points of the surface alpha = 0.5, placed between voxels; None
+        where there is none.
+    band_width_mm : float or None
+        Mean distance between the surfaces alpha = 0.25 and 0.75
+        (`pipelines.level_surface.band_width_mm`); None where alpha never lies between.
+    mean_hu : float or None
+        Mean HU, weighted with alpha; None without a CT or where alpha is 0 everywhere.
+    mass_mg : float or None
+        Sum of alpha times the volume of a voxel times (HU + 1000) / 1000 mg per cubic millimetre,
+        that of water being 1; None without a CT.
     """
 
-    soft_volume_ml: float
-    core_volume_ml: float
-    volume_ml: float
-    outer_volume_ml: float
-    long_mm: float | None
-    short_mm: float | None
+    soft_volume_ml: float | None = None
+    core_volume_ml: float | None = None
+    volume_ml: float | None = None
+    outer_volume_ml: float | None = None
+    long_mm: float | None = None
+    short_mm: float | None = None
+    diameter_3d_mm: float | None = None
+    band_width_mm: float | None = None
+    mean_hu: float | None = None
+    mass_mg: float | None = None
 
 
-def measure(soft: SoftMask) -> Measurements:
-    """Measure a soft mask."""
+def measure(soft: SoftMask, ct: hd.Volume | None = None) -> Measurements:
+    """Measure a soft mask.
+
+    Parameters
+    ----------
+    soft : SoftMask
+        The lesion.
+    ct : highdicom.Volume, optional
+        HU on the soft mask's own grid, or the volume that it is a crop of. HU below -1024, which
+        only padding has, count as -1024.
+
+    Raises
+    ------
+    UnusableVolumeError
+        If the CT does not hold the soft mask's grid, or is not finite on it.
+    """
+    if soft.quantity != "occupancy":
+        return Measurements()
     alpha = soft.alpha.array
     voxel_ml = float(soft.alpha.voxel_volume) / 1000
     volumes = {
         level: float(np.count_nonzero(alpha >= level)) * voxel_ml for level in (0.75, 0.5, 0.25)
     }
-    lesion = alpha >= 0.5
-    axes = axes_from_mask(lesion, soft.alpha) if lesion.any() else None
+    long_mm, short_mm, diameter = _diameters(soft.alpha)
+    mean_hu, mass_mg = (None, None) if ct is None else _density(soft, _hu_on_grid(soft, ct))
     return Measurements(
         soft_volume_ml=soft.volume_ml,
         core_volume_ml=volumes[0.75],
         volume_ml=volumes[0.5],
         outer_volume_ml=volumes[0.25],
-        long_mm=axes.long_mm if axes else None,
-        short_mm=axes.short_mm if axes else None,
+        long_mm=long_mm,
+        short_mm=short_mm,
+        diameter_3d_mm=diameter,
+        band_width_mm=band_width_mm(alpha, soft.alpha.spacing),
+        mean_hu=mean_hu,
+        mass_mg=mass_mg,
     )
+
+
+def _diameters(alpha: hd.Volume) -> tuple[float | None, float | None, float | None]:
+    """Long and short axis in the axial plane, and the greatest distance in space."""
+    if not (alpha.array >= 0.5).any():
+        return None, None, None
+    across = int(np.argmax(np.abs(alpha.direction[2])))
+    axial = alpha.permute_spatial_axes([across, *(axis for axis in range(3) if axis != across)])
+    axes = axes_from_mask(axial.array >= 0.5, axial)
+    short_mm = axes.short_mm
+    return axes.long_mm, short_mm, greatest_distance(surface_points(alpha.array, alpha.spacing))
+
+
+def _density(soft: SoftMask, hu: npt.NDArray) -> tuple[float | None, float]:
+    """Mean HU and mass in mg, weighted with alpha."""
+    alpha = soft.alpha.array.astype(np.float64)
+    hu = np.maximum(hu.astype(np.float64), _LEAST_HU)
+    total = float(alpha.sum())
+    mass = float((alpha * (hu + 1000)).sum()) / 1000 * float(soft.alpha.voxel_volume)
+    return (float((alpha * hu).sum()) / total if total > 0 else None), mass
+
+
+def _hu_on_grid(soft: SoftMask, ct: hd.Volume) -> npt.NDArray:
+    """HU of the voxels of a soft mask."""
+    shape = soft.alpha.spatial_shape
+    if ct.spatial_shape != shape or not np.allclose(ct.affine, soft.alpha.affine, atol=1e-3):
+        box = tuple(slice(o, o + n) for o, n in zip(soft.offset, shape, strict=True))
+        if any(s.stop > n for s, n in zip(box, ct.spatial_shape, strict=True)):
+            raise UnusableVolumeError(
+                f"found a CT of shape {ct.spatial_shape}, expected one that holds the soft mask's "
+                f"{shape} voxels at {soft.offset}"
+            )
+        ct = ct[box]
+        if not np.allclose(ct.affine, soft.alpha.affine, atol=1e-3):
+            raise UnusableVolumeError("found a CT on another grid than the soft mask's")
+    if not np.isfinite(ct.array).all():
+        raise UnusableVolumeError("found HU that are not finite")
+    return ct.array

@@ -16,6 +16,9 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
 Parameter = float | int | str | bool
 
+QUANTITIES = ("occupancy", "density-weighted")
+"""What alpha can say of a voxel."""
+
 
 @dataclass(frozen=True, eq=False)
 class SoftMask:
@@ -24,7 +27,7 @@ class SoftMask:
     Attributes
     ----------
     alpha : highdicom.Volume, float32, axes (slice, row, column)
-        Of each voxel the proportion that is lesion, in [0, 1], on a crop of the CT's grid.
+        In [0, 1], on a crop of the CT's grid; see `quantity`.
     trimap : highdicom.Volume, uint8
         `BACKGROUND`, `UNKNOWN` or `FOREGROUND`, on the same grid.
     method : str
@@ -35,11 +38,15 @@ class SoftMask:
         Indices (slice, row, column) of the crop's first voxel in the volume it was computed from.
     warnings : tuple of str
         What a reader should know of this result, without patient data.
+    quantity : str
+        "occupancy": alpha is the proportion of the voxel that is lesion, and its sum is a volume.
+        "density-weighted": the foreground's alpha comes from its HU (Wang et al., 3D Matting,
+        journal version, eq. 28); its sum is no volume.
 
     Raises
     ------
     ValueError
-        If grids differ, alpha leaves [0, 1] or is not finite.
+        If grids differ, alpha leaves [0, 1] or is not finite, or the quantity is unknown.
     """
 
     alpha: hd.Volume
@@ -48,8 +55,11 @@ class SoftMask:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     offset: tuple[int, int, int] = (0, 0, 0)
     warnings: tuple[str, ...] = ()
+    quantity: str = "occupancy"
 
     def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise ValueError(f"found quantity {self.quantity!r}, expected one of {QUANTITIES}")
         alpha, trimap = self.alpha.array, self.trimap.array
         if alpha.shape != trimap.shape or not np.allclose(self.alpha.affine, self.trimap.affine):
             raise ValueError(
@@ -61,8 +71,13 @@ class SoftMask:
             raise ValueError("alpha leaves [0, 1]")
 
     @property
-    def volume_ml(self) -> float:
-        """Soft volume in ml: the sum of alpha times the volume of a voxel."""
+    def volume_ml(self) -> float | None:
+        """Soft volume in ml: the sum of alpha times the volume of a voxel.
+
+        None for a density-weighted mask, the sum of which is no volume.
+        """
+        if self.quantity != "occupancy":
+            return None
         return float(self.alpha.array.sum(dtype=np.float64) * self.alpha.voxel_volume / 1000)
 
     def save(self, file: BinaryIO) -> None:
@@ -73,6 +88,7 @@ class SoftMask:
             "offset": list(self.offset),
             "warnings": list(self.warnings),
             "frame_of_reference_uid": self.alpha.frame_of_reference_uid,
+            "quantity": self.quantity,
         }
         np.savez_compressed(
             file,
@@ -84,7 +100,7 @@ class SoftMask:
 
     @classmethod
     def load(cls, path: Path) -> SoftMask:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; a file that names no quantity holds occupancy."""
         with np.load(path, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
 
@@ -103,4 +119,5 @@ class SoftMask:
                 parameters=about["parameters"],
                 offset=tuple(about["offset"]),
                 warnings=tuple(about["warnings"]),
+                quantity=about.get("quantity", "occupancy"),
             )

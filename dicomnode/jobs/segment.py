@@ -41,9 +41,12 @@ class SegmentRequest:
 
 @dataclass(frozen=True)
 class SegmentOutcome:
-    """What the node keeps beside the file: ml, seconds of computing, warnings."""
+    """What the node keeps beside the file: ml, seconds of computing, warnings.
 
-    volume_ml: float
+    A density-weighted mask has no volume: None.
+    """
+
+    volume_ml: float | None
     seconds: float
     warnings: tuple[str, ...]
 

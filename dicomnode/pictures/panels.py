@@ -41,8 +41,9 @@ def panel_of(lesion: Lesion, slices: Mapping[str, Path]) -> Panel:
         for axis in (lesion.long_axis, lesion.short_axis)
         if axis is not None
     ]
+    size = mask.quantity if lesion.volume_ml is None else f"{lesion.volume_ml:.2f} ml"
     return Panel(
-        title=f"lesion {lesion.id}\n{lesion.volume_ml:.2f} ml",
+        title=f"lesion {lesion.id}\n{size}",
         hu=image[crop],
         alpha=alpha[crop],
         axes=lines,
