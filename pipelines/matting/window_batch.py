@@ -1,0 +1,349 @@
+"""The Laplacian of linear models in small windows on padded crops, with PyTorch.
+
+The operator is that of `window_laplacian`: with the sums ``s0 = sum p`` and ``s1 = sum I p`` over
+the window, the product of L with a vector p is
+
+    (L p)_i = sum over windows w that hold i of  p_i - a_w I_i - b_w,
+    a_w = k_w (s1 - m_w s0),   b_w = c_w s0 - m_w a_w.
+
+Each of the two passes of box sums is one pooling of two channels; a crop's dot products are sums
+over its own voxels, and a crop that has converged takes steps of length zero until half of the
+crops have: then those are taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import avg_pool3d, pad
+
+from pipelines.errors import UnknownParameterError
+
+if TYPE_CHECKING:
+    from pipelines.matting.batched import Crop
+
+Tensor = torch.Tensor
+
+_CHECK_EVERY = 4
+"""Iterations between two looks at which crops have converged: a look waits for the device."""
+
+_FIRST_GUESS = 0.5
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of that name; "cuda" where there is one, else "cpu", where no name is given.
+
+    Raises
+    ------
+    UnknownParameterError
+        If there is no such device.
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UnknownParameterError(f"device: found {name!r}, which is not here") from error
+    return device
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Sides of the windows along each axis, 1 to 3, and how sums over them are placed.
+
+    A window is named by its middle voxel along axes of three, by its first one along others.
+    """
+
+    sides: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Voxels in a window."""
+        return int(np.prod(self.sides))
+
+    def over_windows(self, a: Tensor) -> Tensor:
+        """Sums over the voxels of each window, shape (n, slices, rows, columns)."""
+        return self._pool(a, tuple(int(n == 3) for n in self.sides))
+
+    def over_holders(self, a: Tensor) -> Tensor:
+        """Sums over the windows that hold each voxel: the transpose."""
+        return self._pool(a, tuple(n // 2 for n in self.sides))
+
+    def _pool(self, a: Tensor, padding: tuple[int, ...]) -> Tensor:
+        if any(n < side for n, side in zip(a.shape[1:], self.sides, strict=True)):
+            # Pooling looks at the length before it pads.
+            a, padding = pad(a, [p for p in padding[::-1] for _ in range(2)]), (0, 0, 0)
+        return avg_pool3d(a, self.sides, 1, padding, divisor_override=1)
+
+    def valid(self, shapes: Sequence[tuple[int, ...]], device: torch.device) -> Tensor:
+        """Which windows lie wholly in their crop, shape (crops, windows along each axis), bool."""
+        inside = torch.ones((len(shapes), 1, 1, 1), dtype=torch.bool, device=device)
+        for axis, side in enumerate(self.sides):
+            lengths = torch.tensor([s[axis] for s in shapes], device=device)
+            first = int(side == 3)
+            at = torch.arange(int(lengths.max()) - side + 1 + 2 * first, device=device)
+            along = (at >= first) & (at < (lengths[:, None] - side + 1 + first))
+            shape = [len(shapes), 1, 1, 1]
+            shape[axis + 1] = -1
+            inside = inside & along.reshape(shape)
+        return inside
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where conjugate gradients stand. Grids are (crops, slices, rows, columns).
+
+    `rho`, `norm` and `goal` are r.z, r.r and the wanted r.r of each crop, shape (crops, 1, 1, 1),
+    and `going` says whether it still takes steps.
+    """
+
+    x: Tensor
+    r: Tensor
+    p: Tensor
+    rho: Tensor
+    norm: Tensor
+    goal: Tensor
+    going: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class WindowBatch:
+    """What the products of a group of crops need.
+
+    Attributes
+    ----------
+    sides : Sides
+        Of the windows.
+    intensity, own, inverse, load : Tensor, shape (crops, slices, rows, columns)
+        Guide less its mean; factor of p_i in row i; one over the diagonal at unknown voxels, else
+        0; right-hand side.
+    mean, slope, constant : Tensor, shape (crops, windows along each axis)
+        m, k and c of each window; k and c are 0 where a window leaves its crop.
+    unknown : Tensor of bool
+        Where alpha is asked for.
+    """
+
+    sides: Sides
+    intensity: Tensor
+    own: Tensor
+    inverse: Tensor
+    load: Tensor
+    unknown: Tensor
+    mean: Tensor
+    slope: Tensor
+    constant: Tensor
+
+    @classmethod
+    def build(
+        cls,
+        crops: Sequence[Crop],
+        sides: tuple[int, ...],
+        ridge: float,
+        learning: bool,
+        device: torch.device,
+        dtype: np.dtype,
+    ) -> WindowBatch:
+        """Pad the crops to one shape, send them to the device and set up their operators."""
+        window = Sides(sides)
+        shapes = [crop.shape for crop in crops]
+        guide, trimap, known = _upload(crops, shapes, device)
+        unknown = trimap == 1
+        valid = window.valid(shapes, device).to(torch.float64)
+        n = window.count
+
+        # Statistics in float64: variances of flat windows are differences of nearly equal sums.
+        m = window.over_windows(guide) / n
+        spread = (window.over_windows(guide * guide) - n * m * m).clamp_(min=0)
+        if learning:
+            mean, slope, constant = _learned(m, spread, n, ridge)
+        else:
+            mean, slope, constant = m, 1 / (spread + ridge), torch.full_like(m, 1 / n)
+        slope, constant = slope * valid, constant * valid
+
+        own = window.over_holders(valid)
+        if crops[0].weight is not None:
+            weight = _padded([crop.weight for crop in crops], shapes, device)
+            prior = _padded([crop.prior for crop in crops], shapes, device)
+        square = window.over_holders(constant + slope * mean * mean)
+        line = window.over_holders(slope * mean)
+        diagonal = own - square + guide * (2 * line - guide * window.over_holders(slope))
+        exact = cls(window, guide, own, own, own, unknown, mean, slope, constant)
+        load = -exact.product(known)
+        if crops[0].weight is not None:
+            own, diagonal, load = own + weight, diagonal + weight, load + weight * prior
+        # A voxel whose windows hold nothing else has no equation: it keeps its first guess.
+        least = 1e-5 if dtype == np.float32 else 1e-12
+        asked = unknown & (diagonal > least)
+        inverse = torch.where(asked, 1 / diagonal.clamp(min=least), 0)
+        load = torch.where(asked, load, 0)
+        real = torch.float32 if dtype == np.float32 else torch.float64
+        numbers = (t.to(real) for t in (guide, own, inverse, load))
+        models = (t.to(real) for t in (mean, slope, constant))
+        return cls(window, *numbers, unknown, *models)
+
+    def product(self, p: Tensor) -> Tensor:
+        """L p for every crop."""
+        s0, s1 = self.sides.over_windows(torch.cat((p, self.intensity * p))).chunk(2)
+        a = self.slope * torch.addcmul(s1, self.mean, s0, value=-1)
+        b = torch.addcmul(self.constant * s0, self.mean, a, value=-1)
+        a, b = self.sides.over_holders(torch.cat((a, b))).chunk(2)
+        return torch.addcmul(torch.addcmul(-b, self.own, p), self.intensity, a, value=-1)
+
+    def start(self, tolerance: float) -> State:
+        """Conjugate gradients before the first step."""
+        x = torch.where(self.unknown, _FIRST_GUESS, 0).to(self.load.dtype)
+        r = torch.where(self.inverse > 0, self.load - self.product(x), 0)
+        z = self.inverse * r
+        norm, goal = _dot(r, r), tolerance**2 * _dot(self.load, self.load)
+        return State(x, r, z, _dot(r, z), norm, goal, norm > goal)
+
+    def step(self, state: State) -> State:
+        """One iteration of every crop that has not converged."""
+        q = torch.where(self.inverse > 0, self.product(state.p), 0)
+        curvature = _dot(state.p, q)
+        # L is positive semi-definite: no curvature is seen at rounding level only.
+        going = state.going & (curvature > 0)
+        length = torch.where(going, state.rho / curvature, 0)
+        x = torch.addcmul(state.x, length, state.p)
+        r = torch.addcmul(state.r, length, q, value=-1)
+        z = self.inverse * r
+        rho = _dot(r, z)
+        norm = _dot(r, r)
+        p = torch.addcmul(z, torch.where(going, rho / state.rho, 0), state.p)
+        return State(x, r, p, rho, norm, state.goal, going & (norm > state.goal))
+
+    def solve(
+        self, tolerance: float, max_iterations: int, compile_step: bool = False
+    ) -> tuple[npt.NDArray[np.float32], int]:
+        """Jacobi-preconditioned conjugate gradients on all crops.
+
+        Parameters
+        ----------
+        tolerance : float
+            A crop stops when its residual's norm falls to this part of its right-hand side's.
+        max_iterations : int
+            At most so many products.
+        compile_step : bool
+            Whether to compile the iteration.
+
+        Returns
+        -------
+        ndarray of float32, shape (crops, slices, rows, columns); int
+            Alpha clipped to [0, 1], and how many crops did not converge.
+        """
+        with torch.inference_mode():
+            return self._solve(tolerance, max_iterations, compile_step)
+
+    def _solve(
+        self, tolerance: float, max_iterations: int, compile_step: bool
+    ) -> tuple[npt.NDArray[np.float32], int]:
+        here, state = self, self.start(tolerance)
+        advance = _compiled_step if compile_step else WindowBatch.step
+        rows = torch.arange(len(state.x), device=state.x.device)
+        answer = state.x.clone()
+        unfinished = 0
+        for done in range(max_iterations + 1):
+            last = done == max_iterations
+            if done % _CHECK_EVERY == 0 or last:
+                going = state.going.flatten()
+                left = int(going.sum())
+                if left == 0 or last or 2 * left <= len(going):
+                    answer[rows] = state.x
+                    unfinished += int((state.norm > state.goal).flatten()[~going].sum())
+                    if left == 0 or last:
+                        unfinished += left
+                        break
+                    keep = going.nonzero().flatten()
+                    rows, here, state = rows[keep], here.some(keep), _some(state, keep)
+            state = advance(here, state)
+        return answer.clamp_(0, 1).to(torch.float32).cpu().numpy(), unfinished
+
+    def some(self, rows: Tensor) -> WindowBatch:
+        """The operators of some of the crops."""
+        return _some(self, rows)
+
+
+def _some(whole, rows: Tensor):
+    """The same dataclass with some rows of all its tensors."""
+    values = (getattr(whole, field.name) for field in fields(whole))
+    return type(whole)(*(v[rows] if isinstance(v, Tensor) else v for v in values))
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Of each crop, shape (crops, 1, 1, 1)."""
+    return (a * b).sum((1, 2, 3), keepdim=True)
+
+
+def _learned(m: Tensor, spread: Tensor, n: int, r: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, slope and constant of learning-based matting.
+
+    With M the inverse of ``X^T X + r``, X = [I, 1], a window's matrix is ``K = 2 M - M X^T X M``,
+    which is ``M + r M^2``. Its entries belong to the model of slope K11 about the mean
+    ``-K12 / K11`` with the constant ``det K / K11``.
+    """
+    second = spread + n * m * m
+    determinant = n * spread + r * (second + n + r)
+    m11, m22, m12 = (n + r) / determinant, (second + r) / determinant, n * m / determinant
+    trace = 1 + r * (m11 + m22)
+    k11 = m11 + r * (m11 * m11 + m12 * m12)
+    return m12 * trace / k11, k11, (trace + r * r / determinant) / (determinant * k11)
+
+
+def _padded(
+    arrays: Sequence[npt.NDArray], shapes: Sequence[tuple[int, ...]], device: torch.device
+) -> Tensor:
+    """One tensor of float64 from arrays of several shapes, filled up with zeros."""
+    whole = np.zeros((len(arrays), *np.max(shapes, axis=0)), np.float32)
+    for row, array, shape in zip(whole, arrays, shapes, strict=True):
+        row[tuple(slice(n) for n in shape)] = array.reshape(shape)
+    return _to(whole, device).to(torch.float64)
+
+
+def _to(array: npt.NDArray, device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def _upload(
+    crops: Sequence[Crop], shapes: Sequence[tuple[int, ...]], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Guide less its mean, trimap and known alpha of all crops; 0 beyond a crop's end."""
+    extent = (len(crops), *np.max(shapes, axis=0))
+    problems = [crop.problem for crop in crops]
+    whole_numbers = all(p.image.dtype == np.int16 for p in problems)
+    images = np.zeros(extent, np.int16 if whole_numbers else np.float32)
+    trimaps = np.full(extent, 3, np.uint8)
+    for k, (problem, shape) in enumerate(zip(problems, shapes, strict=True)):
+        box = (k, *(slice(n) for n in shape))
+        images[box] = problem.image.reshape(shape)
+        trimaps[box] = problem.trimap.reshape(shape)
+    trimap = _to(trimaps, device)
+    if all(crop.plain for crop in crops):
+        known = (trimap == 2).to(torch.float64)
+    else:
+        known = _padded([p.known for p in problems], shapes, device)
+    ends = torch.tensor([p.window for p in problems], dtype=torch.float64, device=device)
+    low, high = (e.reshape(-1, 1, 1, 1) for e in ends.unbind(1))
+    guide = ((_to(images, device) - low) / (high - low)).clamp_(0, 1)
+    inside = trimap < 3
+    # Less its mean, so that the sums of I p do not cancel in float32.
+    guide -= (guide * inside).sum((1, 2, 3), keepdim=True) / inside.sum((1, 2, 3), keepdim=True)
+    return guide * inside, trimap, known
+
+
+_compiled: list[Callable[[WindowBatch, State], State]] = []
+
+
+def _compiled_step(batch: WindowBatch, state: State) -> State:
+    """`WindowBatch.step`, compiled when it is first asked for."""
+    if not _compiled:
+        _compiled.append(torch.compile(WindowBatch.step, dynamic=True))
+    return _compiled[0](batch, state)
