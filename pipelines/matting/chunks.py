@@ -57,7 +57,7 @@ class Chunks:
 
     @property
     def positions(self) -> npt.NDArray[np.intp]:
-        """Where the unknown voxels lie in arrays of eight numbers a chunk, in the trimap's order."""
+        """Places of the unknown voxels in arrays of eight numbers a chunk, in their order."""
         return np.unpackbits(self.unknown, bitorder="little").nonzero()[0]
 
     def gather(self, values: npt.NDArray, dtype: npt.DTypeLike) -> npt.NDArray:

@@ -106,7 +106,7 @@ class MattingProblem:
             if values.size and not (values.min() >= 0 and values.max() <= 1):
                 raise UnknownParameterError("foreground: found alpha outside of [0, 1]")
         trimap = np.ascontiguousarray(trimap)
-        alpha = np.empty(image.shape, np.float32)
+        alpha = np.zeros(image.shape, np.float32)
         flat = (1,) * (3 - image.ndim) + image.shape
         counts, bounds = _scan(trimap.reshape(flat), alpha.reshape(flat))
         background, count, known, other = (int(c) for c in counts)
@@ -173,17 +173,19 @@ def _scan(trimap, alpha):
     depth, height, width = trimap.shape
     for z in range(depth):
         for y in range(height):
-            background = foreground = unknown = 0
+            background = foreground = unknown = np.uint32(0)
             for x in range(width):
                 value = trimap[z, y, x]
-                background += value == 0
-                unknown += value == 1
-                foreground += value == 2
-                alpha[z, y, x] = np.float32(value == 2)
+                background += np.uint32(value == 0)
+                unknown += np.uint32(value == 1)
+                foreground += np.uint32(value == 2)
             counts[0] += background
             counts[1] += unknown
             counts[2] += foreground
             counts[3] += width - background - foreground - unknown
+            if foreground:
+                for x in range(width):
+                    alpha[z, y, x] = np.float32(trimap[z, y, x] == 2)
             if unknown:
                 first, last = 0, width - 1
                 while trimap[z, y, first] != 1:

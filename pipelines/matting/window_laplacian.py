@@ -27,6 +27,9 @@ from pipelines.matting.problem import MattingProblem
 
 Array = npt.NDArray[np.floating]
 
+_SLOTS = 5
+"""Slices that the stages of a product hold at once."""
+
 
 @dataclass(frozen=True)
 class Convergence:
@@ -156,14 +159,23 @@ class WindowLaplacian:
         ndarray, same shape
         """
         at = self.chunks.positions
-        p = np.zeros_like(self.own)
+        p, out = np.zeros_like(self.own), np.zeros_like(self.own)
         p[at] = values
-        work = tuple(np.zeros_like(p) for _ in range(4))
-        geometry = (self.chunks.neighbours, self.chunks.joined, self.chunks.slices)
-        model = (self.intensity, self.mean, self.slope, self.constant)
-        keep = p.dtype.type(-1)
-        _product(p, p, keep, geometry, model, work, self.inverse, self.own, self.size)
-        return work[2][at]
+        work, widest = _work(p, self.chunks.slices)
+        _product(
+            p,
+            p,
+            p.dtype.type(-1),
+            self._geometry,
+            self._model,
+            work,
+            widest,
+            self.inverse,
+            self.own,
+            self.size,
+            out,
+        )
+        return out[at]
 
     def solve(
         self, start: Array, *, tolerance: float, max_iterations: int
@@ -184,33 +196,27 @@ class WindowLaplacian:
         ndarray, Convergence
             The answer in chunks, unclipped, and how it was reached.
         """
-        x, p, r = start, start.copy(), np.zeros_like(start)
-        s, t, u, v = (np.zeros_like(start) for _ in range(4))
-        geometry = (self.chunks.neighbours, self.chunks.joined, self.chunks.slices)
-        model = (self.intensity, self.mean, self.slope, self.constant)
-        real = start.dtype.type
-
-        def product(beta: float) -> float:
-            return _product(
-                p, r, real(beta), geometry, model, (s, t, u, v), self.inverse, self.own, self.size
-            )
-
-        product(-1)
-        r += self.load
-        r -= u
-        r[self.inverse <= 0] = 0
-        rho, norm = _descend(x, r, p, u, self.inverse, real(0))
         goal = tolerance * float(np.linalg.norm(self.load))
-        beta, iterations = 0.0, 0
-        while norm > goal * goal and iterations < max_iterations:
-            curvature = product(beta)
-            iterations += 1
-            if not curvature > 0:  # only at rounding level: L is positive semi-definite
-                break
-            previous = rho
-            rho, norm = _descend(x, r, p, u, self.inverse, real(rho / curvature))
-            beta = rho / previous
-        return x, Convergence(iterations, float(np.sqrt(norm)), goal)
+        iterations, residual = _conjugate_gradients(
+            start,
+            self.load,
+            self._geometry,
+            self._model,
+            self.inverse,
+            self.own,
+            self.size,
+            goal,
+            max_iterations,
+        )
+        return start, Convergence(iterations, residual, goal)
+
+    @property
+    def _geometry(self) -> tuple:
+        return self.chunks.neighbours, self.chunks.joined, self.chunks.slices
+
+    @property
+    def _model(self) -> tuple:
+        return self.intensity, self.mean, self.slope, self.constant
 
 
 @compiled
@@ -391,10 +397,10 @@ def _known_load(work, intensity, own, inverse, geometry, size, out):
     """Add what the known voxels' models (a, b) ask of the unknown ones."""
     a, b, s, t = work
     neighbours, joined, slices = geometry
-    end = len(neighbours)
-    _row_sums(a, b, neighbours, size, 1, end, s, t)
+    _row_sums(a, b, neighbours, size, 1, len(neighbours), 0, s, t)
     a[:] = 0
     for k in range(len(slices) - 1):
+        begin, end = slices[k], slices[k + 1]
         _residue(
             (s, t),
             a,
@@ -404,8 +410,9 @@ def _known_load(work, intensity, own, inverse, geometry, size, out):
             neighbours,
             joined,
             size,
-            slices[k],
-            slices[k + 1],
+            begin,
+            end,
+            (0, 0, 0),
             b,
         )
     for i in range(len(out)):
@@ -413,35 +420,39 @@ def _known_load(work, intensity, own, inverse, geometry, size, out):
 
 
 @compiled
-def _model_sums(p, intensity, neighbours, joined, size, begin, end, sum_p, sum_ip):
+def _model_sums(p, intensity, neighbours, size, begin, end, shift, sum_p, sum_ip):
     """Row sums of p and I p."""
-    back = p.dtype.type(1 if size == 3 else 0)
-    b = splat(p, back)
+    back = splat(p, p.dtype.type(1 if size == 3 else 0))
     for chunk in range(begin, end):
         at = chunk * WIDTH
         lo, hi = np.int64(neighbours[chunk, 2]) * WIDTH, np.int64(neighbours[chunk, 3]) * WIDTH
-        p0, p1, p2 = b * load(p, lo), load(p, at), load(p, hi)
-        store(sum_p, at, p0 + p1 + p2)
-        store(
-            sum_ip,
-            at,
-            load(intensity, lo) * p0 + load(intensity, at) * p1 + load(intensity, hi) * p2,
-        )
+        p0, p1, p2 = back * load(p, lo), load(p, at), load(p, hi)
+        ip = load(intensity, lo) * p0 + load(intensity, at) * p1 + load(intensity, hi) * p2
+        store(sum_p, (chunk + shift) * WIDTH, p0 + p1 + p2)
+        store(sum_ip, (chunk + shift) * WIDTH, ip)
 
 
 @compiled
-def _fit(sums, neighbours, joined, size, begin, end, model, a, b):
+def _ring(chunk, shift):
+    """Place of a chunk's numbers; the empty chunk stays where it is."""
+    return (np.int64(chunk) + shift) * WIDTH if chunk else 0
+
+
+@compiled
+def _fit(sums, neighbours, joined, size, begin, end, shifts, model, out):
     """Sums over slices and columns, then the linear model (a, b) of each window."""
     sum_p, sum_ip = sums
     mean, slope, constant = model
+    a, b = out
+    below, same, above = shifts
     back = splat(a, a.dtype.type(1 if size == 3 else 0))
     zero = splat(a, a.dtype.type(0))
     before0, before1, here0, here1 = zero, zero, zero, zero
     for chunk in range(begin, end + 1):
         next0, next1 = zero, zero
         if chunk < end:
-            at = chunk * WIDTH
-            lo, hi = np.int64(neighbours[chunk, 0]) * WIDTH, np.int64(neighbours[chunk, 1]) * WIDTH
+            at = (chunk + same) * WIDTH
+            lo, hi = _ring(neighbours[chunk, 0], below), _ring(neighbours[chunk, 1], above)
             next0 = back * load(sum_p, lo) + load(sum_p, at) + load(sum_p, hi)
             next1 = back * load(sum_ip, lo) + load(sum_ip, at) + load(sum_ip, hi)
         if chunk > begin:
@@ -454,35 +465,36 @@ def _fit(sums, neighbours, joined, size, begin, end, model, a, b):
             s0 = back * lower(left0, here0) + here0 + upper(here0, right0)
             s1 = back * lower(left1, here1) + here1 + upper(here1, right1)
             m = load(mean, at)
-            slope_here = load(slope, at) * (s1 - m * s0)
-            store(a, at, slope_here)
-            store(b, at, load(constant, at) * s0 - m * slope_here)
+            fitted = load(slope, at) * (s1 - m * s0)
+            store(a, at + same * WIDTH, fitted)
+            store(b, at + same * WIDTH, load(constant, at) * s0 - m * fitted)
         before0, before1, here0, here1 = here0, here1, next0, next1
 
 
 @compiled
-def _row_sums(a, b, neighbours, size, begin, end, sum_a, sum_b):
+def _row_sums(a, b, neighbours, size, begin, end, shift, sum_a, sum_b):
     """Row sums of the models, over the windows that hold a voxel."""
     forth = splat(a, a.dtype.type(1 if size == 3 else 0))
     for chunk in range(begin, end):
-        at = chunk * WIDTH
-        lo, hi = np.int64(neighbours[chunk, 2]) * WIDTH, np.int64(neighbours[chunk, 3]) * WIDTH
+        at = (chunk + shift) * WIDTH
+        lo, hi = _ring(neighbours[chunk, 2], shift), _ring(neighbours[chunk, 3], shift)
         store(sum_a, at, load(a, lo) + load(a, at) + forth * load(a, hi))
         store(sum_b, at, load(b, lo) + load(b, at) + forth * load(b, hi))
 
 
 @compiled
-def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, end, out):
+def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, end, shifts, out):
     """What the models leave of p at unknown voxels; returns the dot product of p with it."""
     sum_a, sum_b = sums
+    below, same, above = shifts
     forth = splat(p, p.dtype.type(1 if size == 3 else 0))
     zero = splat(p, p.dtype.type(0))
     before0, before1, here0, here1, dot = zero, zero, zero, zero, zero
     for chunk in range(begin, end + 1):
         next0, next1 = zero, zero
         if chunk < end:
-            at = chunk * WIDTH
-            lo, hi = np.int64(neighbours[chunk, 0]) * WIDTH, np.int64(neighbours[chunk, 1]) * WIDTH
+            at = (chunk + same) * WIDTH
+            lo, hi = _ring(neighbours[chunk, 0], below), _ring(neighbours[chunk, 1], above)
             next0 = load(sum_a, lo) + load(sum_a, at) + forth * load(sum_a, hi)
             next1 = load(sum_b, lo) + load(sum_b, at) + forth * load(sum_b, hi)
         if chunk > begin:
@@ -495,10 +507,10 @@ def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, 
             a = lower(left0, here0) + here0 + forth * upper(here0, right0)
             b = lower(left1, here1) + here1 + forth * upper(here1, right1)
             here = load(p, at)
-            left_of_p = load(own, at) * here - load(intensity, at) * a - b
-            left_of_p = where_positive(load(inverse, at), left_of_p)
-            store(out, at, left_of_p)
-            dot = dot + here * left_of_p
+            residue = load(own, at) * here - load(intensity, at) * a - b
+            residue = where_positive(load(inverse, at), residue)
+            store(out, at, residue)
+            dot = dot + here * residue
         before0, before1, here0, here1 = here0, here1, next0, next1
     return total(dot)
 
@@ -514,8 +526,26 @@ def _advance(direction, residual, inverse, step, begin, end):
 
 
 @compiled
-def _product(p, residual, beta, geometry, model, work, inverse, own, size):
-    """``p = inverse residual + beta p``, then L p into ``work[2]``; returns p . L p.
+def _work(like, slices):
+    """Four ring buffers of `_SLOTS` slices each, the empty chunk first, and their slot's length."""
+    widest = 0
+    for k in range(len(slices) - 1):
+        widest = max(widest, slices[k + 1] - slices[k])
+    length = (1 + min(_SLOTS, len(slices) - 1) * widest) * WIDTH
+    s, t = np.zeros(length, like.dtype), np.zeros(length, like.dtype)
+    u, v = np.zeros(length, like.dtype), np.zeros(length, like.dtype)
+    return (s, t, u, v), widest
+
+
+@compiled
+def _shift(k, slices, widest):
+    """From a chunk's number to its place in a ring buffer, for the chunks of slice k."""
+    return 1 + k % _SLOTS * widest - slices[k]
+
+
+@compiled
+def _product(p, residual, beta, geometry, model, work, widest, inverse, own, size, out):
+    """``p = inverse residual + beta p``, then L p into `out`; returns p . L p.
 
     Slice by slice, each stage as far behind the one before as it needs, so that what a stage wrote
     is still in the cache when the next one reads it. With beta of -1, p is taken as it is.
@@ -525,23 +555,52 @@ def _product(p, residual, beta, geometry, model, work, inverse, own, size):
     s, t, u, v = work
     count = len(slices) - 1
     dot = 0.0
-    keep = beta == -1
     for k in range(count + 3):
         if k < count:
-            begin, end = slices[k], slices[k + 1]
-            if not keep:
+            begin, end, shift = slices[k], slices[k + 1], _shift(k, slices, widest)
+            if beta != -1:
                 _advance(p, residual, inverse, beta, begin, end)
-            _model_sums(p, intensity, neighbours, joined, size, begin, end, s, t)
-        if 1 <= k <= count:
-            begin, end = slices[k - 1], slices[k]
-            _fit((s, t), neighbours, joined, size, begin, end, (mean, slope, constant), u, v)
-        if 2 <= k <= count + 1:
-            _row_sums(u, v, neighbours, size, slices[k - 2], slices[k - 1], s, t)
-        if k >= 3:
-            begin, end = slices[k - 3], slices[k - 2]
-            dot += _residue(
-                (s, t), p, intensity, own, inverse, neighbours, joined, size, begin, end, u
-            )
+            _model_sums(p, intensity, neighbours, size, begin, end, shift, s, t)
+        for lag in (1, 3):
+            plane = k - lag
+            if 0 <= plane < count:
+                begin, end = slices[plane], slices[plane + 1]
+                shifts = (
+                    _shift(max(plane - 1, 0), slices, widest),
+                    _shift(plane, slices, widest),
+                    _shift(min(plane + 1, count - 1), slices, widest),
+                )
+                if lag == 1:
+                    _fit(
+                        (s, t),
+                        neighbours,
+                        joined,
+                        size,
+                        begin,
+                        end,
+                        shifts,
+                        (mean, slope, constant),
+                        (u, v),
+                    )
+                else:
+                    dot += _residue(
+                        (s, t),
+                        p,
+                        intensity,
+                        own,
+                        inverse,
+                        neighbours,
+                        joined,
+                        size,
+                        begin,
+                        end,
+                        shifts,
+                        out,
+                    )
+            plane = k - 2
+            if lag == 1 and 0 <= plane < count:
+                shift = _shift(plane, slices, widest)
+                _row_sums(u, v, neighbours, size, slices[plane], slices[plane + 1], shift, s, t)
     return dot
 
 
@@ -554,6 +613,7 @@ def _descend(x, residual, p, product, inverse, step):
     chunk = 0
     count = len(x) // WIDTH
     while chunk < count:
+        # Partial sums, so that float32 adds numbers of like size.
         stop = min(chunk + 512, count)
         r2, z2 = zero, zero
         while chunk < stop:
@@ -567,3 +627,25 @@ def _descend(x, residual, p, product, inverse, step):
         norm += total(r2)
         rho += total(z2)
     return rho, norm
+
+
+@compiled
+def _conjugate_gradients(x, right, geometry, model, inverse, own, size, goal, max_iterations):
+    """Solve from the first guess x, in place; returns products used and the residual's norm."""
+    real = x.dtype.type
+    work, widest = _work(x, geometry[2])
+    p, r, out = x.copy(), np.zeros_like(x), np.zeros_like(x)
+    _product(p, r, real(-1), geometry, model, work, widest, inverse, own, size, out)
+    for i in range(len(x)):
+        r[i] = right[i] - out[i] if inverse[i] > 0 else real(0)
+    rho, norm = _descend(x, r, p, out, inverse, real(0))
+    beta, iterations = real(0), 0
+    while norm > goal * goal and iterations < max_iterations:
+        curvature = _product(p, r, beta, geometry, model, work, widest, inverse, own, size, out)
+        iterations += 1
+        if not curvature > 0:  # only at rounding level: L is positive semi-definite
+            break
+        previous = rho
+        rho, norm = _descend(x, r, p, out, inverse, real(rho / curvature))
+        beta = real(rho / previous)
+    return iterations, np.sqrt(norm)
