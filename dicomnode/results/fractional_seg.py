@@ -1,4 +1,7 @@
-"""A soft mask as DICOM SEG FRACTIONAL of type OCCUPANCY: the record object of a result.
+"""A soft mask as DICOM SEG FRACTIONAL: the record object of a result.
+
+An occupancy is written as type OCCUPANCY. The sum of a density-weighted mask is no volume: it is
+written as PROBABILITY, which nobody sums, and its label says what it is. There is no third type.
 
 Written by highdicom from the covered source slices only, so that time and memory follow the
 lesion and not the study. Geometry is that of the source slices themselves.
@@ -34,6 +37,10 @@ from pipelines.soft_mask import SoftMask
 MAXIMUM_FRACTIONAL_VALUE = 255
 
 _CATEGORY = CodedConcept("49755003", "SCT", "Morphologically Altered Structure")
+_FRACTIONAL_TYPE = {
+    "occupancy": hd.seg.SegmentationFractionalTypeValues.OCCUPANCY,
+    "density-weighted": hd.seg.SegmentationFractionalTypeValues.PROBABILITY,
+}
 _LESION = CodedConcept("52988006", "SCT", "Lesion")
 _NEIGHBOURHOOD_ANALYSIS = Code("123101", "DCM", "Neighborhood Analysis")
 
@@ -138,7 +145,7 @@ def fractional_seg(
     mark_source: MarkSource | None = None,
     instance_number: int = 1,
 ) -> hd.seg.Segmentation:
-    """Write a soft mask as SEG FRACTIONAL, OCCUPANCY, 8 bit (PS3.3 A.51 and C.8.20).
+    """Write a soft mask as SEG FRACTIONAL of 8 bit (PS3.3 A.51 and C.8.20).
 
     Parameters
     ----------
@@ -204,7 +211,7 @@ def fractional_seg(
         manufacturer_model_name=equipment.model_name,
         software_versions=equipment.software_version,
         device_serial_number=equipment.serial_number,
-        fractional_type=hd.seg.SegmentationFractionalTypeValues.OCCUPANCY,
+        fractional_type=_FRACTIONAL_TYPE[mask.quantity],
         max_fractional_value=MAXIMUM_FRACTIONAL_VALUE,
         content_label="RESEARCH_MATTE",
         content_description="Research, not for diagnosis",
@@ -251,7 +258,7 @@ def _segment(
     region = mark.site if _is_public(mark.site) else None
     return hd.seg.SegmentDescription(
         segment_number=1,
-        segment_label=settings.segment_label,
+        segment_label=_label(mask, settings),
         segmented_property_category=_CATEGORY,
         segmented_property_type=_LESION if finding is None else _coded(finding),
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
@@ -261,6 +268,13 @@ def _segment(
         tracking_uid=mark.tracking_uid or derive_uid("tracking", mark.key),
         anatomic_regions=None if region is None else [_coded(region)],
     )
+
+
+def _label(mask: SoftMask, settings: SegSettings) -> str:
+    if mask.quantity == "occupancy":
+        return settings.segment_label
+    addition = f", {mask.quantity}"
+    return settings.segment_label[: 64 - len(addition)] + addition
 
 
 def _is_public(code: Code | None) -> bool:

@@ -270,6 +270,17 @@ def test_the_segment_says_what_it_is_and_who_made_it(ct, mask):
     assert "configuration=digest" in algorithm.AlgorithmParameters
 
 
+def test_what_is_no_volume_is_not_called_an_occupancy(ct, mask):
+    density = replace(mask, quantity="density-weighted")
+    seg = fractional_seg(density, ct, MARK, SETTINGS, EQUIPMENT)
+    assert seg.SegmentationFractionalType == "PROBABILITY"
+    assert seg.SegmentSequence[0].SegmentLabel == "Lesion, density-weighted"
+    long = replace(SETTINGS, segment_label="L" * 64)
+    label = fractional_seg(density, ct, MARK, long, EQUIPMENT).SegmentSequence[0].SegmentLabel
+    assert len(label) == 64
+    assert label.endswith(", density-weighted")
+
+
 def test_patient_and_study_are_those_of_the_ct(ct, mask):
     seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
     for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
