@@ -2,16 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from pipelines.compiled import compiled
+from pipelines.grabcut.max_flow import source_side
 
 _SCALE = 256
 """Integer capacities: log-odds are cut at 1/256."""
 
 _SURE = 12.0
 """Log-odds beyond which more makes no difference."""
+
+_OUTSIDE, _BACKGROUND, _OPEN, _LESION = -1, 0, 1, 2
+
+_SWEEPS = 4
+"""Passes over the grid that decide voxels by themselves before the flow does the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class GridLinks:
+    """Links between neighbours of a grid, in parts of 1/256.
+
+    Attributes
+    ----------
+    cost : ndarray of int32, shape (3, slices, rows, columns)
+        Cost of cutting the link from each voxel to the next one along each axis.
+    allowed : ndarray of bool, shape (slices, rows, columns)
+        Voxels that may become lesion; the others are background.
+    """
+
+    cost: npt.NDArray[np.int32]
+    allowed: npt.NDArray[np.bool_]
+
+    @classmethod
+    def between(
+        cls,
+        image: npt.NDArray,
+        spacing: tuple[float, float, float],
+        allowed: npt.NDArray[np.bool_],
+        smoothness_mm: float,
+        noise_hu: float,
+    ) -> GridLinks:
+        """Contrast-weighted links (Boykov and Jolly, ICCV 2001), measured in mm.
+
+        A link between neighbours at distance d mm costs
+        ``smoothness_mm / d * exp(-(difference / s)**2 / 2)``: dividing the energy by the volume of
+        a voxel leaves 1/d of the area of a face, so that the outline costs the same per mm^2 in
+        each direction. s is the root mean square difference of neighbours along that axis, at least
+        `noise_hu`.
+
+        Parameters
+        ----------
+        image : ndarray, axes (slice, row, column)
+            HU.
+        spacing : tuple of float
+            Voxel size in mm.
+        allowed : ndarray of bool, same shape
+            Voxels that may become lesion.
+        smoothness_mm, noise_hu : float
+            Strength of the links and least difference that counts as an edge.
+        """
+        allowed = np.ascontiguousarray(allowed)
+        cost = np.zeros((3, *image.shape), np.int32)
+        _link_costs(
+            np.ascontiguousarray(image, np.float32),
+            allowed,
+            np.array([smoothness_mm / s for s in spacing]),
+            float(noise_hu),
+            cost,
+        )
+        return cls(cost, allowed)
+
+    def minimum_cut(self, log_odds: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.bool_], int]:
+        """Labels that minimise the sum of log-odds against cut links, and the flow that shows it.
+
+        Voxels whose log-odds exceed all of their open links together are decided first (they have
+        the same label in every minimum cut); a maximum flow decides the rest. Of several minimum
+        cuts the smallest lesion is taken.
+
+        Parameters
+        ----------
+        log_odds : ndarray of float32, axes (slice, row, column)
+            Positive where a voxel by itself is likelier lesion; cut off at 12.
+
+        Returns
+        -------
+        lesion : ndarray of bool, same shape
+            True where the cut leaves a voxel with the lesion.
+        flow : int
+            Maximum flow among the voxels that were left open, in 1/256.
+        """
+        state = np.empty(log_odds.shape, np.int8)
+        unary = np.empty(log_odds.shape, np.int32)
+        count = _decide(
+            np.ascontiguousarray(log_odds, np.float32), self.allowed, self.cost, state, unary
+        )
+        flow = 0
+        if count:
+            side, flow = source_side(*_open_nodes(state, unary, self.cost, count))
+            _write_back(state, side)
+        return state == _LESION, int(flow)
 
 
 def minimum_cut(
@@ -22,79 +115,146 @@ def minimum_cut(
     smoothness_mm: float,
     noise_hu: float,
 ) -> npt.NDArray[np.bool_]:
-    """Labels that minimise the sum of log-odds against cut links (Boykov and Jolly, ICCV 2001).
+    """Minimum cut of one grid; see `GridLinks.between` and `GridLinks.minimum_cut`."""
+    links = GridLinks.between(image, spacing, allowed, smoothness_mm, noise_hu)
+    return links.minimum_cut(log_odds)[0]
 
-    A link between neighbours at distance d mm costs
-    ``smoothness_mm / d * exp(-(difference / s)**2 / 2)``: dividing the energy by the volume of a
-    voxel leaves 1/d of the area of a face, so that the outline costs the same per mm^2 in each
-    direction. s is the root mean square difference of neighbours, at least `noise_hu`.
 
-    Parameters
-    ----------
-    log_odds : ndarray of float32, axes (slice, row, column)
-        Positive where a voxel by itself is likelier lesion.
-    image : ndarray, same shape
-        HU.
-    spacing : tuple of float
-        Voxel size in mm.
-    allowed : ndarray of bool, same shape
-        Voxels that may become lesion; the others are background.
-    smoothness_mm, noise_hu : float
-        Strength of the links and least difference that counts as an edge.
-
-    Returns
-    -------
-    ndarray of bool, same shape
-        True where the cut leaves a voxel with the lesion.
-    """
-    result = np.zeros(log_odds.shape, bool)
-    count = int(allowed.sum())
-    if count == 0:
-        return result
-    node = np.full(log_odds.shape, -1, np.int32)
-    node[allowed] = np.arange(count, dtype=np.int32)
-    unary = np.clip(log_odds, -_SURE, _SURE).astype(np.float64)
-    heads, tails, capacities = [], [], []
-    intensities = image.astype(np.float32)
-    for axis, distance in enumerate(spacing):
-        low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        touched = allowed[low] | allowed[high]
-        if not touched.any():
+@compiled
+def _link_costs(image, allowed, weights, noise, cost):
+    shape = image.shape
+    for axis in range(3):
+        di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
+        total, count = 0.0, 0
+        for i in range(shape[0] - di):
+            for j in range(shape[1] - dj):
+                for k in range(shape[2] - dk):
+                    if allowed[i, j, k] or allowed[i + di, j + dj, k + dk]:
+                        d = float(image[i + di, j + dj, k + dk] - image[i, j, k])
+                        total += d * d
+                        count += 1
+        if count == 0:
             continue
-        difference = intensities[high] - intensities[low]
-        scale = max(float(np.sqrt(np.mean(difference[touched] ** 2))), noise_hu)
-        cost = smoothness_mm / distance * np.exp(-0.5 * (difference / scale) ** 2)
-        # A link to a voxel that is background anyway counts against its neighbour directly.
-        np.subtract(unary[low], cost, out=unary[low], where=~allowed[high])
-        np.subtract(unary[high], cost, out=unary[high], where=~allowed[low])
-        both = allowed[low] & allowed[high]
-        heads.append(node[low][both])
-        tails.append(node[high][both])
-        capacities.append(np.rint(cost[both] * _SCALE).astype(np.int32))
-    source, sink = count, count + 1
-    terminal = np.rint(unary[allowed] * _SCALE).astype(np.int32)
-    (lesion,) = np.nonzero(terminal > 0)
-    (background,) = np.nonzero(terminal < 0)
-    if len(lesion) == 0:
-        return result
-    one, other = np.concatenate(heads or [lesion[:0]]), np.concatenate(tails or [lesion[:0]])
-    link = np.concatenate(capacities or [terminal[:0]])
-    graph = coo_matrix(
-        (
-            np.concatenate([link, link, terminal[lesion], -terminal[background]]),
-            (
-                np.concatenate([one, other, np.full(len(lesion), source), background]),
-                np.concatenate([other, one, lesion, np.full(len(background), sink)]),
-            ),
-        ),
-        shape=(count + 2, count + 2),
-    ).tocsr()
-    residual = graph - maximum_flow(graph, source, sink).flow
-    residual.data = np.maximum(residual.data, 0)
-    residual.eliminate_zeros()
-    reached = breadth_first_order(residual, source, return_predecessors=False)
-    labels = np.zeros(count + 2, bool)
-    labels[reached] = True
-    result[allowed] = labels[:count]
-    return result
+        scale = max(np.sqrt(total / count), noise)
+        factor = np.float32(-0.5 / (scale * scale))
+        weight = np.float32(256 * weights[axis])
+        for i in range(shape[0] - di):
+            for j in range(shape[1] - dj):
+                for k in range(shape[2] - dk):
+                    if allowed[i, j, k] or allowed[i + di, j + dj, k + dk]:
+                        d = image[i + di, j + dj, k + dk] - image[i, j, k]
+                        cost[axis, i, j, k] = int(weight * np.exp(factor * d * d) + 0.5)
+
+
+@compiled
+def _links_of(cost, state, i, j, k):
+    """Sum of a voxel's links to open voxels, and of those to lesion less those to background."""
+    shape = state.shape
+    undecided, pull = 0, 0
+    for d in range(6):
+        axis, forward = d >> 1, d & 1
+        di = (2 * forward - 1) if axis == 0 else 0
+        dj = (2 * forward - 1) if axis == 1 else 0
+        dk = (2 * forward - 1) if axis == 2 else 0
+        a, b, c = i + di, j + dj, k + dk
+        if a < 0 or b < 0 or c < 0 or a >= shape[0] or b >= shape[1] or c >= shape[2]:
+            continue
+        w = cost[axis, i, j, k] if forward else cost[axis, a, b, c]
+        s = state[a, b, c]
+        if s == 1:
+            undecided += w
+        elif s == 2:
+            pull += w
+        else:
+            pull -= w
+    return undecided, pull
+
+
+@compiled
+def _decide(log_odds, allowed, cost, state, unary):
+    """Label voxels that no neighbour can sway; returns how many stay open."""
+    shape = state.shape
+    count = 0
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                if allowed[i, j, k]:
+                    state[i, j, k] = 1
+                    u = min(max(log_odds[i, j, k], np.float32(-12.0)), np.float32(12.0))
+                    unary[i, j, k] = int(np.rint(u * np.float32(256)))
+                    count += 1
+                else:
+                    state[i, j, k] = -1
+                    unary[i, j, k] = 0
+    for sweep in range(4):
+        changed = 0
+        backward = sweep % 2 == 1
+        for ii in range(shape[0]):
+            i = shape[0] - 1 - ii if backward else ii
+            for jj in range(shape[1]):
+                j = shape[1] - 1 - jj if backward else jj
+                for kk in range(shape[2]):
+                    k = shape[2] - 1 - kk if backward else kk
+                    if state[i, j, k] != 1:
+                        continue
+                    undecided, pull = _links_of(cost, state, i, j, k)
+                    u = unary[i, j, k] + pull
+                    # Strictly more for lesion: of equal cuts the smallest lesion is meant.
+                    if u > undecided:
+                        state[i, j, k] = 2
+                        changed += 1
+                    elif -u >= undecided:
+                        state[i, j, k] = 0
+                        changed += 1
+        count -= changed
+        if changed == 0:
+            break
+    return count
+
+
+@compiled
+def _open_nodes(state, unary, cost, count):
+    """Number the open voxels; their terminal capacities, neighbours and links."""
+    shape = state.shape
+    node = np.full(shape, -1, np.int32)
+    n = 0
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                if state[i, j, k] == 1:
+                    node[i, j, k] = n
+                    n += 1
+    terminal = np.empty(count, np.int32)
+    neighbour = np.full((count, 6), -1, np.int32)
+    residual = np.zeros((count, 6), np.int32)
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                n = node[i, j, k]
+                if n < 0:
+                    continue
+                _, pull = _links_of(cost, state, i, j, k)
+                terminal[n] = unary[i, j, k] + pull
+                for axis in range(3):
+                    a, b, c = i + int(axis == 0), j + int(axis == 1), k + int(axis == 2)
+                    if a >= shape[0] or b >= shape[1] or c >= shape[2]:
+                        continue
+                    m = node[a, b, c]
+                    if m >= 0:
+                        neighbour[n, 2 * axis + 1] = m
+                        neighbour[m, 2 * axis] = n
+                        residual[n, 2 * axis + 1] = cost[axis, i, j, k]
+                        residual[m, 2 * axis] = cost[axis, i, j, k]
+    return terminal, neighbour, residual
+
+
+@compiled
+def _write_back(state, side):
+    """Labels of the open voxels, in the order in which they were numbered."""
+    n = 0
+    for i in range(state.shape[0]):
+        for j in range(state.shape[1]):
+            for k in range(state.shape[2]):
+                if state[i, j, k] == 1:
+                    state[i, j, k] = 2 if side[n] else 0
+                    n += 1
