@@ -73,7 +73,7 @@ def solve_seconds(
     crops = read_crops(images, trimaps)
     batches = [
         WindowBatch.build(group, sides, 1e-7, False, place, np.dtype(np.float32))
-        for sides, group in groups(crops, 3)
+        for sides, group in groups(crops, 3, place.type)
     ]
     return least_seconds(lambda: [b.solve(1e-5, 2000, compile_step) for b in batches], rounds)
 

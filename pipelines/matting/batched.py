@@ -27,6 +27,9 @@ _LARGEST_GROUP = 1 << 26
 _MOST_PADDING = 2.0
 """A group's padded voxels, at most so many times its own."""
 
+_FREE_VOXELS = {"cuda": 1 << 22}
+"""Groups of fewer padded voxels are not divided: a GPU waits for commands, not for memory."""
+
 
 class MissingTorchError(ImportError):
     """PyTorch, which batched matting and networks need, is not installed."""
@@ -230,11 +233,22 @@ def _prior(
     return prior[problem.box], weight[problem.box]
 
 
-def groups(crops: Sequence[Crop], size: int) -> Iterator[tuple[tuple[int, ...], list[Crop]]]:
+def groups(
+    crops: Sequence[Crop], size: int, device: str = "cpu"
+) -> Iterator[tuple[tuple[int, ...], list[Crop]]]:
     """Crops that are solved together, with the sides of their windows.
 
     Crops of like size share a group, so that padding costs at most as much as the crops themselves;
     an axis shorter than a window takes windows of its length, which must be the same in a group.
+
+    Parameters
+    ----------
+    crops : sequence of Crop
+        Those without an unknown voxel are left out.
+    size : int
+        Side of a window, 3 or 2.
+    device : str
+        Kind of device: on some, padding of small groups costs nothing.
     """
     kinds: dict[tuple[int, ...], list[Crop]] = {}
     for crop in crops:
@@ -247,7 +261,8 @@ def groups(crops: Sequence[Crop], size: int) -> Iterator[tuple[tuple[int, ...], 
         for crop in sorted(members, key=lambda c: c.voxels, reverse=True):
             wider = np.maximum(extent, crop.shape)
             padded = int(wider.prod()) * (len(group) + 1)
-            if group and padded > min(_LARGEST_GROUP, _MOST_PADDING * (own + crop.voxels)):
+            worth = max(_FREE_VOXELS.get(device, 0), _MOST_PADDING * (own + crop.voxels))
+            if group and padded > min(_LARGEST_GROUP, worth):
                 yield sides, group
                 group, wider, own = [], np.array(crop.shape), 0
             group.append(crop)
@@ -283,7 +298,7 @@ def _solve(
             "found no PyTorch, expected it for matting in batches: install the extra `networks`"
         ) from error
     place = find_device(device)
-    for sides, group in groups(crops, size):
+    for sides, group in groups(crops, size, place.type):
         batch = WindowBatch.build(group, sides, ridge, learning, place, dtype)
         solution, unfinished = batch.solve(tolerance, max_iterations, compile_step)
         if unfinished:

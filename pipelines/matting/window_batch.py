@@ -125,8 +125,8 @@ class WindowBatch:
         0; right-hand side.
     mean, slope, constant : Tensor, shape (crops, windows along each axis)
         m, k and c of each window; k and c are 0 where a window leaves its crop.
-    unknown : Tensor of bool
-        Where alpha is asked for.
+    unknown, asked : Tensor of bool and of numbers
+        Where alpha is asked for; 1 at those of its voxels that have an equation.
     """
 
     sides: Sides
@@ -135,6 +135,7 @@ class WindowBatch:
     inverse: Tensor
     load: Tensor
     unknown: Tensor
+    asked: Tensor
     mean: Tensor
     slope: Tensor
     constant: Tensor
@@ -173,7 +174,7 @@ class WindowBatch:
         square = window.over_holders(constant + slope * mean * mean)
         line = window.over_holders(slope * mean)
         diagonal = own - square + guide * (2 * line - guide * window.over_holders(slope))
-        exact = cls(window, guide, own, own, own, unknown, mean, slope, constant)
+        exact = cls(window, guide, own, own, own, unknown, own, mean, slope, constant)
         load = -exact.product(known)
         if crops[0].weight is not None:
             own, diagonal, load = own + weight, diagonal + weight, load + weight * prior
@@ -184,7 +185,7 @@ class WindowBatch:
         load = torch.where(asked, load, 0)
         real = torch.float32 if dtype == np.float32 else torch.float64
         numbers = (t.to(real) for t in (guide, own, inverse, load))
-        models = (t.to(real) for t in (mean, slope, constant))
+        models = (t.to(real) for t in (asked, mean, slope, constant))
         return cls(window, *numbers, unknown, *models)
 
     def product(self, p: Tensor) -> Tensor:
@@ -193,19 +194,20 @@ class WindowBatch:
         a = self.slope * torch.addcmul(s1, self.mean, s0, value=-1)
         b = torch.addcmul(self.constant * s0, self.mean, a, value=-1)
         a, b = self.sides.over_holders(torch.cat((a, b))).chunk(2)
-        return torch.addcmul(torch.addcmul(-b, self.own, p), self.intensity, a, value=-1)
+        left_out = torch.addcmul(b, self.intensity, a)
+        return torch.addcmul(left_out.neg_(), self.own, p)
 
     def start(self, tolerance: float) -> State:
         """Conjugate gradients before the first step."""
         x = torch.where(self.unknown, _FIRST_GUESS, 0).to(self.load.dtype)
-        r = torch.where(self.inverse > 0, self.load - self.product(x), 0)
+        r = (self.load - self.product(x)).mul_(self.asked)
         z = self.inverse * r
         norm, goal = _dot(r, r), tolerance**2 * _dot(self.load, self.load)
         return State(x, r, z, _dot(r, z), norm, goal, norm > goal)
 
     def step(self, state: State) -> State:
         """One iteration of every crop that has not converged."""
-        q = torch.where(self.inverse > 0, self.product(state.p), 0)
+        q = self.product(state.p).mul_(self.asked)
         curvature = _dot(state.p, q)
         # L is positive semi-definite: no curvature is seen at rounding level only.
         going = state.going & (curvature > 0)
