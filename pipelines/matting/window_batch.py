@@ -41,15 +41,17 @@ def find_device(name: str | None) -> torch.device:
     Raises
     ------
     UnknownParameterError
-        If there is no such device.
+        If there is no such device, or none that computes in float64.
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UnknownParameterError(f"device: found {name!r}, which is not here") from error
+        torch.empty(1, device=device, dtype=torch.float64)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise UnknownParameterError(
+            f"device: found {name!r}, expected one that is here and computes in float64"
+        ) from error
     return device
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -147,6 +148,18 @@ def test_flips_and_permutations_commute_with_batched_matting(order, flips):
     moved = closed_form_batch([move(i) for i in images], [move(t) for t in trimaps], **options)
     for alpha, other in zip(alphas, moved, strict=True):
         assert np.abs(move(alpha) - other).max() < 1e-5
+
+
+def test_the_iteration_can_be_compiled(monkeypatch):
+    from pipelines.matting import window_batch
+
+    # Traced as it would be for a GPU, without waiting for a compiler.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(window_batch, "_compiled", [])
+    plain = closed_form_batch(IMAGES[FEW], TRIMAPS[FEW], device="cpu")
+    traced = closed_form_batch(IMAGES[FEW], TRIMAPS[FEW], device="cpu", compile_step=True)
+    assert len(window_batch._compiled) == 1
+    assert all(np.abs(a - b).max() < 1e-6 for a, b in zip(plain, traced, strict=True))
 
 
 def test_a_stop_before_convergence_is_said():
