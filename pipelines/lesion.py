@@ -1,4 +1,4 @@
-"""From a RECIST mark on a CT to the soft mask of one lesion."""
+"""From a RECIST mark, or from readers' masks, on a CT to the soft mask of one lesion."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
+from pipelines.errors import (
+    EmptyMaskError,
+    UnknownParameterError,
+    UnusableMarkError,
+    UnusableVolumeError,
+)
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.matting import METHODS
-from pipelines.parameters import complete_parameters
+from pipelines.parameters import DEFAULT_METHOD, METHOD_PARAMETERS, complete_parameters
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
-from pipelines.trimap import trimap_from_mask
+from pipelines.trimap import shape_from_masks, trimap_from_mask, trimap_from_masks
 
 _REACH = 1.5
 _MARGIN_MM = 4.0
 _MOST_VOXELS = 40_000_000
 _LONGEST_MM = 400.0
 _PADDING_HU = -1024.0
+_CONTEXT_MM = 6.0
+"""How far beyond readers' masks the pipeline looks at voxels."""
+
 _UNLIKE_MARK = (0.35, 2.0)
 """Volumes beyond these multiples of the mark's ellipsoid are worth a warning."""
 
@@ -72,17 +80,9 @@ def _hu(crop: hd.Volume) -> npt.NDArray[np.float32]:
     return np.maximum(array, _PADDING_HU).astype(np.float32)
 
 
-def _warnings(
-    cut: Cut, alpha: npt.NDArray, trimap: npt.NDArray, ends: bool, ratio: float
-) -> tuple[str, ...]:
-    """What a reader should know of this result."""
+def _warnings(alpha: npt.NDArray, trimap: npt.NDArray[np.uint8], ends: bool) -> tuple[str, ...]:
+    """What a reader should know of any result."""
     found = []
-    if not cut.found:
-        found.append("no voxel looks like a lesion; the result is the core of the mark")
-    if not cut.levels.clear:
-        found.append(
-            "the mark is hardly denser than its surroundings; the outline follows the mark"
-        )
     if ends:
         found.append("the CT ends within the region that the lesion may reach")
     faces = [alpha.take(i, axis=a) for a in range(3) if alpha.shape[a] > 1 for i in (0, -1)]
@@ -93,6 +93,18 @@ def _warnings(
         found.append(f"the lesion shows on {slices} slices only; its extent across them is coarse")
     if not (trimap == FOREGROUND).any():
         found.append("the lesion has no voxel that is surely wholly lesion")
+    return tuple(found)
+
+
+def _mark_warnings(cut: Cut, ratio: float) -> tuple[str, ...]:
+    """What a reader should know of a result that came from a mark."""
+    found = []
+    if not cut.found:
+        found.append("no voxel looks like a lesion; the result is the core of the mark")
+    if not cut.levels.clear:
+        found.append(
+            "the mark is hardly denser than its surroundings; the outline follows the mark"
+        )
     if not _UNLIKE_MARK[0] <= ratio <= _UNLIKE_MARK[1]:
         size = "larger" if ratio > 1 else "smaller"
         found.append(
@@ -101,11 +113,35 @@ def _warnings(
     return tuple(found)
 
 
+def _method(method: str, volume: hd.Volume) -> None:
+    """Refuse an unknown method and volumes with channels."""
+    if method not in METHODS:
+        known = ", ".join(sorted(METHODS))
+        raise UnknownParameterError(f"found the method {method!r}, known are: {known}")
+    if volume.number_of_channel_dimensions:
+        raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
+
+
+def _matte(
+    method: str,
+    values: Mapping[str, Parameter],
+    image: npt.NDArray[np.float32],
+    trimap: npt.NDArray[np.uint8],
+    spacing: tuple[float, float, float],
+    masks: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float32]:
+    """Alpha by one of the methods; only the default one looks at the masks' shape."""
+    settings = {name: values[name] for name in METHOD_PARAMETERS.get(method, ())}
+    if method == DEFAULT_METHOD:
+        settings["prior"] = shape_from_masks(masks, spacing)
+    return METHODS[method](image, trimap, spacing, **settings)
+
+
 def soft_mask_from_recist(
     volume: hd.Volume,
     axes: RecistAxes,
     *,
-    method: str = "closed-form",
+    method: str = DEFAULT_METHOD,
     parameters: Mapping[str, Parameter] | None = None,
 ) -> SoftMask:
     """Segment the lesion under a RECIST mark softly.
@@ -140,12 +176,8 @@ def soft_mask_from_recist(
     SegmentationError
         If a trimap cannot be made; the common base of all of these, itself a ValueError.
     """
-    if method not in METHODS:
-        known = ", ".join(sorted(METHODS))
-        raise UnknownParameterError(f"found the method {method!r}, known are: {known}")
+    _method(method, volume)
     values = complete_parameters(parameters)
-    if volume.number_of_channel_dimensions:
-        raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
     box, ends = _crop(volume, axes)
     crop = volume[box]
     offset = tuple(s.start for s in box)
@@ -164,13 +196,7 @@ def soft_mask_from_recist(
     trimap = trimap_from_mask(
         cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
     )
-    alpha = METHODS[method](
-        image,
-        trimap,
-        spacing,
-        epsilon=values["epsilon"],
-        window=(cut.levels.lung, cut.levels.at(values["guide_top"])),
-    )
+    alpha = _matte(method, values, image, trimap, spacing, cut.mask[None])
     voxel_mm3 = float(np.prod(spacing))
     ratio = float(alpha.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
     return SoftMask(
@@ -179,5 +205,84 @@ def soft_mask_from_recist(
         method=method,
         parameters=values,
         offset=offset,
-        warnings=_warnings(cut, alpha, trimap, ends, ratio),
+        warnings=_mark_warnings(cut, ratio) + _warnings(alpha, trimap, ends),
+    )
+
+
+def soft_mask_from_masks(
+    volume: hd.Volume,
+    masks: npt.NDArray[np.bool_],
+    *,
+    method: str = DEFAULT_METHOD,
+    parameters: Mapping[str, Parameter] | None = None,
+) -> SoftMask:
+    """Segment softly what one or several readers outlined.
+
+    One mask gives the trimap of `trimap_from_mask`, several that of `trimap_from_masks`.
+
+    Parameters
+    ----------
+    volume : highdicom.Volume, integer or float, axes (slice, row, column)
+        CT in HU.
+    masks : ndarray of bool, shape (readers, slices, rows, columns) or (slices, rows, columns)
+        On the volume's grid. Readers who marked nothing do not vote.
+    method : str
+        Name in `pipelines.matting.METHODS`.
+    parameters : Mapping, optional
+        Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
+
+    Returns
+    -------
+    SoftMask
+        Alpha and trimap on a crop of the volume's grid; `offset` says where.
+
+    Raises
+    ------
+    UnknownParameterError
+        If the method or a parameter is unknown, or a value impossible.
+    UnusableVolumeError
+        If the volume has channels or HU that are not finite around the masks, or the masks do not
+        have its shape.
+    EmptyMaskError
+        If no reader marked a voxel.
+    TrimapError
+        If the readers' union is the whole volume.
+    """
+    _method(method, volume)
+    values = complete_parameters(parameters)
+    masks = np.asarray(masks, dtype=bool)
+    masks = masks[None] if masks.ndim == 3 else masks
+    if masks.ndim != 4 or masks.shape[1:] != tuple(volume.spatial_shape):
+        raise UnusableVolumeError(
+            f"found masks of shape {masks.shape} on a volume of {volume.spatial_shape}"
+        )
+    union = masks.any(axis=0)
+    if not union.any():
+        raise EmptyMaskError("found no reader who marked a voxel, expected a lesion")
+    spacing = tuple(float(s) for s in volume.spacing)
+    box, ends = [], False
+    for axis, (n, s) in enumerate(zip(union.shape, spacing, strict=True)):
+        (there,) = union.any(axis=tuple(k for k in range(3) if k != axis)).nonzero()
+        more = int(np.ceil(_CONTEXT_MM / s))
+        first, last = int(there[0]) - more, int(there[-1]) + more
+        ends = ends or first < 0 or last > n - 1
+        box.append(slice(max(first, 0), min(last, n - 1) + 1))
+    box = tuple(box)
+    crop = volume[box]
+    image, masks = _hu(crop), masks[(slice(None), *box)]
+    masks = masks[masks.any(axis=(1, 2, 3))]
+    if len(masks) == 1:
+        trimap = trimap_from_mask(
+            masks[0], spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
+        )
+    else:
+        trimap = trimap_from_masks(masks, spacing, margin_mm=values["margin_mm"])
+    alpha = _matte(method, values, image, trimap, spacing, masks)
+    return SoftMask(
+        alpha=crop.with_array(alpha),
+        trimap=crop.with_array(trimap),
+        method=method,
+        parameters=values,
+        offset=tuple(s.start for s in box),
+        warnings=_warnings(alpha, trimap, ends),
     )

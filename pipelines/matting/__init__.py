@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from pipelines.matting.closed_form import closed_form
 from pipelines.matting.learning_based import learning_based
+from pipelines.matting.occupancy import occupancy
 
 Method = Callable[..., npt.NDArray[np.float32]]
 
 METHODS: Mapping[str, Method] = {
     "closed-form": closed_form,
     "learning-based": learning_based,
+    "occupancy": occupancy,
 }

@@ -7,12 +7,20 @@ import numpy as np
 import pydicom
 import pytest
 
-from pipelines.errors import UnknownParameterError, UnusableMarkError, UnusableVolumeError
-from pipelines.lesion import reach_mm, soft_mask_from_recist
+from pipelines.errors import (
+    EmptyMaskError,
+    TrimapError,
+    UnknownParameterError,
+    UnusableMarkError,
+    UnusableVolumeError,
+)
+from pipelines.lesion import reach_mm, soft_mask_from_masks, soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
-from pipelines.metrics import dice, volume_error
-from pipelines.parameters import DEFAULT_PARAMETERS
-from pipelines.phantom import NoduleKind, nodule_patch
+from pipelines.matting import METHODS
+from pipelines.matting.closed_form import closed_form
+from pipelines.metrics import dice, sad, volume_error
+from pipelines.parameters import DEFAULT_METHOD, DEFAULT_PARAMETERS
+from pipelines.phantom import NoduleKind, nodule_patch, simulated_readers
 from pipelines.recist import RecistAxes
 from tests.real_data import real
 
@@ -38,7 +46,9 @@ def test_phantoms_of_every_kind(kind, thickness):
     patch = nodule_patch(kind, 16, (thickness, 0.7, 0.7), seed=7)
     alpha = whole(soft_mask_from_recist(patch.volume, patch.axes), patch.volume)
     truth = patch.occupancy.array
-    assert dice(alpha >= 0.5, truth >= 0.5) > 0.9
+    # On a wall of its own density the mark alone says where the lesion ends.
+    least = 0.85 if kind is NoduleKind.JUXTA_PLEURAL else 0.95
+    assert dice(alpha >= 0.5, truth >= 0.5) > least
     assert abs(volume_error(alpha, truth)) < 0.15
 
 
@@ -139,6 +149,55 @@ def test_empty_lung_gives_a_warning_not_a_crash():
     axes = RecistAxes([[25, 30, 14], [35, 30, 14]], [[30, 26, 14], [30, 34, 14]])
     soft = soft_mask_from_recist(hd.Volume(noise, affine, coordinate_system="PATIENT"), axes)
     assert any("hardly denser" in warning for warning in soft.warnings)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_can_be_chosen(solid, method):
+    soft = soft_mask_from_recist(solid.volume, solid.axes, method=method)
+    assert soft.method == method
+    alpha = whole(soft, solid.volume)
+    assert dice(alpha >= 0.5, solid.occupancy.array >= 0.5) > 0.9
+
+
+def test_closed_form_has_the_parameters_of_its_paper(solid):
+    soft = soft_mask_from_recist(solid.volume, solid.axes, method="closed-form")
+    box = tuple(slice(o, o + n) for o, n in zip(soft.offset, soft.alpha.spatial_shape, strict=True))
+    plain = closed_form(
+        solid.volume.array[box], soft.trimap.array, tuple(solid.volume.spacing), epsilon=1e-7
+    )
+    assert np.abs(plain - soft.alpha.array).max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", NoduleKind)
+def test_occupancy_is_unbiased_and_closer_than_closed_form(kind):
+    patch = nodule_patch(kind, 15, seed=21)
+    truth = patch.occupancy.array
+    masks = simulated_readers(truth, tuple(patch.volume.spacing), np.random.default_rng(5))
+    default, plain = (
+        whole(soft_mask_from_masks(patch.volume, masks, method=m), patch.volume)
+        for m in (DEFAULT_METHOD, "closed-form")
+    )
+    assert sad(default, truth) < 0.85 * sad(plain, truth)
+    assert abs(volume_error(default, truth)) < 0.06
+
+
+def test_readers_who_marked_nothing_do_not_vote(solid):
+    one = solid.occupancy.array >= 0.5
+    masks = np.stack([one, np.zeros_like(one)])
+    several = soft_mask_from_masks(solid.volume, masks)
+    alone = soft_mask_from_masks(solid.volume, one)
+    assert (several.alpha.array == alone.alpha.array).all()
+    assert several.offset == alone.offset
+
+
+def test_masks_that_cannot_be_used_are_refused(solid):
+    mask = solid.occupancy.array >= 0.5
+    with pytest.raises(EmptyMaskError):
+        soft_mask_from_masks(solid.volume, np.zeros_like(mask))
+    with pytest.raises(UnusableVolumeError, match="shape"):
+        soft_mask_from_masks(solid.volume, mask[1:])
+    with pytest.raises(TrimapError):
+        soft_mask_from_masks(solid.volume, np.ones_like(mask))
 
 
 def test_parameters_are_json_and_checked(solid):

@@ -1,0 +1,178 @@
+"""HU as a mix of two materials whose levels are measured around every voxel.
+
+The background's level is that of lung (or of whatever is least dense around the band), the lesion's
+that of its outer part: a part-solid nodule begins where its haze does, not where its core is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.distance import distance_within
+from pipelines.soft_mask import BACKGROUND, FOREGROUND
+
+Array = npt.NDArray[np.float32]
+
+_NODE_MM = 2.0
+"""Levels vary slowly: they are averaged and kept on nodes so far apart."""
+
+_LESION_SIGMA_MM, _BACKGROUND_SIGMA_MM = 2.0, 3.0
+_RIM_MM = 1.5
+"""Lesion's level is measured so deep into the known lesion."""
+
+_LEAST_CONTRAST = 80.0
+"""HU between the levels; less is noise."""
+
+_CLOSE = 1.5
+"""Axes with voxels up to so much farther apart than the closest show noise, not anatomy."""
+
+_LEAST_NOISE, _USUAL_NOISE = 4.0, 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """What HU say about each voxel of a box.
+
+    Attributes
+    ----------
+    part : ndarray of float32
+        0 at the background's level, 1 at the lesion's, at most 1, at least -0.3.
+    noise : ndarray of float32
+        Standard deviation of `part`.
+    dense : ndarray of bool
+        Known background that is as dense as lesion: chest wall, vessels.
+    """
+
+    part: Array
+    noise: Array
+    dense: npt.NDArray[np.bool_]
+
+
+def read_mix(image: Array, trimap: npt.NDArray[np.uint8], spacing: tuple[float, ...]) -> Mix:
+    """Measure levels and noise, and mix.
+
+    Parameters
+    ----------
+    image : ndarray of float32, axes (slice, row, column)
+        HU; a few millimetres around the unknown band.
+    trimap : ndarray of uint8, same shape
+        With some background and some foreground.
+    spacing : tuple of float
+        Voxel size in mm.
+    """
+    known_out, known_in = trimap == BACKGROUND, trimap == FOREGROUND
+    outside = float(np.percentile(image[known_out], 30))
+    rim = known_in & (distance_within(~known_in, spacing, _RIM_MM) <= _RIM_MM)
+    noise = _noise(image, known_out & (image < outside + 150), spacing)
+    plateau = _lower_plateau(image, trimap, spacing, outside, noise)
+    if plateau is not None:
+        haze, top = plateau
+        rim = (rim & (image < top)) | haze
+    inside = float(np.median(image[rim]))
+    if inside - outside < max(_LEAST_CONTRAST, 3 * noise):
+        # All is equally dense, as in a mediastinum: only shape can tell lesion from the rest.
+        whole = np.ones_like(image)
+        return Mix(whole, whole, known_out)
+    middle = (outside + inside) / 2
+    thin = known_out & (image < middle)
+    lesion = _local_mean(image, rim, spacing, _LESION_SIGMA_MM, inside)
+    background = _local_mean(image, thin, spacing, _BACKGROUND_SIGMA_MM, outside)
+    contrast = np.maximum(lesion - background, np.float32(_LEAST_CONTRAST))
+    part = np.clip((image - background) / contrast, np.float32(-0.3), np.float32(1))
+    return Mix(part, np.float32(noise) / contrast, known_out & (image >= middle))
+
+
+def _noise(image: Array, quiet: npt.NDArray[np.bool_], spacing: tuple[float, ...]) -> float:
+    """Robust standard deviation of HU from voxels four apart, where they lie closest."""
+    found = []
+    closest = min((s for s, n in zip(spacing, image.shape, strict=True) if n > 4), default=0)
+    for axis, s in enumerate(spacing):
+        a, b = np.moveaxis(image, axis, 0), np.moveaxis(quiet, axis, 0)
+        if len(a) > 4 and s <= _CLOSE * closest:
+            found.append((a[4:] - a[:-4])[b[4:] & b[:-4]])
+    values = np.concatenate(found) if found else np.empty(0)
+    if values.size < 40:
+        return _USUAL_NOISE
+    return max(1.4826 * float(np.median(np.abs(values))) / np.sqrt(2), _LEAST_NOISE)
+
+
+def _lower_plateau(
+    image: Array,
+    trimap: npt.NDArray[np.uint8],
+    spacing: tuple[float, ...],
+    outside: float,
+    noise: float,
+) -> tuple[npt.NDArray[np.bool_], float] | None:
+    """Voxels of a haze around a denser core, and the HU where core begins; None if there is none.
+
+    Only voxels that differ little from their neighbours along every axis take part, so that what
+    is dim because a voxel, or a thick slice, is half empty is not taken for haze.
+    """
+    flat = (trimap != BACKGROUND) & (image > outside + max(100, 4 * noise))
+    most = max(6 * noise, 90.0)
+    for axis in range(image.ndim):
+        a = np.moveaxis(image, axis, 0)
+        ok = np.moveaxis(flat, axis, 0)
+        if len(a) > 2:
+            ok[1:-1] &= np.abs(a[2:] - a[:-2]) < most
+            ok[0], ok[-1] = False, False
+    values = image[flat]
+    if values.size < 16:
+        return None
+    counts, edges = np.histogram(values, bins=64)
+    below = np.cumsum(counts)[:-1]
+    total, centres = values.size, (edges[1:] + edges[:-1]) / 2
+    sums = np.cumsum(counts * centres)
+    # Otsu's threshold: the largest variance between two classes.
+    between = (sums[:-1] * total - sums[-1] * below) ** 2 / np.maximum(below * (total - below), 1)
+    threshold = float(edges[int(between.argmax()) + 1])
+    low, high = values[values <= threshold], values[values > threshold]
+    if min(low.size, high.size) < max(8, 0.04 * total):
+        return None
+    first, second = float(np.median(low)), float(np.median(high))
+    gap = second - first
+    if gap < max(150.0, 6 * noise):
+        return None
+    valley = np.count_nonzero((values > first + gap / 3) & (values < second - gap / 3))
+    peaks = [np.count_nonzero(np.abs(values - v) < gap / 6) for v in (first, second)]
+    if valley >= 0.5 * min(peaks):
+        return None
+    return flat & (image <= threshold), threshold
+
+
+def _local_mean(
+    image: Array,
+    where: npt.NDArray[np.bool_],
+    spacing: tuple[float, ...],
+    sigma_mm: float,
+    fallback: float,
+) -> Array:
+    """Gaussian mean of the voxels in `where`, by way of coarse nodes; `fallback` far from any."""
+    weight = where.astype(np.float32)
+    total = weight * (image - np.float32(fallback))
+    ups = []
+    for axis, (n, s) in enumerate(zip(image.shape, spacing, strict=True)):
+        up, down = _nodes(n, s, sigma_mm)
+        ups.append(up)
+        weight = np.moveaxis(np.tensordot(down, weight, axes=(1, axis)), 0, axis)
+        total = np.moveaxis(np.tensordot(down, total, axes=(1, axis)), 0, axis)
+    # One part in a thousand of one voxel: where nothing is near, the fallback.
+    level = total / (weight + np.float32(1e-4))
+    for axis, up in enumerate(ups):
+        level = np.moveaxis(np.tensordot(up, level, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(level) + np.float32(fallback)
+
+
+def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
+    """Linear interpolation from nodes to voxels, and the Gaussian from voxels to nodes."""
+    length = (count - 1) * spacing
+    number = max(int(np.ceil(length / _NODE_MM)) + 1, 2) if count > 1 else 1
+    nodes = np.linspace(0, length, number)
+    voxels = np.arange(count) * spacing
+    gap = length / (number - 1) if number > 1 else 1.0
+    up = np.maximum(1 - np.abs(voxels[:, None] - nodes[None]) / gap, 0)
+    down = np.exp(-0.5 * ((nodes[:, None] - voxels[None]) / sigma_mm) ** 2)
+    return up.astype(np.float32), down.astype(np.float32)
