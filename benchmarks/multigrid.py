@@ -75,14 +75,16 @@ def scene(kind: str, axes: int, side: int, noise_hu: float) -> tuple[npt.NDArray
     return image, trimap
 
 
-def timed(work: Callable[[], tuple], rounds: int) -> tuple[float, tuple]:
-    """Least seconds of some rounds, and the last answer."""
-    times = []
+def timed(works: tuple[Callable[[], tuple], ...], rounds: int) -> list[tuple[float, tuple]]:
+    """Of each work the least seconds of some rounds, taken in turns, and its last answer."""
+    times: list[list[float]] = [[] for _ in works]
+    answers: list[tuple] = [()] * len(works)
     for _ in range(rounds):
-        begun = time.perf_counter()
-        answer = work()
-        times.append(time.perf_counter() - begun)
-    return min(times), answer
+        for k, work in enumerate(works):
+            begun = time.perf_counter()
+            answers[k] = work()
+            times[k].append(time.perf_counter() - begun)
+    return [(min(t), answer) for t, answer in zip(times, answers, strict=True)]
 
 
 def measure(kind: str, axes: int, side: int, noise_hu: float, size: int, rounds: int) -> Row:
@@ -104,8 +106,8 @@ def measure(kind: str, axes: int, side: int, noise_hu: float, size: int, rounds:
             laplacian.product, load, np.full_like(load, 0.5), correction, **options
         )
 
-    diagonal_s, (_, with_it) = timed(with_diagonal, rounds)
-    multigrid_s, (_, without) = timed(with_multigrid, rounds)
+    works = (with_diagonal, with_multigrid, set_up)
+    (diagonal_s, (_, plain)), (multigrid_s, (_, coarse)), (setup_s, _) = timed(works, rounds)
     return Row(
         scene=kind,
         axes=axes,
@@ -114,10 +116,10 @@ def measure(kind: str, axes: int, side: int, noise_hu: float, size: int, rounds:
         noise_hu=noise_hu,
         unknown=problem.count,
         depth=int(ndimage.distance_transform_cdt(problem.unknown, "chessboard").max()),
-        diagonal_iterations=with_it.iterations,
-        multigrid_iterations=without.iterations,
+        diagonal_iterations=plain.iterations,
+        multigrid_iterations=coarse.iterations,
         diagonal_s=diagonal_s,
-        setup_s=timed(set_up, rounds)[0],
+        setup_s=setup_s,
         multigrid_s=multigrid_s,
         rule=worth_it(problem.unknown, problem.count, size),
     )
@@ -140,7 +142,7 @@ def main() -> None:
     """Print one row a scene and write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--largest", type=int, default=104, help="side of the largest cube")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     measure("seeds", 3, 24, 20.0, 3, 1)  # compiles
