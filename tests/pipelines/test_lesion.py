@@ -47,9 +47,9 @@ def test_phantoms_of_every_kind(kind, thickness):
     alpha = whole(soft_mask_from_recist(patch.volume, patch.axes), patch.volume)
     truth = patch.occupancy.array
     # On a wall of its own density the mark alone says where the lesion ends.
-    least = 0.85 if kind is NoduleKind.JUXTA_PLEURAL else 0.95
+    least, most = (0.85, 0.3) if kind is NoduleKind.JUXTA_PLEURAL else (0.95, 0.1)
     assert dice(alpha >= 0.5, truth >= 0.5) > least
-    assert abs(volume_error(alpha, truth)) < 0.15
+    assert abs(volume_error(alpha, truth)) < most
 
 
 def test_same_input_same_bytes(solid):
