@@ -6,7 +6,7 @@ a linear model everywhere, ``alpha = a I + b`` with a and b changing slowly, for
 Those are two smooth fields, not one: a graph Laplacian of the voxels knows only b, takes the noise
 in ``a I`` for roughness, and makes convergence worse. So the coarse problem is built for both: the
 voxels are grouped in blocks of `BLOCK` along each axis, each block carries the two functions 1 and
-``I - mean``, and the coarse matrix is L between those, summed window by window. PyAMG's smoothed
+``I - mean``, and the coarse matrix is L between those, summed window by window. PyAMG's
 aggregation, given the same two fields, solves it approximately; the diagonal does the rest. The
 number of iterations then hardly depends on the thickness.
 """
@@ -266,10 +266,13 @@ def preconditioner(
     if coarse.matrix.shape[0] <= _DIRECT:
         solve = splu(coarse.matrix.tocsc()).solve
     else:
+        # Smoothed prolongators would save two iterations in thirty, but PyAMG scales them with
+        # random vectors: the same input would not give the same alpha twice.
         solve = (
             pyamg.smoothed_aggregation_solver(
                 coarse.matrix,
                 B=coarse.fields,
+                smooth=None,
                 max_coarse=_DIRECT,
                 coarse_solver="splu",
                 presmoother=("block_gauss_seidel", {"sweep": "forward"}),

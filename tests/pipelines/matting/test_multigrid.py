@@ -76,6 +76,18 @@ def test_the_correction_is_symmetric_and_positive(shape):
     assert correct(one.astype(np.float32)).dtype == np.float32
 
 
+def test_the_same_input_gives_the_same_correction_and_leaves_random_numbers_alone():
+    problem = problem_of((68, 68, 36))
+    residual = np.linspace(-1, 1, problem.count)
+    np.random.seed(1)
+    one = preconditioner(problem.guide(), problem.unknown)(residual)
+    drawn = np.random.random()
+    other = preconditioner(problem.guide(), problem.unknown)(residual)
+    assert (one == other).all()
+    np.random.seed(1)
+    assert drawn == np.random.random()
+
+
 @pytest.mark.parametrize(("shape", "size"), [((20, 22, 24), 3), ((20, 22, 24), 2), ((60, 70), 3)])
 def test_the_answer_is_that_of_the_diagonals_preconditioner(shape, size):
     problem = problem_of(shape)
