@@ -1,0 +1,102 @@
+"""KNN matting in 2D and 3D.
+
+Chen, Li, Tang: KNN Matting, TPAMI 2013; in 3D Wang et al., 3D Matting, section 4.1. Each unknown
+voxel is tied to the K voxels most like it in intensity and place, in two passes: one in which place
+counts and one in which it hardly does. Alpha makes the sum of ``w (alpha_i - alpha_j)²`` over all
+ties least.
+
+The defaults do well both on phantom nodules and on random 2D scenes: intensity decides, and place
+only between voxels alike. With K = 10 and 2, as published, the error in 2D is greater.
+
+Three choices differ from the published code. Known voxels are eliminated instead of held by a
+weight of 100 or 1000, which is the same as an infinite weight and leaves a smaller system. Only
+unknown voxels ask for neighbours. And neighbours are sought among a fixed number of voxels around,
+nearest in mm, instead of everywhere: partial volume is local, and no search tree is needed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients
+from pipelines.matting.graph import Graph
+from pipelines.matting.neighbours import OUTSIDE, REACH, Neighbourhood, check_search
+from pipelines.matting.problem import DEFAULT_WINDOW, MattingProblem
+
+
+def knn(
+    image: npt.NDArray,
+    trimap: npt.NDArray[np.uint8],
+    spacing: tuple[float, ...],
+    *,
+    window: tuple[float, float] = DEFAULT_WINDOW,
+    foreground: npt.NDArray[np.float32] | None = None,
+    neighbours: tuple[int, ...] = (20, 10),
+    position_mm: tuple[float, ...] = (60.0, 3000.0),
+    candidates: int = 342,
+    tolerance: float = 1e-5,
+    max_iterations: int = 2000,
+) -> npt.NDArray[np.float32]:
+    """KNN alpha matte of a 2D or 3D image.
+
+    Parameters
+    ----------
+    image : ndarray, any real dtype, 2D or 3D
+        Intensities in HU.
+    trimap : ndarray of uint8, same shape
+        0 background, 1 unknown, 2 foreground.
+    spacing : tuple of float
+        Voxel size in mm, one for each axis.
+    window : tuple of float
+        HU that become 0 and 1; what lies outside is clipped.
+    foreground : ndarray of float32, same shape, optional
+        Alpha of the foreground voxels; 1 where it is not given.
+    neighbours : tuple of int
+        K of each pass.
+    position_mm : tuple of float
+        For each pass, how many mm count as much as the whole window of intensities.
+    candidates : int
+        Neighbours are sought among so many voxels around each unknown one, nearest in mm. 342 are
+        7×7×7 voxels' worth.
+    tolerance, max_iterations
+        When conjugate gradients stop; a `NotConvergedWarning` says when they stopped early.
+
+    Returns
+    -------
+    ndarray of float32, same shape
+        Alpha in [0, 1]; known voxels keep their alpha exactly. Unknown voxels that no chain of ties
+        joins to a known one are 0.5.
+
+    Raises
+    ------
+    UnusableVolumeError
+        If the image has not 2 or 3 axes, or holds values that are not finite.
+    TrimapError
+        If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
+        background or without any foreground.
+    UnknownParameterError
+        If a parameter makes no sense.
+    """
+    check_search(neighbours, position_mm, candidates)
+    check_stopping(tolerance, max_iterations)
+    problem = MattingProblem.read(
+        image, trimap, spacing, window=window, foreground=foreground, reach=REACH
+    )
+    if not problem.count:
+        return problem.alpha
+    place = Neighbourhood.of(problem, candidates)
+    inside = place.number != OUTSIDE
+    graphs = [
+        Graph.of(place, place.nearest(count, mm, inside), mm)
+        for count, mm in zip(neighbours, position_mm, strict=True)
+    ]
+    values = conjugate_gradients(
+        lambda x: sum(g.product(x) for g in graphs),
+        sum(g.diagonal for g in graphs),
+        sum(g.load for g in graphs),
+        np.full(problem.count, 0.5),
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+    )
+    return problem.fill(values)

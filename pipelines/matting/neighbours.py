@@ -1,0 +1,244 @@
+"""The voxels most like each unknown voxel, sought among those that lie nearest in mm.
+
+KNN and information-flow matting tie a voxel to others of similar intensity and place. A tree over
+all voxels is not needed: partial volume is a matter of a few millimetres, so only a fixed
+neighbourhood is looked at, for unknown voxels only. Voxels that are exactly as far as the last one
+wanted all come along and share its weight. No order of scanning therefore shows in the answer, and
+flips and permutations of the axes commute with the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.compiled import compiled
+from pipelines.errors import UnknownParameterError
+from pipelines.matting.problem import MattingProblem
+
+REACH = 12
+"""How far the neighbourhood goes at most along an axis, in voxels."""
+
+OUTSIDE, BACKGROUND, FOREGROUND = -3, -2, -1
+"""What `Neighbourhood.number` says of voxels that are not unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """A matting problem in flat arrays with a margin, and where neighbours may lie.
+
+    Attributes
+    ----------
+    guide : ndarray of float32, flat
+        Intensities in [0, 1]; 0 in the margin.
+    number : ndarray of int32, flat
+        Number of each unknown voxel, in the order of ``problem.unknown.nonzero()``; else -1
+        foreground, -2 background, -3 outside of the image.
+    alpha : ndarray of float32, flat
+        Alpha of the known voxels, else 0.
+    rows : ndarray of int32, shape (unknown voxels,)
+        Where the unknown voxels lie in the flat arrays.
+    steps : ndarray of int32, shape (candidates,)
+        Offsets in the flat arrays, nearest first, without 0.
+    offset_mm : ndarray of float32, shape (candidates, 3)
+        The same offsets in mm; 0 along an axis that a 2D image lacks.
+    squared_mm : ndarray of float32, shape (candidates,)
+        Squared length of each offset in mm².
+    """
+
+    guide: npt.NDArray[np.float32]
+    number: npt.NDArray[np.int32]
+    alpha: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int32]
+    offset_mm: npt.NDArray[np.float32]
+    squared_mm: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, problem: MattingProblem, candidates: int) -> Neighbourhood:
+        """Lay out a problem.
+
+        Parameters
+        ----------
+        problem : MattingProblem
+            Read with a reach of `REACH`; some voxel is unknown.
+        candidates : int
+            How many voxels around each unknown one are looked at. All that are exactly as far as
+            the last of them are looked at, too.
+        """
+        shape = (1,) * (3 - problem.image.ndim) + problem.image.shape
+        spacing = (1.0,) * (3 - problem.image.ndim) + problem.spacing
+        whole = (1,) * (3 - problem.image.ndim) + problem.alpha.shape
+        offsets, squared = nearest_offsets(whole, spacing, candidates)
+        margin = np.abs(offsets).max(axis=0, initial=0)
+        padded = tuple(n + 2 * int(m) for n, m in zip(shape, margin, strict=True))
+        inside = tuple(slice(int(m), int(m) + n) for n, m in zip(shape, margin, strict=True))
+        guide, alpha = np.zeros(padded, np.float32), np.zeros(padded, np.float32)
+        number = np.full(padded, OUTSIDE, np.int32)
+        guide[inside] = problem.guide().reshape(shape)
+        alpha[inside] = problem.known.reshape(shape)
+        trimap = problem.trimap.reshape(shape)
+        number[inside] = np.where(trimap == 0, BACKGROUND, FOREGROUND)
+        unknown = trimap == 1
+        number[inside][unknown] = np.arange(problem.count)
+        strides = np.array([padded[1] * padded[2], padded[2], 1])
+        return cls(
+            guide.ravel(),
+            number.ravel(),
+            alpha.ravel(),
+            np.flatnonzero(number.ravel() >= 0).astype(np.int32),
+            (offsets @ strides).astype(np.int32),
+            (offsets * np.array(spacing)).astype(np.float32),
+            squared.astype(np.float32),
+        )
+
+    def nearest(
+        self, count: int, position_mm: float, eligible: npt.NDArray[np.bool_]
+    ) -> Neighbours:
+        """The `count` voxels most like each unknown voxel.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        position_mm : float
+            How many mm count as much as the whole intensity window.
+        eligible : ndarray of bool, flat
+            Which voxels may be neighbours; none in the margin.
+        """
+        place = (self.squared_mm / np.float32(position_mm) ** 2).astype(np.float32)
+        return Neighbours(*_nearest(self.rows, self.guide, eligible, self.steps, place, count))
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """For each unknown voxel a list of others.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (unknown voxels + 1,)
+        Where each list begins in the arrays below, and the end.
+    which : ndarray of int32
+        Which offset of the neighbourhood leads to the neighbour.
+    weight : ndarray of float32
+        1, or less where voxels exactly as far away share the last places.
+    """
+
+    start: npt.NDArray[np.int64]
+    which: npt.NDArray[np.int32]
+    weight: npt.NDArray[np.float32]
+
+
+def check_search(
+    neighbours: tuple[int, ...], position_mm: tuple[float, ...], candidates: int
+) -> None:
+    """Refuse a search that makes no sense.
+
+    Raises
+    ------
+    UnknownParameterError
+        If there are not as many `position_mm` as `neighbours`, or none; or a number is not whole or
+        below 1, or a length not positive and finite.
+    """
+    if not neighbours or len(neighbours) != len(position_mm):
+        raise UnknownParameterError(
+            f"found neighbours {neighbours} and position_mm {position_mm}, expected as many of both"
+        )
+    if any(k != int(k) or k < 1 for k in (*neighbours, candidates)):
+        raise UnknownParameterError(
+            f"found neighbours {neighbours} and {candidates} candidates, expected whole numbers"
+        )
+    if not all(np.isfinite(mm) and mm > 0 for mm in position_mm):
+        raise UnknownParameterError(f"position_mm: found {position_mm}, expected lengths in mm")
+
+
+def nearest_offsets(
+    shape: tuple[int, ...], spacing: tuple[float, ...], count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Offsets to the voxels nearest to a voxel, nearest first, without the voxel itself.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image; offsets that no pair of its voxels has are left out.
+    spacing : tuple of float
+        Voxel size in mm.
+    count : int
+        How many; all that are as far as the last one come along.
+
+    Returns
+    -------
+    ndarray of int64, shape (offsets, axes)
+        At most `REACH` along each axis.
+    ndarray of float64, shape (offsets,)
+        Squared lengths in mm².
+    """
+    grids = np.meshgrid(
+        *(np.arange(-min(n - 1, REACH), min(n - 1, REACH) + 1) for n in shape), indexing="ij"
+    )
+    offsets = np.stack([g.ravel() for g in grids], axis=1)
+    # Summed from the least to the greatest, so that permuted axes round alike.
+    squared = np.sort((offsets * np.array(spacing)) ** 2, axis=1).sum(axis=1)
+    order = np.argsort(squared, kind="stable")[1:]
+    offsets, squared = offsets[order], squared[order]
+    if len(squared) > count:
+        kept = squared <= squared[count - 1]
+        offsets, squared = offsets[kept], squared[kept]
+    return offsets, squared
+
+
+@compiled
+def _nearest(rows, guide, eligible, steps, place, count):
+    """Lists of the nearest; see `Neighbours`."""
+    start = np.zeros(len(rows) + 1, np.int64)
+    capacity = len(rows) * (count + 2) + len(steps)
+    which = np.empty(capacity, np.int32)
+    weight = np.empty(capacity, np.float32)
+    best = np.empty(count, np.float32)
+    found = np.empty(len(steps), np.float32)
+    infinite = np.float32(np.inf)
+    filled = 0
+    for row in range(len(rows)):
+        at = rows[row]
+        own = guide[at]
+        best[:] = infinite
+        last = infinite
+        seen = 0
+        for k in range(len(steps)):
+            # Offsets come nearest first: beyond this one nothing can be as near.
+            if place[k] > last:
+                break
+            seen = k + 1
+            other = at + steps[k]
+            difference = guide[other] - own
+            distance = difference * difference + place[k]
+            if not eligible[other]:
+                distance = infinite
+            found[k] = distance
+            if distance < last:
+                slot = count - 1
+                while slot > 0 and best[slot - 1] > distance:
+                    best[slot] = best[slot - 1]
+                    slot -= 1
+                best[slot] = distance
+                last = best[count - 1]
+        if filled + seen > len(which):
+            more = np.empty(len(which), np.int32)
+            which = np.concatenate((which, more))
+            weight = np.concatenate((weight, np.empty(len(more), np.float32)))
+        nearer = tied = 0
+        for k in range(seen):
+            if found[k] < last:
+                nearer += 1
+            elif found[k] == last and last < infinite:
+                tied += 1
+        share = np.float32((count - nearer) / max(tied, 1))
+        for k in range(seen):
+            if found[k] <= last and found[k] < infinite:
+                which[filled] = k
+                weight[filled] = np.float32(1) if found[k] < last else share
+                filled += 1
+        start[row + 1] = filled
+    return start, which[:filled].copy(), weight[:filled].copy()

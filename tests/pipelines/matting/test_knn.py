@@ -1,0 +1,76 @@
+"""KNN matting: solves its own graph exactly, and errs no more than pymatting's."""
+
+import numpy as np
+import pymatting
+import pytest
+from scipy import ndimage
+
+from pipelines.errors import UnknownParameterError
+from pipelines.matting.knn import knn
+from pipelines.matting.neighbours import OUTSIDE, REACH, Neighbourhood
+from pipelines.matting.problem import MattingProblem
+
+
+def scene(seed):
+    """A random smooth blob in 2D, blurred by a scanner: image, trimap, alpha."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:40, :40] - 19.5
+    angle = np.arctan2(y, x)
+    radius = 10 + sum(
+        rng.normal(0, 0.7) * np.cos(k * angle + rng.uniform(0, 6)) for k in range(2, 6)
+    )
+    mask = np.hypot(y, x) < radius
+    truth = ndimage.gaussian_filter(mask.astype(float), 1.0)
+    image = -860 + 890 * truth + rng.normal(0, 20, mask.shape)
+    trimap = np.where(truth > 0.98, 2, np.where(truth > 0.02, 1, 0)).astype(np.uint8)
+    return image, trimap, truth
+
+
+def test_alpha_solves_the_graph_that_dense_algebra_solves():
+    rng = np.random.default_rng(3)
+    image, trimap = rng.uniform(-1000, 400, (5, 6, 7)), np.ones((5, 6, 7), np.uint8)
+    trimap[0], trimap[-1] = 0, 2
+    problem = MattingProblem.read(image, trimap, (1, 1, 1), reach=REACH)
+    place = Neighbourhood.of(problem, 342)
+    matrix = np.zeros((place.guide.size,) * 2)
+    for count, mm in ((20, 60.0), (10, 3000.0)):
+        found = place.nearest(count, mm, place.number != OUTSIDE)
+        for row, at in enumerate(place.rows):
+            for k in range(found.start[row], found.start[row + 1]):
+                other = at + place.steps[found.which[k]]
+                gap = np.abs(place.offset_mm[found.which[k]]).sum() / mm
+                tie = 1 - (abs(place.guide[at] - place.guide[other]) + gap) / 4
+                matrix[at, other] += tie * found.weight[k]
+    matrix += matrix.T
+    laplacian = np.diag(matrix.sum(axis=1)) - matrix
+    rows = place.rows
+    solution = np.linalg.solve(
+        laplacian[np.ix_(rows, rows)], -(laplacian @ place.alpha.astype(float))[rows]
+    )
+    alpha = knn(image, trimap, (1, 1, 1), tolerance=1e-10)
+    assert np.abs(alpha[trimap == 1] - np.clip(solution, 0, 1)).max() < 1e-5
+
+
+def test_errs_no_more_than_pymatting_over_random_scenes():
+    mine, theirs, apart = [], [], []
+    for seed in range(20):
+        image, trimap, truth = scene(seed)
+        grey = np.clip((image + 1000) / 1400, 0, 1)
+        oracle = pymatting.estimate_alpha_knn(np.stack([grey] * 3, -1), trimap / 2)
+        alpha = knn(image, trimap, (1, 1))
+        unknown = trimap == 1
+        mine.append(np.abs(alpha - truth)[unknown].mean())
+        theirs.append(np.abs(oracle - truth)[unknown].mean())
+        apart.append(np.abs(oracle - alpha)[unknown].mean())
+    assert np.mean(mine) <= np.mean(theirs)
+    assert max(apart) < 0.2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"neighbours": (10,)}, {"neighbours": (10, 0)}, {"position_mm": (1, -1)}, {"tolerance": 2}],
+)
+def test_parameters_without_sense_are_refused(change):
+    image, trimap, _ = scene(0)
+    with pytest.raises(UnknownParameterError):
+        knn(image, trimap, (1, 1), **change)
