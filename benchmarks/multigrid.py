@@ -121,7 +121,7 @@ def measure(kind: str, axes: int, side: int, noise_hu: float, size: int, rounds:
         diagonal_s=diagonal_s,
         setup_s=setup_s,
         multigrid_s=multigrid_s,
-        rule=worth_it(problem.unknown, problem.count, size),
+        rule=worth_it(problem.unknown, problem.count),
     )
 
 

@@ -294,29 +294,29 @@ def preconditioner(
     return correction
 
 
-def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None, size: int = 3) -> bool:
+def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
     """Whether the multigrid preconditioner saves time on an unknown region.
 
     What decides is the depth of the region: the most voxels, counted along axes and diagonals,
-    between an unknown voxel and the nearest known one. The diagonal's preconditioner takes 5 to 8
-    iterations for each voxel of depth, this one 25 to 40 whatever the depth; its set-up and its
-    dearer iterations cost as much as some 230 of the others in 3D, 430 in 2D. How many times faster
-    it is, by ``python -m benchmarks.multigrid``, one core, set-up included:
+    between an unknown voxel and the nearest known one. The diagonal's preconditioner takes 5 to 13
+    iterations for each voxel of depth, this one 25 to 50 whatever the depth; its
+    set-up and its dearer iterations cost as much as some 230 of the others in 3D, 430 in 2D. How
+    many times faster it is, by ``python -m benchmarks.multigrid``, one core, set-up included:
 
     ==================================  =====  ======  ====
     unknown voxels                      depth  faster  rule
     ==================================  =====  ======  ====
     band of a lesion, 123,000               5    0.16  no
-    3D, thick shell, 614,000               21    0.62  no
-    3D, thick shell, 1,030,000             25    0.81  no
-    3D, all but two seeds, 176,000         27    0.84  no
-    3D, all but two seeds, 373,000         35    1.18  yes
-    3D, all but two seeds, 1,125,000       51    2.04  yes
-    the same, windows of two, 64,000       19    0.92  no
-    the same, windows of two, 176,000      27    1.06  yes
-    2D, thick shell, 81,000                71    0.83  no
-    2D, thick shell, 122,000               87    1.29  yes
-    2D, all but two seeds, 173,000        207    4.15  yes
+    3D, thick shell, 614,000               21    0.71  no
+    3D, thick shell, 1,030,000             25    0.68  no
+    3D, all but two seeds, 176,000         27    0.70  no
+    3D, all but two seeds, 373,000         35    1.29  yes
+    3D, all but two seeds, 1,125,000       51    2.13  yes
+    the same, windows of two, 176,000      27    0.94  no
+    the same, windows of two, 373,000      35    1.50  yes
+    2D, thick shell, 81,000                71    0.96  no
+    2D, thick shell, 122,000               87    1.47  yes
+    2D, all but two seeds, 173,000        207    3.49  yes
     ==================================  =====  ======  ====
 
     Noise of 5 to 60 HU makes no difference. Bands around lesions never come near. Setting up takes
@@ -328,8 +328,6 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None, size: int
         Where alpha is asked for; the image's border is not known.
     count : int, optional
         Number of unknown voxels; counted where it is not given.
-    size : int
-        Side of a window. Windows of two carry news less far.
 
     Returns
     -------
@@ -339,7 +337,7 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None, size: int
     lengths = [n for n in unknown.shape if n > 1]
     if len(lengths) < 2:
         return False
-    thick = THICK[len(lengths)] if size == 3 else 3 * THICK[len(lengths)] // 4
+    thick = THICK[len(lengths)]
     # As deep a region holds at least a corner of a cube.
     least = int(np.prod([min(n, thick) for n in lengths]))
     if max(lengths) < thick or least > (np.count_nonzero(unknown) if count is None else count):
