@@ -23,6 +23,13 @@ _LESION_SIGMA_MM, _BACKGROUND_SIGMA_MM = 2.0, 3.0
 _RIM_MM = 1.5
 """Lesion's level is measured so deep into the known lesion."""
 
+_UNEVEN, _ABOVE = 3.0, 2.0
+"""A rim whose quartiles lie more than 3 noises apart is uneven (noise alone: 1.35); up to 2
+noises above its lower quartile it counts."""
+
+_HAZE_HU = -450.0
+"""Ground glass is dimmer than this; the rim of a solid nodule is not."""
+
 _LEAST_CONTRAST = 80.0
 """HU between the levels; less is noise."""
 
@@ -67,10 +74,10 @@ def read_mix(image: Array, trimap: npt.NDArray[np.uint8], spacing: tuple[float, 
     outside = float(np.percentile(image[known_out], 30))
     rim = known_in & (distance_within(~known_in, spacing, _RIM_MM) <= _RIM_MM)
     noise = _noise(image, known_out & (image < outside + 150), spacing)
-    plateau = _lower_plateau(image, trimap, spacing, outside, noise)
-    if plateau is not None:
-        haze, top = plateau
-        rim = (rim & (image < top)) | haze
+    # Haze around a core, too uneven for noise alone: only the dimmer part of the rim is haze.
+    low, high = np.percentile(image[rim], (25, 75))
+    if low < _HAZE_HU and high - low > _UNEVEN * noise:
+        rim = rim & (image <= low + _ABOVE * noise)
     inside = float(np.median(image[rim]))
     if inside - outside < max(_LEAST_CONTRAST, 3 * noise):
         # All is equally dense, as in a mediastinum: only shape can tell lesion from the rest.
@@ -97,50 +104,6 @@ def _noise(image: Array, quiet: npt.NDArray[np.bool_], spacing: tuple[float, ...
     if values.size < 40:
         return _USUAL_NOISE
     return max(1.4826 * float(np.median(np.abs(values))) / np.sqrt(2), _LEAST_NOISE)
-
-
-def _lower_plateau(
-    image: Array,
-    trimap: npt.NDArray[np.uint8],
-    spacing: tuple[float, ...],
-    outside: float,
-    noise: float,
-) -> tuple[npt.NDArray[np.bool_], float] | None:
-    """Voxels of a haze around a denser core, and the HU where core begins; None if there is none.
-
-    Only voxels that differ little from their neighbours along every axis take part, so that what
-    is dim because a voxel, or a thick slice, is half empty is not taken for haze.
-    """
-    flat = (trimap != BACKGROUND) & (image > outside + max(100, 4 * noise))
-    most = max(6 * noise, 90.0)
-    for axis in range(image.ndim):
-        a = np.moveaxis(image, axis, 0)
-        ok = np.moveaxis(flat, axis, 0)
-        if len(a) > 2:
-            ok[1:-1] &= np.abs(a[2:] - a[:-2]) < most
-            ok[0], ok[-1] = False, False
-    values = image[flat]
-    if values.size < 16:
-        return None
-    counts, edges = np.histogram(values, bins=64)
-    below = np.cumsum(counts)[:-1]
-    total, centres = values.size, (edges[1:] + edges[:-1]) / 2
-    sums = np.cumsum(counts * centres)
-    # Otsu's threshold: the largest variance between two classes.
-    between = (sums[:-1] * total - sums[-1] * below) ** 2 / np.maximum(below * (total - below), 1)
-    threshold = float(edges[int(between.argmax()) + 1])
-    low, high = values[values <= threshold], values[values > threshold]
-    if min(low.size, high.size) < max(8, 0.04 * total):
-        return None
-    first, second = float(np.median(low)), float(np.median(high))
-    gap = second - first
-    if gap < max(150.0, 6 * noise):
-        return None
-    valley = np.count_nonzero((values > first + gap / 3) & (values < second - gap / 3))
-    peaks = [np.count_nonzero(np.abs(values - v) < gap / 6) for v in (first, second)]
-    if valley >= 0.5 * min(peaks):
-        return None
-    return flat & (image <= threshold), threshold
 
 
 def _local_mean(

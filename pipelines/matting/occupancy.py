@@ -28,7 +28,7 @@ _LOOK_MM = 4.0
 _LEAST_DENSE = 8
 """Fewer voxels of dense background are noise."""
 
-_BLEND_MM = 2.0
+_BLEND_MM = 1.5
 """Shape takes over, over such a difference of distances, where dense background is nearer."""
 
 
@@ -42,7 +42,7 @@ def occupancy(
     prior: npt.NDArray[np.float32] | None = None,
     psf_mm: float = 0.6,
     smoothing: float = 0.3,
-    steps: int = 15,
+    steps: int = 8,
 ) -> npt.NDArray[np.float32]:
     """Alpha as the exact part of each voxel that is lesion, of a 2D or 3D CT.
 
@@ -67,7 +67,7 @@ def occupancy(
     smoothing : float
         Weight of total variation, in parts of the noise; not negative.
     steps : int
-        Gradient steps of the deconvolution, at least 1.
+        Gradient steps of the deconvolution, at least 1. More sharpen noise, not edges.
 
     Returns
     -------

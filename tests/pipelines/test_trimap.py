@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import EmptyMaskError, TrimapError, UnknownParameterError
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN
-from pipelines.trimap import trimap_from_mask
+from pipelines.trimap import shape_from_masks, trimap_from_mask, trimap_from_masks
 
 
 def box(shape=(9, 20, 20)):
@@ -68,3 +68,92 @@ def test_nonsense_is_refused():
         trimap_from_mask(box(), (1, 1), inner_mm=1, outer_mm=1)
     with pytest.raises(UnknownParameterError):
         trimap_from_mask(box(), (1, 1, 1), inner_mm=-1, outer_mm=1)
+
+
+def readers(*columns):
+    """Masks of readers who each draw a box of their own width."""
+    masks = np.zeros((len(columns), 6, 20, 20), bool)
+    for mask, (low, high) in zip(masks, columns, strict=True):
+        mask[2:4, 5:15, low:high] = True
+    return masks
+
+
+def test_what_all_readers_marked_is_lesion_and_what_none_marked_is_not():
+    trimap = trimap_from_masks(readers((4, 14), (6, 16)), (1, 1, 1), margin_mm=0)
+    row = trimap[2, 10]
+    assert (row[:4] == BACKGROUND).all()
+    assert (row[4:6] == UNKNOWN).all()
+    assert (row[6:14] != BACKGROUND).all()
+    assert (row[14:16] == UNKNOWN).all()
+    assert (row[16:] == BACKGROUND).all()
+
+
+def test_the_margin_is_in_mm():
+    wide = readers((3, 13), (7, 17))
+    masks = np.repeat(wide, 3, axis=1)
+    trimap = trimap_from_masks(masks, (4.0, 5.0, 1.0), margin_mm=2.0)
+    row = trimap[9, 10]
+    assert (row[9:11] == FOREGROUND).all()
+    assert (row[1:9] == UNKNOWN).all()
+    assert row[0] == BACKGROUND
+
+
+def test_a_thick_last_slice_is_in_doubt():
+    masks = readers((4, 16), (4, 16))
+    trimap = trimap_from_masks(masks, (5.0, 1, 1), margin_mm=0.5)
+    assert (trimap[[1, 4], 10, 10] == UNKNOWN).all()
+    one = np.zeros((7, 20, 20), bool)
+    one[1:6, 5:15, 5:15] = True
+    band = trimap_from_mask(one, (5.0, 1, 1), inner_mm=0.5, outer_mm=0.5)
+    assert (band[[0, 1, 5, 6], 10, 10] == UNKNOWN).all()
+    assert (band[2:5, 10, 10] == FOREGROUND).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), count=st.integers(1, 5), margin=st.floats(0, 3))
+def test_any_readers_leave_some_lesion_and_forget_nothing(seed, count, margin):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((count, 4, 7, 6)) < rng.choice([0.05, 0.5, 0.9])
+    masks[:, 0, 0, 0], masks[0, 1, 1, 1] = False, True
+    trimap = trimap_from_masks(masks, (2.0, 0.7, 0.9), margin_mm=margin)
+    assert (trimap == FOREGROUND).any()
+    assert (trimap[masks.any(axis=0)] != BACKGROUND).all()
+    assert (trimap[~masks.any(axis=0)] != FOREGROUND).all()
+
+
+def test_readers_who_share_nothing_leave_what_most_of_them_marked():
+    masks = readers((2, 6), (8, 12), (9, 14))
+    trimap = trimap_from_masks(masks, (1, 1, 1), margin_mm=0)
+    assert (np.unique((trimap == FOREGROUND).nonzero()[2]) == [9, 10, 11]).all()
+
+
+def test_who_marked_nothing_does_not_vote():
+    masks = readers((4, 14), (6, 16))
+    silent = np.concatenate([masks, np.zeros_like(masks[:1])])
+    assert (trimap_from_masks(silent, (1, 1, 1)) == trimap_from_masks(masks, (1, 1, 1))).all()
+    assert (shape_from_masks(silent, (1, 1, 1)) == shape_from_masks(masks, (1, 1, 1))).all()
+
+
+def test_the_mean_outline_lies_between_the_readers():
+    shape = shape_from_masks(readers((4, 14), (6, 16)), (1, 1, 1))
+    row = shape[2, 10]
+    assert row[4] == 0
+    assert row[8] == 1
+    # Two voxels apart, so that the mean outline lies between columns 4 and 5: 0 before, 1 after.
+    assert row[5] == 0.5
+    assert row[14] == 0.5
+    one = readers((4, 14))
+    assert (shape_from_masks(one, (1, 1, 1)) == one[0]).all()
+
+
+def test_no_reader_no_lesion():
+    with pytest.raises(EmptyMaskError):
+        trimap_from_masks(np.zeros((2, 3, 3, 3), bool), (1, 1, 1))
+    with pytest.raises(EmptyMaskError):
+        shape_from_masks(np.zeros((2, 3, 3, 3), bool), (1, 1, 1))
+    with pytest.raises(TrimapError):
+        trimap_from_masks(np.ones((2, 3, 3, 3), bool), (1, 1, 1))
+    with pytest.raises(TrimapError, match="readers"):
+        trimap_from_masks(np.ones((3, 3), bool), (1, 1))
+    with pytest.raises(UnknownParameterError):
+        trimap_from_masks(readers((4, 14)), (1, 1, 1), margin_mm=-1)
