@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from pipelines.compiled import compiled
 from pipelines.matting.neighbours import Neighbourhood, Neighbours
@@ -17,65 +19,68 @@ class Graph:
 
     Attributes
     ----------
-    start : ndarray of int64, shape (unknown voxels + 1,)
-        Where the ties of each unknown voxel to others begin, and the end. Each is held once.
-    column : ndarray of int32
-        Number of the other voxel.
-    weight : ndarray of float32
-        w of each tie.
+    ties : scipy.sparse.csr_array of float64, shape (unknown voxels, unknown voxels)
+        w between unknown voxels, symmetric.
     diagonal : ndarray of float64, shape (unknown voxels,)
         Sum of w over all ties of a voxel, those to known voxels too.
     load : ndarray of float64, shape (unknown voxels,)
         Sum of w alpha over the ties to known voxels.
     """
 
-    start: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.float32]
+    ties: sparse.csr_array
     diagonal: npt.NDArray[np.float64]
     load: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, place: Neighbourhood, neighbours: Neighbours, position_mm: float) -> Graph:
+    def of(cls, place: Neighbourhood, passes: Sequence[tuple[Neighbours, float, float]]) -> Graph:
         """Tie each unknown voxel to its neighbours.
 
         A tie weighs ``1 - |df|_1 / dimensions``, at least 0, where df is the difference of
-        intensity and of position in units of `position_mm` (Chen, Li, Tang 2013, section 3.2).
-        Ties that both ends ask for count twice.
+        intensity and of position (Chen, Li, Tang 2013, section 3.2). Ties that both ends ask for,
+        or that several passes find, count as often.
+
+        Parameters
+        ----------
+        place : Neighbourhood
+            Where neighbours lie.
+        passes : sequence of (Neighbours, float, float)
+            Lists of neighbours, each with the mm that count as much as the whole window, and a
+            factor of all its ties.
         """
-        offsets = (np.abs(place.offset_mm).sum(axis=1) / position_mm).astype(np.float32)
         dimensions = 1 + int(np.count_nonzero(place.offset_mm.any(axis=0)))
-        return cls(
-            *_ties(
+        count = len(place.rows)
+        asked = sparse.csr_array((count, count))
+        diagonal, load = np.zeros(count), np.zeros(count)
+        for found, position_mm, factor in passes:
+            start, column, weight = _ties(
                 place.rows,
                 place.guide,
                 place.number,
                 place.alpha,
                 place.steps,
-                offsets,
+                (np.abs(place.offset_mm).sum(axis=1) / position_mm).astype(np.float32),
                 np.float32(1 / dimensions),
-                neighbours.start,
-                neighbours.which,
-                neighbours.weight,
+                found.start,
+                found.which,
+                found.weight * np.float32(factor),
+                diagonal,
+                load,
             )
-        )
+            asked = asked + sparse.csr_array((weight, column, start), shape=(count, count))
+        return cls((asked + asked.T).tocsr(), diagonal, load)
 
     def product(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The matrix of the form times x, shape (unknown voxels,)."""
-        out = self.diagonal * x
-        _subtract_ties(self.start, self.column, self.weight, x, out)
-        return out
+        return self.diagonal * x - self.ties @ x
 
 
 @compiled
-def _ties(rows, guide, number, alpha, steps, offsets, part, start, which, share):
-    count = len(rows)
-    begin = np.zeros(count + 1, np.int64)
+def _ties(rows, guide, number, alpha, steps, offsets, part, start, which, share, diagonal, load):
+    begin = np.zeros(len(rows) + 1, np.int32)
     column = np.empty(len(which), np.int32)
-    weight = np.empty(len(which), np.float32)
-    diagonal, load = np.zeros(count), np.zeros(count)
+    weight = np.empty(len(which), np.float64)
     kept = 0
-    for row in range(count):
+    for row in range(len(rows)):
         at = rows[row]
         for k in range(start[row], start[row + 1]):
             other = at + steps[which[k]]
@@ -90,16 +95,4 @@ def _ties(rows, guide, number, alpha, steps, offsets, part, start, which, share)
             else:
                 load[row] += w * alpha[other]
         begin[row + 1] = kept
-    return begin, column[:kept].copy(), weight[:kept].copy(), diagonal, load
-
-
-@compiled
-def _subtract_ties(start, column, weight, x, out):
-    for row in range(len(start) - 1):
-        own = x[row]
-        total = 0.0
-        for k in range(start[row], start[row + 1]):
-            other = column[k]
-            total += weight[k] * x[other]
-            out[other] -= weight[k] * own
-        out[row] -= total
+    return begin, column[:kept].copy(), weight[:kept].copy()

@@ -165,7 +165,7 @@ def information_flow(
         terms.append((weights.mixture, mixture.product, mixture.diagonal, mixture.load))
     if weights.intra:
         found = place.nearest(neighbours[2], position_mm[2], place.number >= 0)
-        graph = Graph.of(place, found, position_mm[2])
+        graph = Graph.of(place, [(found, position_mm[2], 1.0)])
         terms.append((weights.intra, graph.product, graph.diagonal, graph.load))
     if known_to_unknown is None:
         known_to_unknown = not is_transparent(problem)

@@ -24,6 +24,9 @@ REACH = 12
 OUTSIDE, BACKGROUND, FOREGROUND = -3, -2, -1
 """What `Neighbourhood.number` says of voxels that are not unknown."""
 
+_FAR = 1e9
+"""Intensity of what may not be a neighbour; all other squared distances are less."""
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbourhood:
@@ -109,7 +112,20 @@ class Neighbourhood:
             Which voxels may be neighbours; none in the margin.
         """
         place = (self.squared_mm / np.float32(position_mm) ** 2).astype(np.float32)
-        return Neighbours(*_nearest(self.rows, self.guide, eligible, self.steps, place, count))
+        own = self.guide[self.rows]
+        seen = np.where(eligible, self.guide, np.float32(_FAR))
+        return Neighbours(*_nearest(self.rows, own, seen, self.steps, place, count))
+
+    def faces(self) -> Neighbours:
+        """The voxels that share a face with each unknown one, where they are candidates."""
+        step = [np.abs(mm[mm != 0]).min(initial=np.inf) for mm in self.offset_mm.T]
+        far = np.abs(self.offset_mm)
+        (faces,) = ((far > 0).sum(axis=1) == 1).nonzero()
+        faces = faces[(far[faces] <= np.array(step)).all(axis=1)].astype(np.int32)
+        inside = self.number[self.rows[:, None] + self.steps[faces]] != OUTSIDE
+        start = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+        which = np.broadcast_to(faces, inside.shape)[inside]
+        return Neighbours(start, which, np.ones(len(which), np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,55 +206,55 @@ def nearest_offsets(
 
 
 @compiled
-def _nearest(rows, guide, eligible, steps, place, count):
-    """Lists of the nearest; see `Neighbours`."""
+def _nearest(rows, own, guide, steps, place, count):
+    """Lists of the nearest; see `Neighbours`. What may not be a neighbour is very far in guide."""
     start = np.zeros(len(rows) + 1, np.int64)
-    capacity = len(rows) * (count + 2) + len(steps)
-    which = np.empty(capacity, np.int32)
-    weight = np.empty(capacity, np.float32)
-    best = np.empty(count, np.float32)
-    found = np.empty(len(steps), np.float32)
-    infinite = np.float32(np.inf)
+    which = np.empty(len(rows) * (count + 2) + len(steps), np.int32)
+    weight = np.empty(len(which), np.float32)
+    distance = np.empty(len(steps), np.float32)
+    # Floats that are not negative have the order of their bits as whole numbers.
+    bits = distance.view(np.int32)
+    limit = np.full(1, _FAR, np.float32).view(np.int32)[0]
     filled = 0
     for row in range(len(rows)):
-        at = rows[row]
-        own = guide[at]
-        best[:] = infinite
-        last = infinite
-        seen = 0
+        at, value = rows[row], own[row]
         for k in range(len(steps)):
-            # Offsets come nearest first: beyond this one nothing can be as near.
-            if place[k] > last:
-                break
-            seen = k + 1
-            other = at + steps[k]
-            difference = guide[other] - own
-            distance = difference * difference + place[k]
-            if not eligible[other]:
-                distance = infinite
-            found[k] = distance
-            if distance < last:
-                slot = count - 1
-                while slot > 0 and best[slot - 1] > distance:
-                    best[slot] = best[slot - 1]
-                    slot -= 1
-                best[slot] = distance
-                last = best[count - 1]
-        if filled + seen > len(which):
-            more = np.empty(len(which), np.int32)
-            which = np.concatenate((which, more))
-            weight = np.concatenate((weight, np.empty(len(more), np.float32)))
-        nearer = tied = 0
-        for k in range(seen):
-            if found[k] < last:
-                nearer += 1
-            elif found[k] == last and last < infinite:
-                tied += 1
-        share = np.float32((count - nearer) / max(tied, 1))
-        for k in range(seen):
-            if found[k] <= last and found[k] < infinite:
+            difference = guide[at + steps[k]] - value
+            distance[k] = difference * difference + place[k]
+        # The least bits that at least `count` distances do not exceed, by halving: counting takes
+        # no branches, which sorting would.
+        low, high, number = np.int32(-1), limit, 0
+        while high - low > 1 and number != count:
+            middle = low + (high - low) // np.int32(2)
+            number = _at_most(bits, middle)
+            if number >= count:
+                high = middle
+            else:
+                low = middle
+        if filled + len(steps) > len(which):
+            which = np.concatenate((which, np.empty(len(which), np.int32)))
+            weight = np.concatenate((weight, np.empty(len(weight), np.float32)))
+        nearer = 0
+        first = filled
+        for k in range(len(steps)):
+            if bits[k] <= high and bits[k] < limit:
                 which[filled] = k
-                weight[filled] = np.float32(1) if found[k] < last else share
+                weight[filled] = np.float32(1)
+                nearer += bits[k] < high
                 filled += 1
+        tied = filled - first - nearer
+        if tied > 1 and number != count and high < limit:
+            share = np.float32((count - nearer) / tied)
+            for k in range(first, filled):
+                if bits[which[k]] == high:
+                    weight[k] = share
         start[row + 1] = filled
     return start, which[:filled].copy(), weight[:filled].copy()
+
+
+@compiled
+def _at_most(bits, most):
+    total = np.int32(0)
+    for k in range(len(bits)):
+        total += np.int32(bits[k] <= most)
+    return total

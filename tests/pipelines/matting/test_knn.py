@@ -31,9 +31,9 @@ def test_alpha_solves_the_graph_that_dense_algebra_solves():
     image, trimap = rng.uniform(-1000, 400, (5, 6, 7)), np.ones((5, 6, 7), np.uint8)
     trimap[0], trimap[-1] = 0, 2
     problem = MattingProblem.read(image, trimap, (1, 1, 1), reach=REACH)
-    place = Neighbourhood.of(problem, 342)
+    place = Neighbourhood.of(problem, 124)
     matrix = np.zeros((place.guide.size,) * 2)
-    for count, mm in ((20, 60.0), (10, 3000.0)):
+    for count, mm in ((10, 100.0), (5, 1000.0)):
         found = place.nearest(count, mm, place.number != OUTSIDE)
         for row, at in enumerate(place.rows):
             for k in range(found.start[row], found.start[row + 1]):
@@ -41,6 +41,12 @@ def test_alpha_solves_the_graph_that_dense_algebra_solves():
                 gap = np.abs(place.offset_mm[found.which[k]]).sum() / mm
                 tie = 1 - (abs(place.guide[at] - place.guide[other]) + gap) / 4
                 matrix[at, other] += tie * found.weight[k]
+    for step in np.unique(np.abs(place.steps[:6])):
+        for at in place.rows:
+            for other in (at - step, at + step):
+                if place.number[other] != OUTSIDE:
+                    gap = abs(place.guide[at] - place.guide[other])
+                    matrix[at, other] += 0.01 * (1 - gap / 4)
     matrix += matrix.T
     laplacian = np.diag(matrix.sum(axis=1)) - matrix
     rows = place.rows

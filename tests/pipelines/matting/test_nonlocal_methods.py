@@ -42,7 +42,7 @@ def test_a_blurred_ball_is_recovered(method):
     image, trimap, truth = ball((24, 24, 24), (1, 1, 1))
     alpha = method(image, trimap, (1, 1, 1))
     # The band holds as much pure lung and pure lesion as mixture. KNN is the least exact.
-    assert np.abs(alpha - truth).sum() < (0.15 if method is knn else 0.05) * truth.sum()
+    assert np.abs(alpha - truth).sum() < (0.25 if method is knn else 0.05) * truth.sum()
 
 
 @every_method
