@@ -76,13 +76,21 @@ class Neighbourhood:
         whole = (1,) * (3 - problem.image.ndim) + problem.alpha.shape
         offsets, squared = nearest_offsets(whole, spacing, candidates)
         margin = np.abs(offsets).max(axis=0, initial=0)
-        padded = tuple(n + 2 * int(m) for n, m in zip(shape, margin, strict=True))
-        inside = tuple(slice(int(m), int(m) + n) for n, m in zip(shape, margin, strict=True))
+        trimap = problem.trimap.reshape(shape)
+        # The problem was read before it was known how far the offsets go.
+        seen = tuple(
+            slice(max(int(where[0]) - int(m), 0), int(where[-1]) + int(m) + 1)
+            for where, m in zip(_unknown_planes(trimap), margin, strict=True)
+        )
+        trimap = trimap[seen]
+        padded = tuple(n + 2 * int(m) for n, m in zip(trimap.shape, margin, strict=True))
+        inside = tuple(slice(int(m), int(m) + n) for n, m in zip(trimap.shape, margin, strict=True))
         guide, alpha = np.zeros(padded, np.float32), np.zeros(padded, np.float32)
         number = np.full(padded, OUTSIDE, np.int32)
-        guide[inside] = problem.guide().reshape(shape)
-        alpha[inside] = problem.known.reshape(shape)
-        trimap = problem.trimap.reshape(shape)
+        low, high = problem.window
+        image = problem.image.reshape(shape)[seen].astype(np.float32)
+        guide[inside] = np.clip((image - np.float32(low)) / np.float32(high - low), 0, 1)
+        alpha[inside] = problem.known.reshape(shape)[seen]
         number[inside] = np.where(trimap == 0, BACKGROUND, FOREGROUND)
         unknown = trimap == 1
         number[inside][unknown] = np.arange(problem.count)
@@ -203,6 +211,17 @@ def nearest_offsets(
         kept = squared <= squared[count - 1]
         offsets, squared = offsets[kept], squared[kept]
     return offsets, squared
+
+
+def _unknown_planes(trimap: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.intp]]:
+    """For each axis the indices at which some voxel is unknown."""
+    unknown = trimap == 1
+    plane = unknown.any(axis=2)
+    return [
+        plane.any(axis=1).nonzero()[0],
+        plane.any(axis=0).nonzero()[0],
+        unknown.any(axis=(0, 1)).nonzero()[0],
+    ]
 
 
 @compiled
