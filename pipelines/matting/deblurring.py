@@ -74,127 +74,147 @@ def deblur(
     most = float(weight[unknown].max()) if unknown.any() else 0.0
     step = np.float32(1 / (1 + 4 * most / _EDGE))
     part = np.array([min(spacing) / s for s in spacing], np.float32)
-    goal = np.empty_like(mix)
-    room = np.empty_like(mix)
-    _blur(mix, goal, room, *flat)
+    rows = np.ones((2, *mix.shape[:2]), np.bool_)
+    goal, room = np.empty_like(mix), np.empty_like(mix)
+    _blur(mix, goal, room, rows, *flat)
     return _descend(goal, unknown, known, weight, part, step, steps, np.float32(_EDGE), *twice)
 
 
 @compiled
-def _blur(source, target, room, taps_z, taps_y, taps_x):
-    """Separable Gaussian; beyond the border its last value goes on. `room` is overwritten."""
+def _blur(source, target, room, rows, taps_z, taps_y, taps_x):
+    """Separable Gaussian; beyond the border its last value goes on. `room` is overwritten.
+
+    `rows` says which rows are wanted after the second and after the last pass.
+    """
     depth, height, width = source.shape
     reach = len(taps_x) - 1
     row = np.empty(width + 2 * reach, np.float32)
     for z in range(depth):
+        if not rows[0, z].any():
+            continue
         for y in range(height):
+            given, made = source[z, y], target[z, y]
+            row[reach : reach + width] = given
+            row[:reach] = given[0]
+            row[reach + width :] = given[width - 1]
             for x in range(width):
-                row[reach + x] = source[z, y, x]
-            for k in range(reach):
-                row[k] = source[z, y, 0]
-                row[reach + width + k] = source[z, y, width - 1]
-            for x in range(width):
-                target[z, y, x] = taps_x[0] * row[reach + x]
+                made[x] = taps_x[0] * given[x]
             for k in range(1, reach + 1):
+                left, right, tap = row[reach - k :], row[reach + k :], taps_x[k]
                 for x in range(width):
-                    target[z, y, x] += taps_x[k] * (row[reach + x - k] + row[reach + x + k])
+                    made[x] += tap * (left[x] + right[x])
         for y in range(height):
+            if not rows[0, z, y]:
+                continue
+            given, made = target[z, y], room[z, y]
             for x in range(width):
-                room[z, y, x] = taps_y[0] * target[z, y, x]
+                made[x] = taps_y[0] * given[x]
             for k in range(1, len(taps_y)):
-                low, high = max(y - k, 0), min(y + k, height - 1)
+                left, right = target[z, max(y - k, 0)], target[z, min(y + k, height - 1)]
+                tap = taps_y[k]
                 for x in range(width):
-                    room[z, y, x] += taps_y[k] * (target[z, low, x] + target[z, high, x])
+                    made[x] += tap * (left[x] + right[x])
     for z in range(depth):
         for y in range(height):
+            if not rows[1, z, y]:
+                continue
+            given, made = room[z, y], target[z, y]
             for x in range(width):
-                target[z, y, x] = taps_z[0] * room[z, y, x]
-        for k in range(1, len(taps_z)):
-            low, high = max(z - k, 0), min(z + k, depth - 1)
-            for y in range(height):
+                made[x] = taps_z[0] * given[x]
+            for k in range(1, len(taps_z)):
+                left, right = room[max(z - k, 0), y], room[min(z + k, depth - 1), y]
+                tap = taps_z[k]
                 for x in range(width):
-                    target[z, y, x] += taps_z[k] * (room[low, y, x] + room[high, y, x])
+                    made[x] += tap * (left[x] + right[x])
+
+
+@compiled
+def _beside(row, left, right):
+    """A row shifted by one voxel to both sides; its ends stay."""
+    last = len(row) - 1
+    left[1:] = row[:last]
+    right[:last] = row[1:]
+    left[0], right[last] = row[0], row[last]
 
 
 @compiled
 def _descend(goal, unknown, known, weight, part, step, steps, edge, taps_z, taps_y, taps_x):
     """Accelerated projected gradients; `part` scales differences along each axis."""
     depth, height, width = goal.shape
-    alpha = known.copy()
-    ahead = known.copy()
+    alpha, ahead = known.copy(), known.copy()
     blurred, room = np.empty_like(goal), np.empty_like(goal)
-    moved = np.zeros_like(goal)
-    busy = np.zeros((depth, height), np.bool_)
+    rate, moved = np.empty_like(goal), np.empty_like(goal)
+    left, right = np.empty(width, np.float32), np.empty(width, np.float32)
+    left_rate, right_rate = np.empty(width, np.float32), np.empty(width, np.float32)
+    # Rows with unknown voxels, those beside them, and those that the blur across slices reaches.
+    rows = np.zeros((2, depth, height), np.bool_)
+    beside = np.zeros((depth, height), np.bool_)
     for z in range(depth):
         for y in range(height):
-            for x in range(width):
-                if unknown[z, y, x]:
-                    busy[z, y] = True
-    square = edge * edge
+            if unknown[z, y].any():
+                rows[1, z, y] = True
+                beside[max(z - 1, 0) : z + 2, max(y - 1, 0) : y + 2] = True
+                for k in range(max(z - len(taps_z) + 1, 0), min(z + len(taps_z), depth)):
+                    rows[0, k, y] = True
+    square, half = edge * edge, np.float32(0.5)
+    in_z, in_y, in_x = half * part[0] ** 2, half * part[1] ** 2, half * part[2] ** 2
+    zero, one = np.float32(0), np.float32(1)
     age = 1.0
     for _ in range(steps):
-        _blur(ahead, blurred, room, taps_z, taps_y, taps_x)
-        # Central differences: a flipped image gives the flipped answer.
+        _blur(ahead, blurred, room, rows, taps_z, taps_y, taps_x)
+        # Differences to both sides: a flipped image gives the flipped answer.
         for z in range(depth):
-            below, above = max(z - 1, 0), min(z + 1, depth - 1)
             for y in range(height):
-                front, back = max(y - 1, 0), min(y + 1, height - 1)
+                if not beside[z, y]:
+                    continue
+                here, made = ahead[z, y], rate[z, y]
+                below, above = ahead[max(z - 1, 0), y], ahead[min(z + 1, depth - 1), y]
+                front, back = ahead[z, max(y - 1, 0)], ahead[z, min(y + 1, height - 1)]
+                _beside(here, left, right)
                 for x in range(width):
-                    left, right = max(x - 1, 0), min(x + 1, width - 1)
-                    here = ahead[z, y, x]
-                    p, q = ahead[above, y, x] - here, here - ahead[below, y, x]
-                    total = part[0] * part[0] * (p * p + q * q)
-                    p, q = ahead[z, back, x] - here, here - ahead[z, front, x]
-                    total += part[1] * part[1] * (p * p + q * q)
-                    p, q = ahead[z, y, right] - here, here - ahead[z, y, left]
-                    total += part[2] * part[2] * (p * p + q * q)
-                    room[z, y, x] = 1 / np.sqrt(total * np.float32(0.5) + square)
+                    a, b = above[x] - here[x], below[x] - here[x]
+                    total = square + in_z * (a * a + b * b)
+                    a, b = back[x] - here[x], front[x] - here[x]
+                    total += in_y * (a * a + b * b)
+                    a, b = right[x] - here[x], left[x] - here[x]
+                    total += in_x * (a * a + b * b)
+                    made[x] = one / np.sqrt(total)
         newer = (1 + np.sqrt(1 + 4 * age * age)) / 2
         momentum = np.float32((age - 1) / newer)
         age = newer
         for z in range(depth):
-            below, above = max(z - 1, 0), min(z + 1, depth - 1)
             for y in range(height):
-                if not busy[z, y]:
+                if not rows[1, z, y]:
                     continue
-                front, back = max(y - 1, 0), min(y + 1, height - 1)
+                low, high = max(z - 1, 0), min(z + 1, depth - 1)
+                near, far = max(y - 1, 0), min(y + 1, height - 1)
+                here, own, made = ahead[z, y], rate[z, y], moved[z, y]
+                below, above = ahead[low, y], ahead[high, y]
+                front, back = ahead[z, near], ahead[z, far]
+                below_rate, above_rate = rate[low, y], rate[high, y]
+                front_rate, back_rate = rate[z, near], rate[z, far]
+                _beside(here, left, right)
+                _beside(own, left_rate, right_rate)
+                wanted, seen, pull = goal[z, y], blurred[z, y], weight[z, y]
                 for x in range(width):
-                    left, right = max(x - 1, 0), min(x + 1, width - 1)
-                    here, rate = ahead[z, y, x], room[z, y, x]
-                    pull = (
-                        part[0]
-                        * part[0]
-                        * (
-                            (ahead[above, y, x] - here) * (room[above, y, x] + rate)
-                            + (ahead[below, y, x] - here) * (room[below, y, x] + rate)
-                        )
+                    h, r = here[x], own[x]
+                    flow = in_z * (
+                        (above[x] - h) * (above_rate[x] + r) + (below[x] - h) * (below_rate[x] + r)
                     )
-                    pull += (
-                        part[1]
-                        * part[1]
-                        * (
-                            (ahead[z, back, x] - here) * (room[z, back, x] + rate)
-                            + (ahead[z, front, x] - here) * (room[z, front, x] + rate)
-                        )
+                    flow += in_y * (
+                        (back[x] - h) * (back_rate[x] + r) + (front[x] - h) * (front_rate[x] + r)
                     )
-                    pull += (
-                        part[2]
-                        * part[2]
-                        * (
-                            (ahead[z, y, right] - here) * (room[z, y, right] + rate)
-                            + (ahead[z, y, left] - here) * (room[z, y, left] + rate)
-                        )
+                    flow += in_x * (
+                        (right[x] - h) * (right_rate[x] + r) + (left[x] - h) * (left_rate[x] + r)
                     )
-                    slope = goal[z, y, x] - blurred[z, y, x]
-                    slope += weight[z, y, x] * np.float32(0.5) * pull
-                    moved[z, y, x] = min(max(here + step * slope, np.float32(0)), np.float32(1))
+                    made[x] = min(max(h + step * (wanted[x] - seen[x] + pull[x] * flow), zero), one)
         for z in range(depth):
             for y in range(height):
-                if not busy[z, y]:
+                if not rows[1, z, y]:
                     continue
+                here, made, old, ask = ahead[z, y], moved[z, y], alpha[z, y], unknown[z, y]
                 for x in range(width):
-                    if unknown[z, y, x]:
-                        new = moved[z, y, x]
-                        ahead[z, y, x] = new + momentum * (new - alpha[z, y, x])
-                        alpha[z, y, x] = new
+                    if ask[x]:
+                        here[x] = made[x] + momentum * (made[x] - old[x])
+                        old[x] = made[x]
     return alpha

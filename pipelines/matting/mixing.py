@@ -116,17 +116,19 @@ def _local_mean(
     """Gaussian mean of the voxels in `where`, by way of coarse nodes; `fallback` far from any."""
     weight = where.astype(np.float32)
     total = weight * (image - np.float32(fallback))
-    ups = []
-    for axis, (n, s) in enumerate(zip(image.shape, spacing, strict=True)):
-        up, down = _nodes(n, s, sigma_mm)
-        ups.append(up)
-        weight = np.moveaxis(np.tensordot(down, weight, axes=(1, axis)), 0, axis)
-        total = np.moveaxis(np.tensordot(down, total, axes=(1, axis)), 0, axis)
-    # One part in a thousand of one voxel: where nothing is near, the fallback.
-    level = total / (weight + np.float32(1e-4))
-    for axis, up in enumerate(ups):
-        level = np.moveaxis(np.tensordot(up, level, axes=(1, axis)), 0, axis)
-    return np.ascontiguousarray(level) + np.float32(fallback)
+    pairs = [_nodes(n, s, sigma_mm) for n, s in zip(image.shape, spacing, strict=True)]
+    ups, downs = zip(*pairs, strict=True)
+    sums = _along_axes(downs, total)
+    # One part in ten thousand of one voxel: where nothing is near, the fallback.
+    level = sums / (_along_axes(downs, weight) + np.float32(1e-4))
+    return _along_axes(ups, level) + np.float32(fallback)
+
+
+def _along_axes(matrices: tuple[Array, ...], values: Array) -> Array:
+    """Multiply each axis of a volume by its matrix."""
+    first, second, third = matrices
+    values = np.matmul(second, values @ third.T)
+    return (first @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
 
 
 def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:

@@ -177,7 +177,9 @@ def test_occupancy_is_unbiased_and_closer_than_closed_form(kind):
         whole(soft_mask_from_masks(patch.volume, masks, method=m), patch.volume)
         for m in (DEFAULT_METHOD, "closed-form")
     )
-    assert sad(default, truth) < 0.85 * sad(plain, truth)
+    # Least is gained where a haze is thin, and its level hardly seen above the noise.
+    most = 0.95 if kind in (NoduleKind.PART_SOLID, NoduleKind.GROUND_GLASS) else 0.75
+    assert sad(default, truth) < most * sad(plain, truth)
     assert abs(volume_error(default, truth)) < 0.06
 
 
