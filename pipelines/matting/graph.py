@@ -49,7 +49,7 @@ class Graph:
         """
         dimensions = 1 + int(np.count_nonzero(place.offset_mm.any(axis=0)))
         count = len(place.rows)
-        asked = sparse.csr_array((count, count))
+        asked = []
         diagonal, load = np.zeros(count), np.zeros(count)
         for found, position_mm, factor in passes:
             start, column, weight = _ties(
@@ -66,8 +66,9 @@ class Graph:
                 diagonal,
                 load,
             )
-            asked = asked + sparse.csr_array((weight, column, start), shape=(count, count))
-        return cls((asked + asked.T).tocsr(), diagonal, load)
+            asked.append(sparse.csr_array((weight, column, start), shape=(count, count)))
+        once = sum(asked[1:], start=asked[0])
+        return cls((once + once.T).tocsr(), diagonal, load)
 
     def product(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The matrix of the form times x, shape (unknown voxels,)."""

@@ -15,7 +15,10 @@ known voxels eliminated:
 matting Laplacian is 27/9 times as great while the other terms stay as they were: the local term
 drowns them. It is therefore multiplied by 9 over the number of voxels of a window, 1/3 in 3D and 1
 in 2D. The weights then keep the balance for which they were published, and one slice is treated
-like a 2D image.
+like a 2D image. On phantom nodules of 1.25 mm slices alpha in the band departs from closed-form
+matting by 0.0002 on the mean without the factor, by 0.0006 with it and by 0.003 with 1/27; the
+error against the truth hardly changes (9.20, 9.18 and 9.10 % of the volume). With one channel a
+voxel's mixtures say little that the windows do not say.
 
 **Known to unknown** does harm where the unknown voxels are mixtures throughout, as partial volume
 is. As in the paper it is left out where the histogram of the unknown voxels is not a mixture of the

@@ -41,7 +41,7 @@ def knn(
     neighbours: tuple[int, ...] = (10, 5),
     position_mm: tuple[float, ...] = (100.0, 1000.0),
     candidates: int = 124,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-4,
     max_iterations: int = 2000,
 ) -> npt.NDArray[np.float32]:
     """KNN alpha matte of a 2D or 3D image.
@@ -66,7 +66,9 @@ def knn(
         Neighbours are sought among so many voxels around each unknown one, nearest in mm. 124 are
         5×5×5 voxels' worth.
     tolerance, max_iterations
-        When conjugate gradients stop; a `NotConvergedWarning` says when they stopped early.
+        When conjugate gradients stop; a `NotConvergedWarning` says when they stopped early. At 1e-4
+        alpha differs from the exact answer by about 1e-4 on the mean and 3e-3 at most, far below
+        what the method errs.
 
     Returns
     -------

@@ -72,6 +72,17 @@ def test_errs_no_more_than_pymatting_over_random_scenes():
     assert max(apart) < 0.2
 
 
+def test_default_tolerance_keeps_its_bound():
+    axes = np.meshgrid(*[np.arange(18) - 8.5] * 3, indexing="ij")
+    distance = np.sqrt(sum(a * a for a in axes))
+    noise = np.random.default_rng(3).normal(0, 20, distance.shape)
+    image = -860 + 900 * np.clip(0.5 + (6 - distance) / 3, 0, 1) + noise
+    trimap = np.where(distance < 4, 2, np.where(distance < 8, 1, 0)).astype(np.uint8)
+    rough = knn(image, trimap, (1, 1, 1))
+    exact = knn(image, trimap, (1, 1, 1), tolerance=1e-10)
+    assert np.abs(rough - exact).max() < 5e-3
+
+
 @pytest.mark.parametrize(
     "change",
     [{"neighbours": (10,)}, {"neighbours": (10, 0)}, {"position_mm": (1, -1)}, {"tolerance": 2}],
