@@ -72,7 +72,9 @@ def read_mix(image: Array, trimap: npt.NDArray[np.uint8], spacing: tuple[float, 
     """
     known_out, known_in = trimap == BACKGROUND, trimap == FOREGROUND
     outside = float(np.percentile(image[known_out], 30))
-    rim = known_in & (distance_within(~known_in, spacing, _RIM_MM) <= _RIM_MM)
+    width = max(_RIM_MM, min(spacing))
+    rim = known_in & (distance_within(~known_in, spacing, width) <= width)
+    rim = rim if rim.any() else known_in
     noise = _noise(image, known_out & (image < outside + 150), spacing)
     # Haze around a core, too uneven for noise alone: only the dimmer part of the rim is haze.
     low, high = np.percentile(image[rim], (25, 75))

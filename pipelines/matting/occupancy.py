@@ -101,6 +101,16 @@ def occupancy(
         )
     if not problem.count:
         return problem.alpha
+    if not ((problem.trimap == FOREGROUND).any() and (problem.trimap == BACKGROUND).any()):
+        # What is known lies far from the band: look everywhere.
+        problem = MattingProblem.read(
+            image,
+            trimap,
+            spacing,
+            window=window,
+            foreground=foreground,
+            reach=max(problem.alpha.shape),
+        )
     if prior is not None:
         prior = np.asarray(prior, dtype=np.float32)[problem.box]
         if not (prior.min() >= 0 and prior.max() <= 1):

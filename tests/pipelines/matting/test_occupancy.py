@@ -143,6 +143,31 @@ def test_a_band_that_touches_the_border():
     assert np.abs(alpha - truth).sum() < 0.05 * truth.sum()
 
 
+def test_known_voxels_may_lie_far_from_the_band():
+    image = scan(ball(shape=(4, 60, 60)))
+    trimap = np.full(image.shape, BACKGROUND, np.uint8)
+    trimap[1:3, 2:6, 2:6] = UNKNOWN
+    trimap[1:3, 28:32, 28:32] = FOREGROUND
+    assert occupancy(image, trimap, SPACING)[trimap == UNKNOWN].max() < 0.3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    shape=st.one_of(st.tuples(*[st.integers(1, 7)] * 3), st.tuples(*[st.integers(2, 9)] * 2)),
+    spacing=st.tuples(*[st.floats(0.3, 8)] * 3),
+    level=st.floats(-1000, 1000),
+)
+def test_any_trimap_on_any_grid_gives_an_alpha(seed, shape, spacing, level):
+    rng = np.random.default_rng(seed)
+    trimap = rng.integers(0, 3, shape).astype(np.uint8)
+    trimap.flat[0], trimap.flat[-1] = BACKGROUND, FOREGROUND
+    image = (level + rng.choice([0, 900]) * rng.random(shape)).astype(np.float32)
+    alpha = occupancy(image, trimap, spacing[: len(shape)])
+    assert np.isfinite(alpha).all()
+    assert (alpha[trimap != UNKNOWN] == trimap[trimap != UNKNOWN] / 2).all()
+
+
 def test_nonsense_is_refused():
     truth = ball()
     image, trimap = scan(truth), band(truth)
