@@ -16,10 +16,8 @@ _SCALE = 256
 _SURE = 12.0
 """Log-odds beyond which more makes no difference."""
 
-_OUTSIDE, _BACKGROUND, _OPEN, _LESION = -1, 0, 1, 2
-
-_SWEEPS = 4
-"""Passes over the grid that decide voxels by themselves before the flow does the rest."""
+_LESION = 2
+"""State of a voxel; beside it -1 outside of what is allowed, 0 background, 1 still open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +30,13 @@ class GridLinks:
         Cost of cutting the link from each voxel to the next one along each axis.
     allowed : ndarray of bool, shape (slices, rows, columns)
         Voxels that may become lesion; the others are background.
+    around : ndarray of int32, same shape
+        Sum of the links of each voxel.
     """
 
     cost: npt.NDArray[np.int32]
     allowed: npt.NDArray[np.bool_]
+    around: npt.NDArray[np.int32]
 
     @classmethod
     def between(
@@ -67,14 +68,16 @@ class GridLinks:
         """
         allowed = np.ascontiguousarray(allowed)
         cost = np.zeros((3, *image.shape), np.int32)
+        around = np.zeros(image.shape, np.int32)
         _link_costs(
             np.ascontiguousarray(image, np.float32),
             allowed,
             np.array([smoothness_mm / s for s in spacing]),
             float(noise_hu),
             cost,
+            around,
         )
-        return cls(cost, allowed)
+        return cls(cost, allowed, around)
 
     def minimum_cut(self, log_odds: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.bool_], int]:
         """Labels that minimise the sum of log-odds against cut links, and the flow that shows it.
@@ -98,7 +101,12 @@ class GridLinks:
         state = np.empty(log_odds.shape, np.int8)
         unary = np.empty(log_odds.shape, np.int32)
         count = _decide(
-            np.ascontiguousarray(log_odds, np.float32), self.allowed, self.cost, state, unary
+            np.ascontiguousarray(log_odds, np.float32),
+            self.allowed,
+            self.cost,
+            self.around,
+            state,
+            unary,
         )
         flow = 0
         if count:
@@ -121,7 +129,7 @@ def minimum_cut(
 
 
 @compiled
-def _link_costs(image, allowed, weights, noise, cost):
+def _link_costs(image, allowed, weights, noise, cost, around):
     shape = image.shape
     for axis in range(3):
         di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
@@ -143,7 +151,10 @@ def _link_costs(image, allowed, weights, noise, cost):
                 for k in range(shape[2] - dk):
                     if allowed[i, j, k] or allowed[i + di, j + dj, k + dk]:
                         d = image[i + di, j + dj, k + dk] - image[i, j, k]
-                        cost[axis, i, j, k] = int(weight * np.exp(factor * d * d) + 0.5)
+                        w = int(weight * np.exp(factor * d * d) + np.float32(0.5))
+                        cost[axis, i, j, k] = w
+                        around[i, j, k] += w
+                        around[i + di, j + dj, k + dk] += w
 
 
 @compiled
@@ -171,45 +182,67 @@ def _links_of(cost, state, i, j, k):
 
 
 @compiled
-def _decide(log_odds, allowed, cost, state, unary):
+def _decide(log_odds, allowed, cost, around, state, unary):
     """Label voxels that no neighbour can sway; returns how many stay open."""
     shape = state.shape
     count = 0
     for i in range(shape[0]):
         for j in range(shape[1]):
             for k in range(shape[2]):
-                if allowed[i, j, k]:
-                    state[i, j, k] = 1
-                    u = min(max(log_odds[i, j, k], np.float32(-12.0)), np.float32(12.0))
-                    unary[i, j, k] = int(np.rint(u * np.float32(256)))
-                    count += 1
-                else:
+                if not allowed[i, j, k]:
                     state[i, j, k] = -1
                     unary[i, j, k] = 0
+                    continue
+                u = min(max(log_odds[i, j, k], np.float32(-12.0)), np.float32(12.0))
+                number = int(np.rint(u * np.float32(256)))
+                unary[i, j, k] = number
+                # Strictly more for lesion: of equal cuts the smallest lesion is meant.
+                if number > around[i, j, k]:
+                    state[i, j, k] = 2
+                elif -number >= around[i, j, k]:
+                    state[i, j, k] = 0
+                else:
+                    state[i, j, k] = 1
+                    count += 1
+    # Only what stayed open is looked at again, a few times, now that neighbours are known.
+    waiting = np.empty((count, 3), np.int32)
+    left = 0
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                if state[i, j, k] == 1:
+                    waiting[left, 0], waiting[left, 1], waiting[left, 2] = i, j, k
+                    left += 1
     for sweep in range(4):
-        changed = 0
-        backward = sweep % 2 == 1
-        for ii in range(shape[0]):
-            i = shape[0] - 1 - ii if backward else ii
-            for jj in range(shape[1]):
-                j = shape[1] - 1 - jj if backward else jj
-                for kk in range(shape[2]):
-                    k = shape[2] - 1 - kk if backward else kk
-                    if state[i, j, k] != 1:
-                        continue
-                    undecided, pull = _links_of(cost, state, i, j, k)
-                    u = unary[i, j, k] + pull
-                    # Strictly more for lesion: of equal cuts the smallest lesion is meant.
-                    if u > undecided:
-                        state[i, j, k] = 2
-                        changed += 1
-                    elif -u >= undecided:
-                        state[i, j, k] = 0
-                        changed += 1
-        count -= changed
-        if changed == 0:
+        before = left
+        for n in range(left):
+            m = left - 1 - n if sweep % 2 else n
+            i, j, k = waiting[m]
+            _settle(cost, state, unary, i, j, k)
+        n = 0
+        for m in range(left):
+            i, j, k = waiting[m]
+            if state[i, j, k] == 1:
+                waiting[n, 0], waiting[n, 1], waiting[n, 2] = i, j, k
+                n += 1
+        left = n
+        if left == before:
             break
-    return count
+    return left
+
+
+@compiled
+def _settle(cost, state, unary, i, j, k):
+    """Decide one open voxel if its neighbours cannot sway it."""
+    undecided, pull = _links_of(cost, state, i, j, k)
+    u = unary[i, j, k] + pull
+    if u > undecided:
+        state[i, j, k] = 2
+        return True
+    if -u >= undecided:
+        state[i, j, k] = 0
+        return True
+    return False
 
 
 @compiled

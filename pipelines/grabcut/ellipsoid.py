@@ -8,6 +8,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.compiled import compiled
 from pipelines.recist import RecistAxes
 
 Points = npt.NDArray[np.float64]
@@ -131,18 +132,30 @@ class RecistEllipsoid:
         offset : tuple of float
             Index of the grid's first voxel in the volume that the ellipsoid was built for.
         """
-        steps = [
-            (np.arange(n) + o) * s - c
-            for n, s, o, c in zip(shape, spacing, offset, self.centre, strict=True)
-        ]
-        total = np.zeros(shape)
-        for direction, plus, minus in zip(
-            self.directions, self.positive, self.negative, strict=True
-        ):
-            d = (
-                (steps[0] * direction[0])[:, None, None]
-                + (steps[1] * direction[1])[None, :, None]
-                + (steps[2] * direction[2])[None, None, :]
-            )
-            total += (d / np.where(d > 0, plus, minus)) ** 2
-        return np.sqrt(total).astype(np.float32)
+        return _radii(
+            tuple(int(n) for n in shape),
+            np.asarray(spacing, dtype=np.float64),
+            np.asarray(offset, dtype=np.float64),
+            self.centre,
+            self.directions,
+            self.positive,
+            self.negative,
+        )
+
+
+@compiled
+def _radii(shape, spacing, offset, centre, directions, positive, negative):
+    out = np.empty(shape, np.float32)
+    for i in range(shape[0]):
+        z = (i + offset[0]) * spacing[0] - centre[0]
+        for j in range(shape[1]):
+            y = (j + offset[1]) * spacing[1] - centre[1]
+            for k in range(shape[2]):
+                x = (k + offset[2]) * spacing[2] - centre[2]
+                total = 0.0
+                for axis in range(3):
+                    d = z * directions[axis, 0] + y * directions[axis, 1] + x * directions[axis, 2]
+                    t = d / (positive[axis] if d > 0 else negative[axis])
+                    total += t * t
+                out[i, j, k] = np.sqrt(total)
+    return out

@@ -1,8 +1,8 @@
 """Native 3D GrabCut on HU from a RECIST mark.
 
 GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004) alternates between two intensity mixtures and a
-minimum cut. Here the mixtures are one-dimensional, the mark's shape and the physical mix of lung
-and lesion take part in the unary term (`opinion`), and links are measured in mm.
+minimum cut. Here the mixtures are one-dimensional, what is known of each voxel's place and
+surroundings takes part in the unary term (`opinion`), and links are measured in mm.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from pipelines.grabcut.cut import minimum_cut
+from pipelines.grabcut.coarse import Blocks
+from pipelines.grabcut.component import nearest_component
+from pipelines.grabcut.cut import GridLinks
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
-from pipelines.grabcut.mixture import Mixture
-from pipelines.grabcut.opinion import Levels, opinion
+from pipelines.grabcut.features import measure
+from pipelines.grabcut.levels import Levels
+from pipelines.grabcut.mixture import Mixture, bins
+from pipelines.grabcut.opinion import opinion
 
 _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 """Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
@@ -24,6 +27,9 @@ _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 _SMOOTH_SIZE_MM = 5.0
 """Lesions of a larger radius get a smoother outline in proportion, as readers draw it: the outline
 keeps its shape under scaling."""
+
+_CALLED_AT = 0.2
+"""Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3."""
 
 _NOISE_HU = 40.0
 _MIXTURE_CLIP = 2.0
@@ -42,57 +48,18 @@ class Cut:
         HU of lung and lesion around the mark.
     found : bool
         False where no voxel was likelier lesion than not, and the mark's own core stands in.
+    probability : ndarray of float32
+        Of each voxel the probability that at least two of four readers call it lesion, in [0, 1];
+        0 far from the mark. The cut plays no part in it.
+    pleura : bool
+        Whether the lung's surface was found beside the mark.
     """
 
     mask: npt.NDArray[np.bool_]
     levels: Levels
     found: bool
-
-
-def _core(radius: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """The inner half of the ellipsoid, at least the voxel at its centre."""
-    return radius <= max(0.5, float(radius.min()))
-
-
-def _component(
-    mask: npt.NDArray[np.bool_], radius: npt.NDArray[np.float32]
-) -> npt.NDArray[np.bool_]:
-    """The 6-connected component that comes closest to the centre."""
-    labels, _ = ndimage.label(mask)
-    return labels == labels.flat[int(np.argmin(np.where(mask, radius, np.inf)))]
-
-
-def _blocks(a: npt.NDArray, factors: tuple[int, ...]) -> npt.NDArray:
-    """Means over blocks; the last block of an axis repeats the edge."""
-    a = np.pad(a, [(0, -n % f) for n, f in zip(a.shape, factors, strict=True)], mode="edge").astype(
-        np.float32
-    )
-    for axis, f in enumerate(factors):
-        shape = (*a.shape[:axis], a.shape[axis] // f, f, *a.shape[axis + 1 :])
-        a = a.reshape(shape).mean(axis=axis + 1)
-    return a
-
-
-def _unblock(mask: npt.NDArray[np.bool_], factors: tuple[int, ...], shape: tuple[int, ...]):
-    """A mask on blocks, interpolated linearly on the fine grid and cut at one half."""
-    points = np.meshgrid(
-        *[(np.arange(n) + 0.5) / f - 0.5 for n, f in zip(shape, factors, strict=True)],
-        indexing="ij",
-    )
-    fine = ndimage.map_coordinates(mask.astype(np.float32), points, order=1, mode="nearest")
-    return fine >= 0.5
-
-
-def _factors(count: int, spacing: tuple[float, float, float]) -> tuple[int, int, int]:
-    """Block sizes that bring `count` voxels below the limit, finest axes first."""
-    factors = [1, 1, 1]
-    while count / np.prod(factors) > _MOST_NODES:
-        sizes = [s * f for s, f in zip(spacing, factors, strict=True)]
-        finest = min(sizes)
-        for axis in range(3):
-            if sizes[axis] < 1.3 * finest:
-                factors[axis] += 1
-    return tuple(factors)
+    probability: npt.NDArray[np.float32]
+    pleura: bool
 
 
 def grabcut(
@@ -121,7 +88,7 @@ def grabcut(
         Cost of the outline of a lesion of up to 5 mm radius, more for larger ones; 0 decides voxel
         by voxel.
     mixture_weight : float
-        Weight of the mixtures' log-likelihood ratio beside the prior.
+        Weight of the mixtures' log-likelihood ratio beside the opinion.
     rounds : int
         At most so many cuts.
 
@@ -129,51 +96,74 @@ def grabcut(
     -------
     Cut
     """
-    radius = ellipsoid.radius(image.shape, spacing, offset)
-    centre = ellipsoid.centre / np.asarray(spacing) - np.asarray(offset)
-    levels = Levels.measure(image, radius)
-    prior = opinion(image, spacing, radius, centre, ellipsoid.size_mm)
+    image = np.ascontiguousarray(image, np.float32)
     limit = float(np.clip(1 + _LIMIT_MM / ellipsoid.size_mm, *_LIMITS))
-    allowed = radius < limit
+    expected = ellipsoid.volume_mm3 * limit**3 / float(np.prod(spacing))
+    blocks = Blocks.for_count(int(min(expected, image.size)), spacing, _MOST_NODES)
     fine_shape = image.shape
-    factors = _factors(int(allowed.sum()), spacing)
-    if max(factors) > 1:
-        image, radius, prior = (_blocks(a, factors) for a in (image, radius, prior))
-        allowed = radius < limit
-        spacing = tuple(s * f for s, f in zip(spacing, factors, strict=True))
+    if not blocks.trivial:
+        image = blocks.means(image)
+        offset, spacing = blocks.offset(offset), blocks.spacing(spacing)
+    radius = ellipsoid.radius(image.shape, spacing, offset)
+    allowed = radius < limit
+    evidence = measure(image, spacing, ellipsoid, offset, radius, allowed)
+    judged = opinion(evidence.features, ellipsoid.size_mm)
+    log_odds = np.full(image.shape, -20, np.float32)
+    log_odds[allowed] = judged + np.float32(_CALLED_AT)
+    probability = np.zeros(image.shape, np.float32)
+    probability[allowed] = 1 / (1 + np.exp(-judged))
 
-    smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM)
-    mask = allowed & (prior > 0)
+    mask = log_odds > 0
     found = bool(mask.any())
-    if not found:
+    if found:
+        smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM)
+        links = GridLinks.between(image, spacing, allowed, smoothness_mm, _NOISE_HU)
+        mask = _alternate(image, radius, links, log_odds, mask, mixture_weight, rounds)
+    else:
         mask = _core(radius)
+    if not blocks.trivial:
+        mask = blocks.interpolate(mask, fine_shape) >= 0.5
+        probability = blocks.interpolate(probability, fine_shape)
+    return Cut(mask, evidence.levels, found, probability, evidence.pleura is not None)
+
+
+def _core(radius: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """The inner half of the ellipsoid, at least the voxel at its centre."""
+    return nearest_component(radius <= max(0.5, float(radius.min())), radius)
+
+
+def _alternate(
+    image: npt.NDArray[np.float32],
+    radius: npt.NDArray[np.float32],
+    links: GridLinks,
+    log_odds: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+    mixture_weight: float,
+    rounds: int,
+) -> npt.NDArray[np.bool_]:
+    """Mixtures of the mask, cut by them, and again, until nothing changes."""
+    mask = nearest_component(mask, radius)
+    if not mixture_weight:
+        rounds = 1
+    shell = (radius > 1.1) & (radius < 2.2)
+    values = bins(image) if mixture_weight else None
     for _ in range(rounds):
-        log_odds = prior
+        weighed = log_odds
         if mixture_weight:
-            log_odds = prior + mixture_weight * _likelihood_ratio(image, mask, radius)
-        cut = minimum_cut(log_odds, image, spacing, allowed, smoothness_mm, _NOISE_HU)
+            around = shell & ~mask
+            if not around.any():
+                around = ~mask
+            if around.any():
+                lesion = Mixture.fit(values[mask], components=2)
+                background = Mixture.fit(values[around], components=3)
+                ratio = lesion.log_density() - background.log_density()
+                ratio = np.clip(ratio, -_MIXTURE_CLIP, _MIXTURE_CLIP)
+                weighed = log_odds + (np.float32(mixture_weight) * ratio)[values]
+        cut, _ = links.minimum_cut(weighed)
         if not cut.any():
             break
-        cut = _component(cut, radius)
+        cut = nearest_component(cut, radius)
         if (cut == mask).all():
             break
         mask = cut
-    mask = _component(mask, radius)
-    if max(factors) > 1:
-        mask = _unblock(mask, factors, fine_shape)
-    return Cut(mask=mask, levels=levels, found=found)
-
-
-def _likelihood_ratio(
-    image: npt.NDArray, mask: npt.NDArray[np.bool_], radius: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Log ratio of the lesion's to the background's density of HU, clipped."""
-    around = (radius > 1.1) & (radius < 2.2) & ~mask
-    if not around.any():
-        around = ~mask
-    if not around.any():
-        return np.zeros(image.shape, np.float32)
-    lesion = Mixture.fit(image[mask], components=2)
-    background = Mixture.fit(image[around], components=3)
-    ratio = lesion.log_density(image) - background.log_density(image)
-    return np.clip(ratio, -_MIXTURE_CLIP, _MIXTURE_CLIP)
+    return mask
