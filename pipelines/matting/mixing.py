@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.compiled import compiled
 from pipelines.distance import distance_within
 from pipelines.soft_mask import BACKGROUND, FOREGROUND
 
@@ -126,11 +127,37 @@ def _local_mean(
     return _along_axes(ups, level) + np.float32(fallback)
 
 
-def _along_axes(matrices: tuple[Array, ...], values: Array) -> Array:
-    """Multiply each axis of a volume by its matrix."""
+@compiled
+def _along_axes(matrices, values):
+    """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here."""
     first, second, third = matrices
-    values = np.matmul(second, values @ third.T)
-    return (first @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+    depth, height, width = values.shape
+    across = np.zeros((depth, height, third.shape[0]), np.float32)
+    for z in range(depth):
+        for y in range(height):
+            row, made = values[z, y], across[z, y]
+            for k in range(third.shape[0]):
+                weights, total = third[k], np.float32(0)
+                for x in range(width):
+                    total += weights[x] * row[x]
+                made[k] = total
+    down = np.zeros((depth, second.shape[0], third.shape[0]), np.float32)
+    for z in range(depth):
+        for k in range(second.shape[0]):
+            made = down[z, k]
+            for y in range(height):
+                weight, row = second[k, y], across[z, y]
+                for x in range(len(row)):
+                    made[x] += weight * row[x]
+    result = np.zeros((first.shape[0], second.shape[0], third.shape[0]), np.float32)
+    for k in range(first.shape[0]):
+        for z in range(depth):
+            weight = first[k, z]
+            for y in range(second.shape[0]):
+                row, made = down[z, y], result[k, y]
+                for x in range(len(row)):
+                    made[x] += weight * row[x]
+    return result
 
 
 def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
