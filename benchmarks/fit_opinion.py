@@ -188,8 +188,8 @@ def main() -> None:
     """Fit, say how well, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=6, help="phantoms of each kind and size")
-    parser.add_argument("--scenes", type=int, default=300, help="of lesions in dense tissue")
+    parser.add_argument("--seeds", type=int, default=5, help="phantoms of each kind and size")
+    parser.add_argument("--scenes", type=int, default=360, help="of lesions in dense tissue")
     parser.add_argument("--validate", action="store_true", help="cross-validate by patient first")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
