@@ -154,11 +154,11 @@ def _outward(hu, radius, centre, spacing):
             y = (j - centre[1]) * spacing[1]
             for k in range(hu.shape[2]):
                 r = radius[i, j, k]
-                if r < 1.15 or r > 1.6:
+                if r < _SHELL[0] or r > _SHELL[1]:
                     continue
                 x = (k - centre[2]) * spacing[2]
                 far = max(far, (z * z + y * y + x * x) / (r * r))
-                if hu[i, j, k] > -400.0:
+                if hu[i, j, k] > _WALL_HU:
                     dense[0] += z
                     dense[1] += y
                     dense[2] += x
@@ -177,18 +177,19 @@ def _outward(hu, radius, centre, spacing):
 @compiled
 def _surface_points(hu, radius, centre, spacing, frame, reach):
     """First height at which each column of a grid turns dense for good; NaN where none does."""
-    points = np.empty((25 * 25, 3))
-    step = 2 * reach / 55
-    thick = max(int(np.ceil(5.0 / step)), 1)
-    inside = np.empty(56, np.uint8)
-    values = np.empty(56)
-    radii = np.empty(56)
+    points = np.empty((_GRID * _GRID, 3))
+    half = _GRID // 2
+    step = 2 * reach / (_STEPS - 1)
+    thick = max(int(np.ceil(_THICK_MM / step)), 1)
+    inside = np.empty(_STEPS, np.uint8)
+    values = np.empty(_STEPS)
+    radii = np.empty(_STEPS)
     place = np.empty(3)
-    for a in range(25):
-        for b in range(25):
-            u, v = (a - 12) / 12, (b - 12) / 12
+    for a in range(_GRID):
+        for b in range(_GRID):
+            u, v = (a - half) / half, (b - half) / half
             count = 0
-            for s in range(56):
+            for s in range(_STEPS):
                 h = -reach + s * step
                 ok = True
                 for axis in range(3):
@@ -203,21 +204,21 @@ def _surface_points(hu, radius, centre, spacing, frame, reach):
                     values[s] = hu[i, j, k]
                     radii[s] = radius[i, j, k]
                     count += 1
-            row = a * 25 + b
+            row = a * _GRID + b
             points[row, 0], points[row, 1], points[row, 2] = u, v, np.nan
-            for s in range(1, 56):
+            for s in range(1, _STEPS):
                 if not (inside[s] and inside[s - 1]):
                     continue
-                if not (values[s] > -400.0 and values[s - 1] <= -400.0):
+                if not (values[s] > _WALL_HU and values[s - 1] <= _WALL_HU):
                     continue
                 stays = True
-                for t in range(s, min(s + thick, 56)):
-                    if inside[t] and values[t] <= -400.0:
+                for t in range(s, min(s + thick, _STEPS)):
+                    if inside[t] and values[t] <= _WALL_HU:
                         stays = False
                 if not stays:
                     continue
-                if radii[s] > 1.15:
-                    part = (-400.0 - values[s - 1]) / (values[s] - values[s - 1])
+                if radii[s] > _OUTSIDE_MARK:
+                    part = (_WALL_HU - values[s - 1]) / (values[s] - values[s - 1])
                     points[row, 2] = -reach + (s - 1 + part) * step
                 break
     return points
