@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipelines.matting.multigrid import conjugate_gradients, preconditioner, worth_it
+from pipelines.matting.conjugate_gradients import conjugate_gradients
+from pipelines.matting.multigrid import preconditioner, worth_it
 from pipelines.matting.problem import MattingProblem
 from pipelines.matting.window_laplacian import WindowLaplacian
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import highdicom as hd
@@ -10,13 +11,19 @@ import numpy.typing as npt
 
 from pipelines.errors import (
     EmptyMaskError,
+    NotConvergedWarning,
     UnknownParameterError,
     UnusableMarkError,
     UnusableVolumeError,
 )
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
-from pipelines.matting import METHODS
-from pipelines.parameters import DEFAULT_METHOD, METHOD_PARAMETERS, complete_parameters
+from pipelines.matting import METHODS, quantity_of
+from pipelines.parameters import (
+    DEFAULT_METHOD,
+    complete_parameters,
+    method_settings,
+    parameters_of,
+)
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
 from pipelines.trimap import shape_from_masks, trimap_from_mask, trimap_from_masks
@@ -129,12 +136,16 @@ def _matte(
     trimap: npt.NDArray[np.uint8],
     spacing: tuple[float, float, float],
     masks: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.float32]:
-    """Alpha by one of the methods; only the default one looks at the masks' shape."""
-    settings = {name: values[name] for name in METHOD_PARAMETERS.get(method, ())}
-    if method == DEFAULT_METHOD:
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Alpha by one of the methods, and what it warns of."""
+    settings = method_settings(method, values)
+    if method == "occupancy":
         settings["prior"] = shape_from_masks(masks, spacing)
-    return METHODS[method](image, trimap, spacing, **settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NotConvergedWarning)
+        alpha = METHODS[method](image, trimap, spacing, **settings)
+    said = [str(w.message) for w in caught if issubclass(w.category, NotConvergedWarning)]
+    return alpha, tuple(said)
 
 
 def soft_mask_from_recist(
@@ -196,16 +207,17 @@ def soft_mask_from_recist(
     trimap = trimap_from_mask(
         cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
     )
-    alpha = _matte(method, values, image, trimap, spacing, cut.mask[None])
+    alpha, said = _matte(method, values, image, trimap, spacing, cut.mask[None])
     voxel_mm3 = float(np.prod(spacing))
     ratio = float(alpha.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
     return SoftMask(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),
         method=method,
-        parameters=values,
+        parameters=parameters_of(method, values),
         offset=offset,
-        warnings=_mark_warnings(cut, ratio) + _warnings(alpha, trimap, ends),
+        warnings=_mark_warnings(cut, ratio) + _warnings(alpha, trimap, ends) + said,
+        quantity=quantity_of(method),
     )
 
 
@@ -277,12 +289,13 @@ def soft_mask_from_masks(
         )
     else:
         trimap = trimap_from_masks(masks, spacing, margin_mm=values["margin_mm"])
-    alpha = _matte(method, values, image, trimap, spacing, masks)
+    alpha, said = _matte(method, values, image, trimap, spacing, masks)
     return SoftMask(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),
         method=method,
-        parameters=values,
+        parameters=parameters_of(method, values),
         offset=tuple(s.start for s in box),
-        warnings=_warnings(alpha, trimap, ends),
+        warnings=_warnings(alpha, trimap, ends) + said,
+        quantity=quantity_of(method),
     )

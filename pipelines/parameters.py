@@ -7,15 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pipelines.errors import UnknownParameterError
+from pipelines.matting.density_weighted import FALLS
 from pipelines.soft_mask import Parameter
 
 DEFAULT_METHOD = "occupancy"
 """Name in `pipelines.matting.METHODS`. The others take the parameters of their papers."""
-
-METHOD_PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"closed-form": ("epsilon",), "occupancy": ("psf_mm", "smoothing")}
-)
-"""Which of the parameters a method takes; one that is not named here takes none."""
 
 DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
@@ -28,6 +24,12 @@ DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "epsilon": 1e-7,
         "psf_mm": 0.6,
         "smoothing": 0.3,
+        "density_low": -1350.0,
+        "density_high": 150.0,
+        "density_below": "linear",
+        "density_above": "one",
+        "density_pure_up_to": 400.0,
+        "density_zero_at": 1000.0,
     }
 )
 """Everything that can be set, all JSON-able.
@@ -39,11 +41,25 @@ DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
 `margin_mm`
     Of `trimap_from_masks`.
 `epsilon`
-    Of the method closed-form.
+    Of the methods closed-form and closed-form+.
 `psf_mm`, `smoothing`
     Of the method occupancy.
+`density_low`, `density_high`, `density_below`, `density_above`, `density_pure_up_to`,
+`density_zero_at`
+    Of `pipelines.matting.density_weighted.foreground_alpha`, for the methods whose name ends in +.
+    The last two, in HU, count only where `density_above` is not "one".
 """
 
+_OF_ALL = (
+    "smoothness_mm",
+    "mixture_weight",
+    "rounds",
+    "band_inner_mm",
+    "band_outer_mm",
+    "margin_mm",
+)
+_OF_DENSITY = tuple(name for name in DEFAULT_PARAMETERS if name.startswith("density_"))
+_CHOICES = {"density_below": FALLS[1:], "density_above": FALLS}
 
 _NOT_NEGATIVE = (
     "smoothness_mm",
@@ -70,6 +86,12 @@ def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str,
             known = ", ".join(sorted(values))
             raise UnknownParameterError(f"found the parameter {name!r}, known are: {known}")
         default = values[name]
+        if name in _CHOICES:
+            if value not in _CHOICES[name]:
+                known = ", ".join(_CHOICES[name])
+                raise UnknownParameterError(f"{name}: found {value!r}, known are: {known}")
+            values[name] = value
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UnknownParameterError(f"{name}: found {value!r}, expected a number")
         if not math.isfinite(value):
@@ -84,4 +106,42 @@ def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str,
         raise UnknownParameterError(f"rounds: found {values['rounds']}, expected 1 to 20")
     if values["epsilon"] <= 0:
         raise UnknownParameterError(f"epsilon: found {values['epsilon']}, expected more than 0")
+    levels = [values[f"density_{name}"] for name in ("low", "high", "pure_up_to", "zero_at")]
+    low, high, pure_up_to, zero_at = levels
+    if not low < high <= pure_up_to < zero_at:
+        raise UnknownParameterError(
+            f"found {levels} HU as density_low, density_high, density_pure_up_to and "
+            "density_zero_at, expected them to rise in this order"
+        )
     return values
+
+
+def parameters_of(method: str, values: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """Those of complete parameters that decide a method's result."""
+    names = list(_OF_ALL)
+    plain = method.removesuffix("+")
+    if plain == "closed-form":
+        names.append("epsilon")
+    if plain == "occupancy":
+        names += ["psf_mm", "smoothing"]
+    if method != plain:
+        names += _OF_DENSITY
+    return {name: values[name] for name in names}
+
+
+def method_settings(method: str, values: Mapping[str, Parameter]) -> dict[str, object]:
+    """Keyword arguments of a function of `pipelines.matting.METHODS`."""
+    mine = parameters_of(method, values)
+    settings = {name: mine[name] for name in ("epsilon", "psf_mm", "smoothing") if name in mine}
+    if "density_low" in mine:
+        settings |= {
+            "density_window": (mine["density_low"], mine["density_high"]),
+            "below": mine["density_below"],
+            "above": mine["density_above"],
+        }
+        if mine["density_above"] != "one":
+            settings |= {
+                "pure_up_to": mine["density_pure_up_to"],
+                "zero_at": mine["density_zero_at"],
+            }
+    return settings

@@ -1,10 +1,12 @@
-"""What one test sets for the whole process is put back before the next."""
+"""Kernels are compiled before the first test; what one test sets is put back before the next."""
 
 from __future__ import annotations
 
 import logging
 
 import pytest
+
+from pipelines.readiness import compile_kernels
 
 _LOGGERS = [
     logging.getLogger(name)
@@ -17,3 +19,9 @@ _LEVELS = [logger.level for logger in _LOGGERS]
 def _logging_as_it_was():
     for logger, level in zip(_LOGGERS, _LEVELS, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_are_compiled():
+    # Tests wait seconds for a node's worker; on a fresh machine it would compile for half a minute.
+    compile_kernels()

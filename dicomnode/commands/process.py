@@ -18,6 +18,7 @@ from dicomnode.logs import start_logging
 from dicomnode.offline import Outcome, process_folder
 from dicomnode.routing import Rule
 from dicomnode.store.states import LesionState
+from pipelines.parameters import DEFAULT_METHOD
 
 _COLUMNS = (
     "lesion",
@@ -37,7 +38,7 @@ _COLUMNS = (
 def process(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="CT and marks.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")],
-    method: Annotated[str, typer.Option(help="The matting method.")] = "closed-form",
+    method: Annotated[str, typer.Option(help="The matting method.")] = DEFAULT_METHOD,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, repeatable.")
     ] = None,

@@ -26,7 +26,7 @@ from pipelines.metrics import dice
 from pipelines.phantom import ChestPhantom, PhantomNodule, chest
 
 NODE_AE_TITLE = "DICOMNODE"
-_TIMEOUT_S = 180.0
+_TIMEOUT_S = 300.0
 _TRIES = 3
 _MARGIN = 6
 

@@ -36,9 +36,9 @@ class ProcessEngine:
         self._stopped = False
 
     def warm_up(self) -> None:
-        """Start the workers and let them import what they need."""
+        """Start the workers; let them import what they need and compile or load the kernels."""
         for _ in range(self.processes):
-            self.submit(_import_everything)
+            self.submit(_get_ready)
 
     def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         """Queue a call. A pool that a dying worker broke is replaced by a new one."""
@@ -87,6 +87,9 @@ def _exit_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _import_everything() -> None:
+def _get_ready() -> None:
     import dicomnode.jobs.publish
     import dicomnode.jobs.segment  # noqa: F401
+    from pipelines.readiness import compile_kernels
+
+    compile_kernels()

@@ -12,7 +12,7 @@ import pydicom.uid
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from pipelines.matting import METHODS
-from pipelines.parameters import complete_parameters
+from pipelines.parameters import DEFAULT_METHOD, complete_parameters
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Rule(BaseModel):
 
     name: str = Field(min_length=1)
     match: Match = Match()
-    method: str = "closed-form"
+    method: str = DEFAULT_METHOD
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     destinations: tuple[str, ...] = ()
 

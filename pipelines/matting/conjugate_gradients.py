@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import NotConvergedWarning, UnknownParameterError
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
+Correction = Callable[[Array], Array]
+"""From a residual to an approximate solution for it."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How conjugate gradients ended: products used, norm of the residual, norm wanted."""
+
+    iterations: int
+    residual: float
+    goal: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the residual is as small as was asked for."""
+        return self.residual <= self.goal
+
+    def warn(self) -> None:
+        """Give a `NotConvergedWarning` where it is not."""
+        if not self.reached:
+            warnings.warn(
+                "alpha is less exact than asked for: found a residual of "
+                f"{self.residual:.1e} after {self.iterations} iterations, expected {self.goal:.1e}",
+                NotConvergedWarning,
+                stacklevel=3,
+            )
 
 
 def check_stopping(tolerance: float, max_iterations: int) -> None:
@@ -28,58 +55,59 @@ def check_stopping(tolerance: float, max_iterations: int) -> None:
         )
 
 
+def jacobi(diagonal: Array) -> Correction:
+    """Division by the diagonal; an unknown without an equation keeps its first guess."""
+    inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 1e-12)
+    return lambda residual: inverse * residual
+
+
 def conjugate_gradients(
     product: Callable[[Array], Array],
-    diagonal: Array,
     load: Array,
     start: Array,
+    correction: Correction,
     *,
     tolerance: float,
     max_iterations: int,
-) -> Array:
-    """Solve a symmetric positive semi-definite system, preconditioned with its diagonal.
+) -> tuple[Array, Convergence]:
+    """Solve a symmetric positive semi-definite system.
 
     Parameters
     ----------
     product : callable
-        Gives the matrix times a vector of float64 of shape (n,).
-    diagonal, load, start : ndarray of float64, shape (n,)
-        Diagonal of the matrix, right-hand side and first guess.
+        Gives the matrix times a vector of shape (n,).
+    load, start : ndarray, shape (n,)
+        Right-hand side and first guess, of the dtype to compute in.
+    correction : callable
+        The preconditioner, such as `jacobi` gives.
     tolerance : float
         Stop when the residual's norm falls to this part of the right-hand side's.
     max_iterations : int
-        At most so many products; a `NotConvergedWarning` says when they did not suffice.
+        At most so many products after the first.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        An unknown without an equation keeps its first guess.
+    ndarray, Convergence
+        The answer, and how it was reached.
     """
-    inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 1e-12)
-    x = start.astype(np.float64)
+    x = start.copy()
     residual = load - product(x)
-    goal = tolerance * max(float(np.linalg.norm(load)), np.finfo(float).tiny)
-    direction = np.zeros_like(x)
-    rho = 1.0
-    for iteration in range(max_iterations + 1):
-        norm = float(np.linalg.norm(residual))
-        if norm <= goal:
-            return x
-        scaled = inverse * residual
-        rho, previous = float(residual @ scaled), rho
-        direction *= rho / previous if iteration else 0.0
-        direction += scaled
+    direction = correction(residual)
+    rho = float(residual @ direction)
+    norm, iterations = float(np.linalg.norm(residual)), 0
+    goal = tolerance * max(float(np.linalg.norm(load)), norm)
+    while norm > goal and iterations < max_iterations:
         image = product(direction)
+        iterations += 1
         curvature = float(direction @ image)
-        if curvature <= 0:  # At rounding level only: the matrix is positive semi-definite.
-            return x
-        step = rho / curvature
+        if not curvature > 0:  # only at rounding level: the matrix is positive semi-definite
+            break
+        step = x.dtype.type(rho / curvature)
         x += step * direction
         residual -= step * image
-    warnings.warn(
-        f"alpha is less exact than asked for: found a residual of {norm:.1e} after "
-        f"{max_iterations} iterations, expected {goal:.1e}",
-        NotConvergedWarning,
-        stacklevel=3,
-    )
-    return x
+        norm = float(np.linalg.norm(residual))
+        corrected = correction(residual)
+        rho, previous = float(residual @ corrected), rho
+        direction *= x.dtype.type(rho / previous)
+        direction += corrected
+    return x, Convergence(iterations, norm, goal)

@@ -32,7 +32,8 @@ _RISING: dict[str, Callable[[npt.NDArray], npt.NDArray]] = {
 }
 """Monotone from 0 at 0 to 1 at 1."""
 
-_ABOVE = ("one", *_RISING)
+FALLS = ("one", *_RISING)
+"""Names that `above` may take; all but the first are also those of `below`."""
 
 
 def foreground_alpha(
@@ -89,40 +90,34 @@ def foreground_alpha(
     return alpha.astype(np.float32)
 
 
-def density_weighted(
-    method: Method,
-    *,
-    density_window: tuple[float, float] = LUNG_WINDOW,
-    below: str = "linear",
-    above: str = "one",
-    pure_up_to: float | None = None,
-    zero_at: float | None = None,
-) -> Method:
-    """The "+" variant of a matting method, with the method's signature.
+def density_weighted(method: Method) -> Method:
+    """The "+" variant of a matting method.
 
     Parameters
     ----------
     method : callable
         Takes ``(image, trimap, spacing, *, foreground=None, ...)``.
-    density_window, below, above, pure_up_to, zero_at
-        Of `foreground_alpha`. The method's own `window` stays its own.
 
     Returns
     -------
     callable
-        Gives the density-weighted mask. An explicit `foreground` is refused: it is what the variant
-        sets.
-
-    Raises
-    ------
-    UnknownParameterError
-        As `foreground_alpha`, at once.
+        Takes the same, less `foreground`, and the keywords `density_window`, `below`, `above`,
+        `pure_up_to` and `zero_at` of `foreground_alpha`; the method's own `window` stays its own.
+        Gives the density-weighted mask.
     """
-    _check(density_window, below, above, pure_up_to, zero_at)
 
     @functools.wraps(method)
     def variant(
-        image: npt.NDArray, trimap: npt.NDArray, spacing: tuple[float, ...], **parameters: object
+        image: npt.NDArray,
+        trimap: npt.NDArray,
+        spacing: tuple[float, ...],
+        *,
+        density_window: tuple[float, float] = LUNG_WINDOW,
+        below: str = "linear",
+        above: str = "one",
+        pure_up_to: float | None = None,
+        zero_at: float | None = None,
+        **parameters: object,
     ) -> npt.NDArray[np.float32]:
         if parameters.get("foreground") is not None:
             raise UnknownParameterError("foreground: a density-weighted variant sets it itself")
@@ -136,10 +131,11 @@ def density_weighted(
         )
         return method(image, trimap, spacing, **{**parameters, "foreground": density})
 
-    variant.__name__ = f"{getattr(method, '__name__', 'method')}_density_weighted"
+    variant.__name__ = f"{method.__name__}_density_weighted"
     variant.__doc__ = (
-        f"Density-weighted variant of `{getattr(method, '__name__', 'method')}` (eq. 28).\n\n"
-        "    Not an occupancy; its sum is not a volume. Parameters as there, less `foreground`."
+        f"Density-weighted variant of `{method.__name__}` (eq. 28).\n\n"
+        "    Not an occupancy; its sum is not a volume. Parameters as there, less `foreground`,\n"
+        "    and those of `pipelines.matting.density_weighted.foreground_alpha`.\n    "
     )
     return variant
 
@@ -156,8 +152,8 @@ def _check(
         raise UnknownParameterError(f"window: found {window}, expected (low, high) in HU")
     if below not in _RISING:
         raise UnknownParameterError(f"below: found {below!r}, expected one of {list(_RISING)}")
-    if above not in _ABOVE:
-        raise UnknownParameterError(f"above: found {above!r}, expected one of {list(_ABOVE)}")
+    if above not in FALLS:
+        raise UnknownParameterError(f"above: found {above!r}, expected one of {list(FALLS)}")
     if above == "one":
         if pure_up_to is not None or zero_at is not None:
             raise UnknownParameterError(

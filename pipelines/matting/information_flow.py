@@ -37,7 +37,7 @@ from scipy.optimize import nnls
 from pipelines.compiled import compiled
 from pipelines.errors import UnknownParameterError
 from pipelines.matting.colour_mixture import Mixture, mixing_weights
-from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients
+from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients, jacobi
 from pipelines.matting.graph import Graph
 from pipelines.matting.neighbours import (
     BACKGROUND,
@@ -203,14 +203,15 @@ def information_flow(
             out += weight * term(x)
         return out
 
-    values = conjugate_gradients(
+    values, ended = conjugate_gradients(
         product,
-        sum(weight * diagonal for weight, _, diagonal, _ in terms),
         sum(weight * load for weight, _, _, load in terms),
         start,
+        jacobi(sum(weight * diagonal for weight, _, diagonal, _ in terms)),
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
+    ended.warn()
     return problem.fill(values)
 
 

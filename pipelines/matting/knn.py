@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients
+from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients, jacobi
 from pipelines.matting.graph import Graph
 from pipelines.matting.neighbours import OUTSIDE, REACH, Neighbourhood, check_search
 from pipelines.matting.problem import DEFAULT_WINDOW, MattingProblem
@@ -99,12 +99,13 @@ def knn(
         for count, mm in zip(neighbours, position_mm, strict=True)
     ]
     graph = Graph.of(place, [*passes, (place.faces(), np.inf, _FACES)])
-    values = conjugate_gradients(
+    values, ended = conjugate_gradients(
         graph.product,
-        graph.diagonal,
         graph.load,
         np.full(problem.count, 0.5),
+        jacobi(graph.diagonal),
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
+    ended.warn()
     return problem.fill(values)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import NotConvergedWarning, UnknownParameterError
+from pipelines.errors import UnknownParameterError
+from pipelines.matting.conjugate_gradients import check_stopping, conjugate_gradients
+from pipelines.matting.multigrid import preconditioner, worth_it
 from pipelines.matting.problem import MattingProblem
 from pipelines.matting.window_laplacian import WindowLaplacian
 
@@ -36,11 +36,7 @@ def solve_windows(
         raise UnknownParameterError(f"dtype: found {dtype}, expected float32 or float64")
     if size not in (2, 3):
         raise UnknownParameterError(f"size: found {size}, expected windows of 2 or 3 voxels")
-    if not (0 < tolerance < 1 and max_iterations >= 1):
-        raise UnknownParameterError(
-            f"found tolerance {tolerance} and max_iterations {max_iterations}, "
-            "expected a number in (0, 1) and at least 1"
-        )
+    check_stopping(tolerance, max_iterations)
     problem = MattingProblem.read(image, trimap, spacing, window=window, foreground=foreground)
     prior, prior_weight = _prior(problem, prior, prior_weight)
     if not problem.count:
@@ -54,17 +50,25 @@ def solve_windows(
         prior=prior,
         prior_weight=prior_weight,
     )
-    # The kernels know three axes; a 2D image is one slice.
-    out = problem.alpha[problem.box].reshape((1,) * (3 - image.ndim) + problem.trimap.shape)
+    if worth_it(problem.unknown, problem.count):
+        at = laplacian.chunks.positions
+        values, ended = conjugate_gradients(
+            laplacian.product,
+            laplacian.load[at],
+            np.full(problem.count, _FIRST_GUESS, dtype),
+            preconditioner(
+                problem.guide(), problem.unknown, size, ridge=ridge, weight=prior_weight
+            ),
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+        )
+        ended.warn()
+        return problem.fill(values)
     start = laplacian.chunks.fill(_FIRST_GUESS, dtype)
     values, ended = laplacian.solve(start, tolerance=tolerance, max_iterations=max_iterations)
-    if not ended.reached:
-        warnings.warn(
-            f"alpha is less exact than asked for: found a residual of {ended.residual:.1e} after "
-            f"{ended.iterations} iterations, expected {ended.goal:.1e}",
-            NotConvergedWarning,
-            stacklevel=3,
-        )
+    ended.warn()
+    # The kernels know three axes; a 2D image is one slice.
+    out = problem.alpha[problem.box].reshape((1,) * (3 - image.ndim) + problem.trimap.shape)
     laplacian.chunks.scatter(values, out)
     return problem.alpha
 

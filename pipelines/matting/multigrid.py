@@ -23,7 +23,6 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from pipelines.compiled import compiled
-from pipelines.matting.window_laplacian import Convergence
 
 Array = npt.NDArray[np.float64]
 Correction = Callable[[npt.NDArray], npt.NDArray]
@@ -343,55 +342,3 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
     if max(lengths) < thick or least > (np.count_nonzero(unknown) if count is None else count):
         return False
     return int(ndimage.distance_transform_cdt(unknown, "chessboard").max()) >= thick
-
-
-def conjugate_gradients(
-    product: Callable[[npt.NDArray], npt.NDArray],
-    load: npt.NDArray,
-    start: npt.NDArray,
-    correction: Correction,
-    *,
-    tolerance: float,
-    max_iterations: int,
-) -> tuple[npt.NDArray, Convergence]:
-    """Preconditioned conjugate gradients.
-
-    Parameters
-    ----------
-    product : callable
-        Product with the matrix, `WindowLaplacian.product`.
-    load, start : ndarray, shape (unknown voxels,)
-        Right-hand side and first guess.
-    correction : callable
-        What `preconditioner` gives.
-    tolerance : float
-        Stop when the residual's norm falls to this part of the right-hand side's.
-    max_iterations : int
-        At most so many products after the first.
-
-    Returns
-    -------
-    ndarray, Convergence
-        The answer, unclipped, and how it was reached.
-    """
-    x = start.copy()
-    residual = load - product(x)
-    direction = correction(residual)
-    rho = float(residual @ direction)
-    goal = tolerance * float(np.linalg.norm(load))
-    norm, iterations = float(np.linalg.norm(residual)), 0
-    while norm > goal and iterations < max_iterations:
-        image = product(direction)
-        iterations += 1
-        curvature = float(direction @ image)
-        if not curvature > 0:  # only at rounding level: L is positive semi-definite
-            break
-        step = x.dtype.type(rho / curvature)
-        x += step * direction
-        residual -= step * image
-        norm = float(np.linalg.norm(residual))
-        corrected = correction(residual)
-        rho, previous = float(residual @ corrected), rho
-        direction *= x.dtype.type(rho / previous)
-        direction += corrected
-    return x, Convergence(iterations, norm, goal)

@@ -205,7 +205,18 @@ def test_masks_that_cannot_be_used_are_refused(solid):
 def test_parameters_are_json_and_checked(solid):
     json.dumps(dict(DEFAULT_PARAMETERS))
     soft = soft_mask_from_recist(solid.volume, solid.axes, parameters={"rounds": 1})
-    assert soft.parameters == {**DEFAULT_PARAMETERS, "rounds": 1}
+    assert soft.parameters["rounds"] == 1
+    assert "psf_mm" in soft.parameters
+    assert "epsilon" not in soft.parameters
+    for wrong in (
+        {"density_below": "cubic"},
+        {"density_below": "one"},
+        {"density_below": 1},
+        {"density_low": 500},
+        {"density_zero_at": 100},
+    ):
+        with pytest.raises(UnknownParameterError, match="density"):
+            soft_mask_from_recist(solid.volume, solid.axes, parameters=wrong)
     for wrong in ({"colour": 1}, {"rounds": 0}, {"rounds": 1.5}, {"epsilon": -1}):
         with pytest.raises(UnknownParameterError):
             soft_mask_from_recist(solid.volume, solid.axes, parameters=wrong)
@@ -216,6 +227,40 @@ def test_parameters_are_json_and_checked(solid):
         soft_mask_from_recist(solid.volume, solid.axes, parameters={"colour": 1})
     with pytest.raises(UnknownParameterError, match="closed-form"):
         soft_mask_from_recist(solid.volume, solid.axes, method="magic")
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_can_be_named(solid, method):
+    soft = soft_mask_from_recist(solid.volume, solid.axes, method=method)
+    truth = solid.occupancy.array
+    assert dice(whole(soft, solid.volume) >= 0.5, truth >= 0.5) > 0.85
+    assert soft.quantity == ("density-weighted" if method.endswith("+") else "occupancy")
+    assert soft.method == method
+
+
+def test_the_density_of_a_variant_is_set_by_parameters(solid):
+    options = {"method": "closed-form+"}
+    linear = soft_mask_from_recist(solid.volume, solid.axes, **options)
+    assert linear.volume_ml is None
+    chosen = {"density_low": -800, "density_high": 0, "density_below": "square"}
+    other = soft_mask_from_recist(solid.volume, solid.axes, parameters=chosen, **options)
+    known = linear.trimap.array == 2
+    box = tuple(slice(o, o + n) for o, n in zip(other.offset, known.shape, strict=True))
+    hu = solid.volume.array[box].astype(float)
+    expected = np.clip((hu + 800) / 800, 0, 1) ** 2
+    assert np.abs(other.alpha.array - expected)[known].max() < 1e-6
+    falling = {"density_above": "linear", "density_pure_up_to": 160, "density_zero_at": 161}
+    third = soft_mask_from_recist(solid.volume, solid.axes, parameters=chosen | falling, **options)
+    assert (third.alpha.array <= other.alpha.array + 1e-6).all()
+
+
+def test_an_answer_that_is_not_exact_is_said(solid, monkeypatch):
+    def hasty(*arguments, **options):
+        return closed_form(*arguments, **options, max_iterations=1)
+
+    monkeypatch.setitem(METHODS, "closed-form", hasty)
+    soft = soft_mask_from_recist(solid.volume, solid.axes, method="closed-form")
+    assert any("less exact" in warning for warning in soft.warnings)
 
 
 def test_marks_and_volumes_that_cannot_be_used_are_refused(solid):

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.matting.conjugate_gradients import conjugate_gradients
 from pipelines.matting.multigrid import (
     THICK,
     coarsen,
-    conjugate_gradients,
     preconditioner,
     worth_it,
 )

@@ -1,0 +1,289 @@
+"""Product with the Laplacian of `window_laplacian`, and conjugate gradients with it.
+
+Each product takes four stages, slice by slice: row sums of p and I p; sums over slices and columns,
+which give the linear model of each window; row sums of the models; and what the models leave of p.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.compiled import compiled
+from pipelines.matting.lanes import WIDTH, load, lower, splat, store, total, upper, where_positive
+
+_SLOTS = 5
+"""Slices that the stages of a product hold at once."""
+
+
+@compiled
+def _model_sums(p, intensity, neighbours, size, begin, end, shift, sum_p, sum_ip):
+    """Row sums of p and I p."""
+    back = splat(p, p.dtype.type(1 if size == 3 else 0))
+    for chunk in range(begin, end):
+        at = chunk * WIDTH
+        lo, hi = np.int64(neighbours[chunk, 2]) * WIDTH, np.int64(neighbours[chunk, 3]) * WIDTH
+        p0, p1, p2 = back * load(p, lo), load(p, at), load(p, hi)
+        ip = load(intensity, lo) * p0 + load(intensity, at) * p1 + load(intensity, hi) * p2
+        store(sum_p, (chunk + shift) * WIDTH, p0 + p1 + p2)
+        store(sum_ip, (chunk + shift) * WIDTH, ip)
+
+
+@compiled
+def _ring(chunk, shift):
+    """Place of a chunk's numbers; the empty chunk stays where it is."""
+    return (np.int64(chunk) + shift) * WIDTH if chunk else 0
+
+
+@compiled
+def _fit(sums, neighbours, joined, size, begin, end, shifts, model, out):
+    """Sums over slices and columns, then the linear model (a, b) of each window."""
+    sum_p, sum_ip = sums
+    mean, slope, constant = model
+    a, b = out
+    below, same, above = shifts
+    back = splat(a, a.dtype.type(1 if size == 3 else 0))
+    zero = splat(a, a.dtype.type(0))
+    before0, before1, here0, here1 = zero, zero, zero, zero
+    for chunk in range(begin, end + 1):
+        next0, next1 = zero, zero
+        if chunk < end:
+            at = (chunk + same) * WIDTH
+            lo, hi = _ring(neighbours[chunk, 0], below), _ring(neighbours[chunk, 1], above)
+            next0 = back * load(sum_p, lo) + load(sum_p, at) + load(sum_p, hi)
+            next1 = back * load(sum_ip, lo) + load(sum_ip, at) + load(sum_ip, hi)
+        if chunk > begin:
+            at = (chunk - 1) * WIDTH
+            left0, left1, right0, right1 = zero, zero, zero, zero
+            if joined[chunk - 1]:
+                left0, left1 = before0, before1
+            if joined[chunk]:
+                right0, right1 = next0, next1
+            s0 = back * lower(left0, here0) + here0 + upper(here0, right0)
+            s1 = back * lower(left1, here1) + here1 + upper(here1, right1)
+            m = load(mean, at)
+            fitted = load(slope, at) * (s1 - m * s0)
+            store(a, at + same * WIDTH, fitted)
+            store(b, at + same * WIDTH, load(constant, at) * s0 - m * fitted)
+        before0, before1, here0, here1 = here0, here1, next0, next1
+
+
+@compiled
+def _row_sums(a, b, neighbours, size, begin, end, shift, sum_a, sum_b):
+    """Row sums of the models, over the windows that hold a voxel."""
+    forth = splat(a, a.dtype.type(1 if size == 3 else 0))
+    for chunk in range(begin, end):
+        at = (chunk + shift) * WIDTH
+        lo, hi = _ring(neighbours[chunk, 2], shift), _ring(neighbours[chunk, 3], shift)
+        store(sum_a, at, load(a, lo) + load(a, at) + forth * load(a, hi))
+        store(sum_b, at, load(b, lo) + load(b, at) + forth * load(b, hi))
+
+
+@compiled
+def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, end, shifts, out):
+    """What the models leave of p at unknown voxels; returns the dot product of p with it."""
+    sum_a, sum_b = sums
+    below, same, above = shifts
+    forth = splat(p, p.dtype.type(1 if size == 3 else 0))
+    zero = splat(p, p.dtype.type(0))
+    before0, before1, here0, here1, dot = zero, zero, zero, zero, zero
+    for chunk in range(begin, end + 1):
+        next0, next1 = zero, zero
+        if chunk < end:
+            at = (chunk + same) * WIDTH
+            lo, hi = _ring(neighbours[chunk, 0], below), _ring(neighbours[chunk, 1], above)
+            next0 = load(sum_a, lo) + load(sum_a, at) + forth * load(sum_a, hi)
+            next1 = load(sum_b, lo) + load(sum_b, at) + forth * load(sum_b, hi)
+        if chunk > begin:
+            at = (chunk - 1) * WIDTH
+            left0, left1, right0, right1 = zero, zero, zero, zero
+            if joined[chunk - 1]:
+                left0, left1 = before0, before1
+            if joined[chunk]:
+                right0, right1 = next0, next1
+            a = lower(left0, here0) + here0 + forth * upper(here0, right0)
+            b = lower(left1, here1) + here1 + forth * upper(here1, right1)
+            here = load(p, at)
+            residue = load(own, at) * here - load(intensity, at) * a - b
+            residue = where_positive(load(inverse, at), residue)
+            store(out, at, residue)
+            dot = dot + here * residue
+        before0, before1, here0, here1 = here0, here1, next0, next1
+    return total(dot)
+
+
+@compiled
+def known_load(work, intensity, own, inverse, geometry, size, out):
+    """Add what the known voxels' models (a, b) ask of the unknown ones."""
+    a, b, s, t = work
+    neighbours, joined, slices = geometry
+    _row_sums(a, b, neighbours, size, 1, len(neighbours), 0, s, t)
+    a[:] = 0
+    for k in range(len(slices) - 1):
+        begin, end = slices[k], slices[k + 1]
+        _residue(
+            (s, t),
+            a,
+            intensity,
+            own,
+            inverse,
+            neighbours,
+            joined,
+            size,
+            begin,
+            end,
+            (0, 0, 0),
+            b,
+        )
+    for i in range(len(out)):
+        out[i] = out[i] - b[i] if inverse[i] > 0 else out[i] * 0
+
+
+@compiled
+def _advance(direction, residual, inverse, step, begin, end):
+    """The next search direction."""
+    b = splat(direction, step)
+    for chunk in range(begin, end):
+        at = chunk * WIDTH
+        new = load(inverse, at) * load(residual, at) + b * load(direction, at)
+        store(direction, at, new)
+
+
+@compiled
+def _work(like, slices):
+    """Four ring buffers of `_SLOTS` slices each, the empty chunk first, and their slot's length."""
+    widest = 0
+    for k in range(len(slices) - 1):
+        widest = max(widest, slices[k + 1] - slices[k])
+    length = (1 + min(_SLOTS, len(slices) - 1) * widest) * WIDTH
+    s, t = np.zeros(length, like.dtype), np.zeros(length, like.dtype)
+    u, v = np.zeros(length, like.dtype), np.zeros(length, like.dtype)
+    return (s, t, u, v), widest
+
+
+@compiled
+def _shift(k, slices, widest):
+    """From a chunk's number to its place in a ring buffer, for the chunks of slice k."""
+    return 1 + k % _SLOTS * widest - slices[k]
+
+
+@compiled
+def _product(p, residual, beta, geometry, model, work, widest, inverse, own, size, out):
+    """``p = inverse residual + beta p``, then L p into `out`; returns p . L p.
+
+    Slice by slice, each stage as far behind the one before as it needs, so that what a stage wrote
+    is still in the cache when the next one reads it. With beta of -1, p is taken as it is.
+    """
+    neighbours, joined, slices = geometry
+    intensity, mean, slope, constant = model
+    s, t, u, v = work
+    count = len(slices) - 1
+    dot = 0.0
+    for k in range(count + 3):
+        if k < count:
+            begin, end, shift = slices[k], slices[k + 1], _shift(k, slices, widest)
+            if beta != -1:
+                _advance(p, residual, inverse, beta, begin, end)
+            _model_sums(p, intensity, neighbours, size, begin, end, shift, s, t)
+        for lag in (1, 3):
+            plane = k - lag
+            if 0 <= plane < count:
+                begin, end = slices[plane], slices[plane + 1]
+                shifts = (
+                    _shift(max(plane - 1, 0), slices, widest),
+                    _shift(plane, slices, widest),
+                    _shift(min(plane + 1, count - 1), slices, widest),
+                )
+                if lag == 1:
+                    _fit(
+                        (s, t),
+                        neighbours,
+                        joined,
+                        size,
+                        begin,
+                        end,
+                        shifts,
+                        (mean, slope, constant),
+                        (u, v),
+                    )
+                else:
+                    dot += _residue(
+                        (s, t),
+                        p,
+                        intensity,
+                        own,
+                        inverse,
+                        neighbours,
+                        joined,
+                        size,
+                        begin,
+                        end,
+                        shifts,
+                        out,
+                    )
+            plane = k - 2
+            if lag == 1 and 0 <= plane < count:
+                shift = _shift(plane, slices, widest)
+                _row_sums(u, v, neighbours, size, slices[plane], slices[plane + 1], shift, s, t)
+    return dot
+
+
+@compiled
+def _step(x, residual, p, product, inverse, step):
+    """Step along p; returns residual . inverse residual and the residual's squared norm."""
+    a = splat(x, step)
+    zero = splat(x, x.dtype.type(0))
+    rho = norm = 0.0
+    chunk = 0
+    count = len(x) // WIDTH
+    while chunk < count:
+        # Partial sums, so that float32 adds numbers of like size.
+        stop = min(chunk + 512, count)
+        r2, z2 = zero, zero
+        while chunk < stop:
+            at = chunk * WIDTH
+            store(x, at, load(x, at) + a * load(p, at))
+            r = load(residual, at) - a * load(product, at)
+            store(residual, at, r)
+            r2 = r2 + r * r
+            z2 = z2 + r * r * load(inverse, at)
+            chunk += 1
+        norm += total(r2)
+        rho += total(z2)
+    return rho, norm
+
+
+@compiled
+def multiply(p, geometry, model, inverse, own, size, out):
+    """L p into `out`."""
+    work, widest = _work(p, geometry[2])
+    _product(p, p, p.dtype.type(-1), geometry, model, work, widest, inverse, own, size, out)
+
+
+@compiled
+def descend(x, right, geometry, model, inverse, own, size, tolerance, max_iterations):
+    """Conjugate gradients from the first guess x, in place, with the diagonal as preconditioner.
+
+    Stops when the residual's norm is `tolerance` times that of the right-hand side, or of the first
+    residual where that is greater. Returns products used, the residual's norm and the norm wanted.
+    """
+    real = x.dtype.type
+    work, widest = _work(x, geometry[2])
+    p, r, out = x.copy(), np.zeros_like(x), np.zeros_like(x)
+    _product(p, r, real(-1), geometry, model, work, widest, inverse, own, size, out)
+    for i in range(len(x)):
+        r[i] = right[i] - out[i] if inverse[i] > 0 else real(0)
+    rho, norm = _step(x, r, p, out, inverse, real(0))
+    square = 0.0
+    for i in range(len(right)):
+        square += right[i] * right[i]
+    goal = tolerance * np.sqrt(max(square, norm))
+    beta, iterations = real(0), 0
+    while norm > goal * goal and iterations < max_iterations:
+        curvature = _product(p, r, beta, geometry, model, work, widest, inverse, own, size, out)
+        iterations += 1
+        if not curvature > 0:  # only at rounding level: L is positive semi-definite
+            break
+        previous = rho
+        rho, norm = _step(x, r, p, out, inverse, real(rho / curvature))
+        beta = real(rho / previous)
+    return iterations, np.sqrt(norm), goal

@@ -1,0 +1,24 @@
+"""Takes the wait for compilers out of the first lesion."""
+
+from __future__ import annotations
+
+import highdicom as hd
+import numpy as np
+
+from pipelines.lesion import soft_mask_from_recist
+from pipelines.recist import RecistAxes
+
+
+def compile_kernels() -> None:
+    """Compile, or load from the cache on disk, every kernel of the default method.
+
+    Half a minute on a machine that never did it, a second later on. Segments a ball in air.
+    """
+    grid = np.ogrid[:20, :40, :40]
+    distance = np.sqrt(
+        sum(((g - n / 2) / (n / 12)) ** 2 for g, n in zip(grid, (20, 40, 40), strict=True))
+    )
+    hu = np.clip(40 - 900 * (distance - 3), -860, 40).astype(np.int16)
+    volume = hd.Volume(hu, np.diag([2.0, 1.0, 1.0, 1.0]), coordinate_system="PATIENT")
+    axes = RecistAxes([[20, 10, 20], [20, 30, 20]], [[20, 20, 10], [20, 20, 30]])
+    soft_mask_from_recist(volume, axes)
