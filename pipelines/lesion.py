@@ -17,6 +17,7 @@ from pipelines.errors import (
     UnusableVolumeError,
 )
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
+from pipelines.grabcut.opencv_2d import grabcut_opencv_2d
 from pipelines.matting import METHODS, quantity_of
 from pipelines.parameters import (
     DEFAULT_METHOD,
@@ -195,15 +196,18 @@ def soft_mask_from_recist(
     image = _hu(crop)
     spacing = tuple(float(s) for s in volume.spacing)
     ellipsoid = RecistEllipsoid.from_axes(axes, volume)
-    cut = grabcut(
-        image,
-        spacing,
-        ellipsoid,
-        offset,
-        smoothness_mm=values["smoothness_mm"],
-        mixture_weight=values["mixture_weight"],
-        rounds=values["rounds"],
-    )
+    if values["grabcut"] == "opencv-2d":
+        cut = grabcut_opencv_2d(image, spacing, ellipsoid, offset)
+    else:
+        cut = grabcut(
+            image,
+            spacing,
+            ellipsoid,
+            offset,
+            smoothness_mm=values["smoothness_mm"],
+            mixture_weight=values["mixture_weight"],
+            rounds=values["rounds"],
+        )
     trimap = trimap_from_mask(
         cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
     )

@@ -15,6 +15,7 @@ DEFAULT_METHOD = "occupancy"
 
 DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
+        "grabcut": "native-3d",
         "smoothness_mm": 0.2,
         "mixture_weight": 0.2,
         "rounds": 3,
@@ -34,8 +35,10 @@ DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
 )
 """Everything that can be set, all JSON-able.
 
+`grabcut`
+    "native-3d", or "opencv-2d" for the papers' way, slice by slice; that needs OpenCV.
 `smoothness_mm`, `mixture_weight`, `rounds`
-    Of `grabcut`.
+    Of the native `grabcut`.
 `band_inner_mm`, `band_outer_mm`
     Of `trimap_from_mask`.
 `margin_mm`
@@ -59,7 +62,11 @@ _OF_ALL = (
     "margin_mm",
 )
 _OF_DENSITY = tuple(name for name in DEFAULT_PARAMETERS if name.startswith("density_"))
-_CHOICES = {"density_below": FALLS[1:], "density_above": FALLS}
+_CHOICES = {
+    "grabcut": ("native-3d", "opencv-2d"),
+    "density_below": FALLS[1:],
+    "density_above": FALLS,
+}
 
 _NOT_NEGATIVE = (
     "smoothness_mm",

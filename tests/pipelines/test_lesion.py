@@ -238,6 +238,18 @@ def test_every_method_can_be_named(solid, method):
     assert soft.method == method
 
 
+def test_the_papers_grabcut_can_be_chosen(solid):
+    pytest.importorskip("cv2")
+    parameters = {"grabcut": "opencv-2d"}
+    soft = soft_mask_from_recist(solid.volume, solid.axes, parameters=parameters)
+    native = soft_mask_from_recist(solid.volume, solid.axes)
+    assert dice(whole(soft, solid.volume) >= 0.5, solid.occupancy.array >= 0.5) > 0.85
+    assert (soft.trimap.array != native.trimap.array).any()
+    assert soft.parameters["grabcut"] == "opencv-2d"
+    with pytest.raises(UnknownParameterError, match=r"grabcut: .*native-3d"):
+        soft_mask_from_recist(solid.volume, solid.axes, parameters={"grabcut": "magic"})
+
+
 def test_the_density_of_a_variant_is_set_by_parameters(solid):
     options = {"method": "closed-form+"}
     linear = soft_mask_from_recist(solid.volume, solid.axes, **options)
