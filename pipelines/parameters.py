@@ -54,6 +54,7 @@ DEFAULT_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
 """
 
 _OF_ALL = (
+    "grabcut",
     "smoothness_mm",
     "mixture_weight",
     "rounds",
