@@ -28,7 +28,7 @@ from scipy import ndimage
 from pipelines.distance import distance_within
 from pipelines.errors import EmptyMaskError
 from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
-from pipelines.matting import METHODS
+from pipelines.matting import OCCUPANCY_METHODS
 from pipelines.metrics import dice, sad, volume_error
 from pipelines.parameters import DEFAULT_METHOD
 from pipelines.phantom import NoduleKind, Patch, nodule_patch, simulated_readers
@@ -122,7 +122,7 @@ def answers(of: Scene, source: str) -> dict[str, tuple[Alpha, npt.NDArray[np.uin
     """Alpha and trimap of every baseline and method."""
     volume = of.patch.volume
     found = {}
-    for method in METHODS:
+    for method in OCCUPANCY_METHODS:
         if source == "readers":
             soft = soft_mask_from_masks(volume, of.masks, method=method)
         else:

@@ -27,7 +27,7 @@ from pipelines.parameters import (
 )
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
-from pipelines.trimap import shape_from_masks, trimap_from_mask, trimap_from_masks
+from pipelines.trimap import as_masks, shape_from_masks, trimap_from_mask, trimap_from_masks
 
 _REACH = 1.5
 _MARGIN_MM = 4.0
@@ -145,7 +145,12 @@ def _matte(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NotConvergedWarning)
         alpha = METHODS[method](image, trimap, spacing, **settings)
-    said = [str(w.message) for w in caught if issubclass(w.category, NotConvergedWarning)]
+    said = []
+    for found in caught:
+        if issubclass(found.category, NotConvergedWarning):
+            said.append(str(found.message))
+        else:
+            warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
     return alpha, tuple(said)
 
 
@@ -212,16 +217,19 @@ def soft_mask_from_recist(
         cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
     )
     alpha, said = _matte(method, values, image, trimap, spacing, cut.mask[None])
+    # A density-weighted alpha is no extent: then the cut is judged.
+    quantity = quantity_of(method)
+    extent = alpha if quantity == "occupancy" else cut.mask.astype(np.float32)
     voxel_mm3 = float(np.prod(spacing))
-    ratio = float(alpha.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
+    ratio = float(extent.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
     return SoftMask(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),
         method=method,
         parameters=parameters_of(method, values),
         offset=offset,
-        warnings=_mark_warnings(cut, ratio) + _warnings(alpha, trimap, ends) + said,
-        quantity=quantity_of(method),
+        warnings=_mark_warnings(cut, ratio) + _warnings(extent, trimap, ends) + said,
+        quantity=quantity,
     )
 
 
@@ -262,11 +270,11 @@ def soft_mask_from_masks(
     EmptyMaskError
         If no reader marked a voxel.
     TrimapError
-        If the readers' union is the whole volume.
+        If the readers' union is the whole volume, or masks hold more than 0 and 1.
     """
     _method(method, volume)
     values = complete_parameters(parameters)
-    masks = np.asarray(masks, dtype=bool)
+    masks = as_masks(masks)
     masks = masks[None] if masks.ndim == 3 else masks
     if masks.ndim != 4 or masks.shape[1:] != tuple(volume.spatial_shape):
         raise UnusableVolumeError(
@@ -294,12 +302,14 @@ def soft_mask_from_masks(
     else:
         trimap = trimap_from_masks(masks, spacing, margin_mm=values["margin_mm"])
     alpha, said = _matte(method, values, image, trimap, spacing, masks)
+    quantity = quantity_of(method)
+    extent = alpha if quantity == "occupancy" else masks.mean(axis=0)
     return SoftMask(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),
         method=method,
         parameters=parameters_of(method, values),
         offset=tuple(s.start for s in box),
-        warnings=_warnings(alpha, trimap, ends) + said,
-        quantity=quantity_of(method),
+        warnings=_warnings(extent, trimap, ends) + said,
+        quantity=quantity,
     )

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from pipelines.errors import UnusableVolumeError
 from pipelines.level_surface import band_width_mm, greatest_distance, surface_points
 from pipelines.longest_axes import axes_from_mask
 from pipelines.soft_mask import SoftMask
+
+_FINER = 4
+"""Fine pixels along each side of a pixel, when diameters are measured."""
 
 _LEAST_HU = -1024.0
 """Padding lies below what any tissue has: such values count as this."""
@@ -107,9 +111,28 @@ def _diameters(alpha: hd.Volume) -> tuple[float | None, float | None, float | No
         return None, None, None
     across = int(np.argmax(np.abs(alpha.direction[2])))
     axial = alpha.permute_spatial_axes([across, *(axis for axis in range(3) if axis != across)])
-    axes = axes_from_mask(axial.array >= 0.5, axial)
-    short_mm = axes.short_mm
-    return axes.long_mm, short_mm, greatest_distance(surface_points(alpha.array, alpha.spacing))
+    axes = axes_from_mask(*_fine_slice(axial))
+    diameter = greatest_distance(surface_points(alpha.array, alpha.spacing))
+    # The axes reach to the corners of fine pixels, a little beyond the surface itself.
+    return axes.long_mm, min(axes.short_mm, axes.long_mm), max(diameter or 0.0, axes.long_mm)
+
+
+def _fine_slice(axial: hd.Volume) -> tuple[npt.NDArray[np.bool_], hd.VolumeGeometry]:
+    """The slice where the lesion is largest, alpha interpolated between pixels and cut at 0.5.
+
+    Corners of whole pixels would make every diameter about a pixel too long.
+    """
+    largest = int((axial.array >= 0.5).sum(axis=(1, 2)).argmax())
+    one = axial[largest : largest + 1]
+    points = [(np.arange(n * _FINER) + 0.5) / _FINER - 0.5 for n in one.spatial_shape[1:]]
+    grid = np.meshgrid(*points, indexing="ij")
+    fine = ndimage.map_coordinates(one.array[0], grid, order=1, mode="constant")
+    finer = np.diag([1, 1 / _FINER, 1 / _FINER, 1.0])
+    finer[1:3, 3] = 0.5 / _FINER - 0.5
+    geometry = hd.VolumeGeometry(
+        one.affine @ finer, (1, *fine.shape), coordinate_system=one.coordinate_system
+    )
+    return fine[None] >= 0.5, geometry
 
 
 def _density(soft: SoftMask, hu: npt.NDArray) -> tuple[float | None, float]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pipelines.errors import UnknownParameterError
 from pipelines.matting.density_weighted import FALLS
+from pipelines.matting.occupancy import MOST_PSF_MM
 from pipelines.soft_mask import Parameter
 
 DEFAULT_METHOD = "occupancy"
@@ -80,6 +81,9 @@ _NOT_NEGATIVE = (
 )
 
 
+_AT_MOST = {"smoothness_mm": 100.0, "psf_mm": MOST_PSF_MM, "smoothing": 100.0}
+
+
 def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str, Parameter]:
     """Override the defaults, each by a value of its kind.
 
@@ -114,12 +118,17 @@ def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str,
         raise UnknownParameterError(f"rounds: found {values['rounds']}, expected 1 to 20")
     if values["epsilon"] <= 0:
         raise UnknownParameterError(f"epsilon: found {values['epsilon']}, expected more than 0")
-    levels = [values[f"density_{name}"] for name in ("low", "high", "pure_up_to", "zero_at")]
-    low, high, pure_up_to, zero_at = levels
-    if not low < high <= pure_up_to < zero_at:
+    for name, most in _AT_MOST.items():
+        if values[name] > most:
+            raise UnknownParameterError(f"{name}: found {values[name]}, expected at most {most}")
+    # The last two count only where alpha falls again.
+    names = ("low", "high", "pure_up_to", "zero_at")[: 2 if values["density_above"] == "one" else 4]
+    levels = [values[f"density_{name}"] for name in names]
+    low, high, *falling = levels
+    if not (low < high and (not falling or high <= falling[0] < falling[1])):
         raise UnknownParameterError(
-            f"found {levels} HU as density_low, density_high, density_pure_up_to and "
-            "density_zero_at, expected them to rise in this order"
+            f"found {levels} HU as density_{', density_'.join(names)}, "
+            "expected them to rise in this order"
         )
     return values
 

@@ -58,7 +58,7 @@ def trimap_from_mask(
     UnknownParameterError
         If a width is negative or not finite.
     """
-    mask = np.asarray(mask, dtype=bool)
+    mask = as_masks(mask)
     _check(mask, spacing, inner_mm=inner_mm, outer_mm=outer_mm)
     half = min(spacing) / 2
     trimap = np.zeros(mask.shape, np.uint8)
@@ -161,10 +161,11 @@ def shape_from_masks(
     EmptyMaskError
         If no reader marked a voxel.
     TrimapError
-        If there is no axis of readers.
+        If there is no axis of readers, or `spacing` does not fit.
     """
     masks = _readers(masks)
     union = masks.any(axis=0)
+    _check_spacing(union, spacing)
     shape = np.zeros(union.shape, np.float32)
     box = _around(union, spacing, _SHAPE_REACH_MM)
     total = np.zeros(shape[box].shape, np.float32)
@@ -188,7 +189,7 @@ def _touching(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> npt.NDArray
 
 def _readers(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """The masks of those who marked something."""
-    masks = np.asarray(masks, dtype=bool)
+    masks = as_masks(masks)
     if masks.ndim < 3:
         raise TrimapError(f"found masks of shape {masks.shape}, expected (readers, image axes)")
     masks = masks[masks.reshape(len(masks), -1).any(axis=1)]
@@ -197,9 +198,29 @@ def _readers(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return masks
 
 
+def as_masks(masks: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Masks as bool.
+
+    Raises
+    ------
+    TrimapError
+        If a value is neither 0 nor 1: whoever has a soft mask decides where to cut it.
+    """
+    masks = np.asarray(masks)
+    if masks.dtype == bool:
+        return masks
+    if masks.dtype.kind not in "iu" or not np.isin(masks, (0, 1)).all():
+        raise TrimapError(f"found masks of {masks.dtype}, expected bool, or integers 0 and 1")
+    return masks.astype(bool)
+
+
+def _check_spacing(mask: npt.NDArray[np.bool_], spacing: tuple[float, ...]) -> None:
+    if len(spacing) != mask.ndim or not all(np.isfinite(s) and s > 0 for s in spacing):
+        raise TrimapError(f"found spacing {spacing}, expected {mask.ndim} lengths in mm")
+
+
 def _check(mask: npt.NDArray[np.bool_], spacing: tuple[float, ...], **widths: float) -> None:
-    if len(spacing) != mask.ndim:
-        raise TrimapError(f"found {len(spacing)} spacings for a mask of {mask.ndim} axes")
+    _check_spacing(mask, spacing)
     for name, width in widths.items():
         if not (np.isfinite(width) and width >= 0):
             raise UnknownParameterError(f"{name}: found {width}, expected a length in mm")

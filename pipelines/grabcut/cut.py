@@ -16,6 +16,9 @@ _SCALE = 256
 _SURE = 12.0
 """Log-odds beyond which more makes no difference."""
 
+_MOST_LINK = np.float32(256 * 12 * 7)
+"""A link that outweighs the surest voxel and its six others; more makes no difference either."""
+
 _LESION = 2
 """State of a voxel; beside it -1 outside of what is allowed, 0 background, 1 still open."""
 
@@ -151,7 +154,7 @@ def _link_costs(image, allowed, weights, noise, cost, around):
                 for k in range(shape[2] - dk):
                     if allowed[i, j, k] or allowed[i + di, j + dj, k + dk]:
                         d = image[i + di, j + dj, k + dk] - image[i, j, k]
-                        w = int(weight * np.exp(factor * d * d) + np.float32(0.5))
+                        w = int(min(weight * np.exp(factor * d * d), _MOST_LINK) + np.float32(0.5))
                         cost[axis, i, j, k] = w
                         around[i, j, k] += w
                         around[i + di, j + dj, k + dk] += w

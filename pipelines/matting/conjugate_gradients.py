@@ -81,7 +81,8 @@ def conjugate_gradients(
     correction : callable
         The preconditioner, such as `jacobi` gives.
     tolerance : float
-        Stop when the residual's norm falls to this part of the right-hand side's.
+        Stop when the residual's norm falls to this part of the right-hand side's, or of the first
+        residual's where the right-hand side is 0.
     max_iterations : int
         At most so many products after the first.
 
@@ -95,7 +96,7 @@ def conjugate_gradients(
     direction = correction(residual)
     rho = float(residual @ direction)
     norm, iterations = float(np.linalg.norm(residual)), 0
-    goal = tolerance * max(float(np.linalg.norm(load)), norm)
+    goal = tolerance * (float(np.linalg.norm(load)) or norm)
     while norm > goal and iterations < max_iterations:
         image = product(direction)
         iterations += 1

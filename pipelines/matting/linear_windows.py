@@ -68,7 +68,7 @@ def solve_windows(
     values, ended = laplacian.solve(start, tolerance=tolerance, max_iterations=max_iterations)
     ended.warn()
     # The kernels know three axes; a 2D image is one slice.
-    out = problem.alpha[problem.box].reshape((1,) * (3 - image.ndim) + problem.trimap.shape)
+    out = problem.alpha[problem.box].reshape((1,) * (3 - problem.image.ndim) + problem.trimap.shape)
     laplacian.chunks.scatter(values, out)
     return problem.alpha
 
@@ -83,7 +83,7 @@ def _prior(
         raise UnknownParameterError("found only one of prior and prior_weight, expected both")
     if prior is None:
         return None, None
-    prior, weight = np.asarray(prior), np.asarray(weight)
+    prior, weight = np.asarray(prior, np.float32), np.asarray(weight, np.float32)
     for name, array in (("prior", prior), ("prior_weight", weight)):
         if array.shape != problem.alpha.shape:
             raise UnknownParameterError(

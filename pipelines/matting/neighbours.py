@@ -190,7 +190,8 @@ def nearest_offsets(
     spacing : tuple of float
         Voxel size in mm.
     count : int
-        How many; all that are as far as the last one come along.
+        How many; all that are as far as the last one come along, and all within one and a half
+        steps of the longest axis, so that thick slices find each other.
 
     Returns
     -------
@@ -208,7 +209,8 @@ def nearest_offsets(
     order = np.argsort(squared, kind="stable")[1:]
     offsets, squared = offsets[order], squared[order]
     if len(squared) > count:
-        kept = squared <= squared[count - 1]
+        longest = max(s for s, n in zip(spacing, shape, strict=True) if n > 1)
+        kept = squared <= max(squared[count - 1], (1.5 * longest) ** 2)
         offsets, squared = offsets[kept], squared[kept]
     return offsets, squared
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from pipelines.distance import distance_within
 from pipelines.errors import UnknownParameterError
@@ -27,6 +28,9 @@ _LOOK_MM = 4.0
 
 _LEAST_DENSE = 8
 """Fewer voxels of dense background are noise."""
+
+MOST_PSF_MM = 5.0
+"""A wider blur than any scanner's is a mistake."""
 
 _BLEND_MM = 1.5
 """Shape takes over, over such a difference of distances, where dense background is nearer."""
@@ -57,12 +61,13 @@ def occupancy(
     window : tuple of float
         HU outside of it are clipped (padding such as -3024).
     foreground : ndarray of float32, same shape, optional
-        Alpha of the foreground voxels in [0, 1]; 1 where it is not given.
+        Alpha of the foreground voxels in [0, 1]; 1 where it is not given. The unknown ones are
+        scaled by what it is nearby.
     prior : ndarray of float32, same shape, optional
         Alpha in [0, 1] as shape alone suggests it. Used where the lesion borders on tissue as dense
         as itself. Without it the border is the middle of the unknown band.
     psf_mm : float
-        Standard deviation of the scanner's point spread in mm, not negative. 0.6 suits soft tissue
+        Standard deviation of the scanner's point spread in mm, at most 5. 0.6 suits soft tissue
         kernels; 0 leaves the blur in.
     smoothing : float
         Weight of total variation, in parts of the noise; not negative.
@@ -85,9 +90,10 @@ def occupancy(
     UnknownParameterError
         If a parameter makes no sense.
     """
-    if not (np.isfinite(psf_mm) and psf_mm >= 0 and np.isfinite(smoothing) and smoothing >= 0):
+    if not (0 <= psf_mm <= MOST_PSF_MM and np.isfinite(smoothing) and smoothing >= 0):
         raise UnknownParameterError(
-            f"found psf_mm {psf_mm} and smoothing {smoothing}, expected finite numbers from 0"
+            f"found psf_mm {psf_mm} and smoothing {smoothing}, expected 0 to {MOST_PSF_MM} mm and "
+            "a finite number from 0"
         )
     if steps < 1:
         raise UnknownParameterError(f"steps: found {steps}, expected at least 1")
@@ -116,7 +122,10 @@ def occupancy(
         if not (prior.min() >= 0 and prior.max() <= 1):
             raise UnknownParameterError("prior: found alpha outside of [0, 1]")
     flat = (1,) * (3 - problem.image.ndim) + problem.image.shape
-    steps_mm = (1.0,) * (3 - problem.image.ndim) + problem.spacing
+    steps_mm = (np.inf,) * (3 - problem.image.ndim) + problem.spacing
+    # Along an axis of one voxel there are no distances, and its length must not matter.
+    least = min((s for s, n in zip(steps_mm, flat, strict=True) if n > 1), default=1.0)
+    steps_mm = tuple(s if n > 1 else least for s, n in zip(steps_mm, flat, strict=True))
     hu = np.clip(problem.image, *problem.window).astype(np.float32).reshape(flat)
     marks = np.ascontiguousarray(problem.trimap).reshape(flat)
     mix = read_mix(hu, marks, steps_mm)
@@ -136,7 +145,20 @@ def occupancy(
     if np.count_nonzero(mix.dense) >= _LEAST_DENSE:
         shape = None if prior is None else prior.reshape(flat)
         alpha *= _lesion_part(marks, mix.dense, steps_mm, shape)
+    if foreground is not None:
+        alpha *= _nearby(problem.known.reshape(flat), marks == FOREGROUND, steps_mm)
     return problem.fill(alpha[unknown])
+
+
+def _nearby(
+    known: npt.NDArray[np.float32], where: npt.NDArray[np.bool_], spacing: tuple[float, ...]
+) -> npt.NDArray[np.float32]:
+    """Mean of the foreground's alpha around each voxel; of all of it where none is near."""
+    sigma = [_LOOK_MM / 4 / s for s in spacing]
+    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma, mode="constant")
+    total = ndimage.gaussian_filter(np.where(where, known, 0), sigma, mode="constant")
+    far = weight < 1e-3
+    return np.where(far, known[where].mean(), total / np.where(far, 1, weight)).astype(np.float32)
 
 
 def _lesion_part(

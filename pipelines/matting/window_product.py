@@ -264,7 +264,8 @@ def descend(x, right, geometry, model, inverse, own, size, tolerance, max_iterat
     """Conjugate gradients from the first guess x, in place, with the diagonal as preconditioner.
 
     Stops when the residual's norm is `tolerance` times that of the right-hand side, or of the first
-    residual where that is greater. Returns products used, the residual's norm and the norm wanted.
+    residual where the right-hand side is 0. Returns products used, the residual's norm and the norm
+    wanted.
     """
     real = x.dtype.type
     work, widest = _work(x, geometry[2])
@@ -276,7 +277,7 @@ def descend(x, right, geometry, model, inverse, own, size, tolerance, max_iterat
     square = 0.0
     for i in range(len(right)):
         square += right[i] * right[i]
-    goal = tolerance * np.sqrt(max(square, norm))
+    goal = tolerance * np.sqrt(square if square > 0 else norm)
     beta, iterations = real(0), 0
     while norm > goal * goal and iterations < max_iterations:
         curvature = _product(p, r, beta, geometry, model, work, widest, inverse, own, size, out)

@@ -213,7 +213,7 @@ def test_parameters_are_json_and_checked(solid):
         {"density_below": "one"},
         {"density_below": 1},
         {"density_low": 500},
-        {"density_zero_at": 100},
+        {"density_above": "linear", "density_zero_at": 100},
     ):
         with pytest.raises(UnknownParameterError, match="density"):
             soft_mask_from_recist(solid.volume, solid.axes, parameters=wrong)
@@ -236,6 +236,21 @@ def test_every_method_can_be_named(solid, method):
     assert dice(whole(soft, solid.volume) >= 0.5, truth >= 0.5) > 0.85
     assert soft.quantity == ("density-weighted" if method.endswith("+") else "occupancy")
     assert soft.method == method
+
+
+def test_a_density_is_not_judged_as_an_extent():
+    patch = nodule_patch(NoduleKind.GROUND_GLASS, 14, seed=1)
+    plain = soft_mask_from_recist(patch.volume, patch.axes, method="closed-form")
+    density = soft_mask_from_recist(patch.volume, patch.axes, method="closed-form+")
+    assert density.alpha.array.sum() < 0.8 * plain.alpha.array.sum()
+    assert density.warnings == plain.warnings
+
+
+def test_numbers_out_of_reason_are_refused(solid):
+    for wrong in ({"psf_mm": 1e9}, {"smoothness_mm": 1e6}, {"smoothing": 1e6}):
+        with pytest.raises(UnknownParameterError, match="at most"):
+            soft_mask_from_recist(solid.volume, solid.axes, parameters=wrong)
+    soft_mask_from_recist(solid.volume, solid.axes, parameters={"density_high": 500})
 
 
 def test_the_papers_grabcut_can_be_chosen(solid):

@@ -157,3 +157,28 @@ def test_no_reader_no_lesion():
         trimap_from_masks(np.ones((3, 3), bool), (1, 1))
     with pytest.raises(UnknownParameterError):
         trimap_from_masks(readers((4, 14)), (1, 1, 1), margin_mm=-1)
+
+
+@pytest.mark.parametrize("spacing", [(-1, 1, 1), (np.inf, 1, 1), (0, 1, 1), (np.nan, 1, 1), (1, 1)])
+def test_a_spacing_that_is_none_is_refused(spacing):
+    mask = np.zeros((9, 9, 9), bool)
+    mask[3:6, 3:6, 3:6] = True
+    with pytest.raises(TrimapError, match="spacing"):
+        trimap_from_mask(mask, spacing, inner_mm=1, outer_mm=1)
+    with pytest.raises(TrimapError, match="spacing"):
+        trimap_from_masks(mask[None], spacing)
+    with pytest.raises(TrimapError, match="spacing"):
+        shape_from_masks(mask[None], spacing)
+
+
+def test_a_soft_mask_is_no_mask():
+    soft = np.zeros((9, 9, 9), np.float32)
+    soft[3:6, 3:6, 3:6] = 0.4
+    for wrong in (soft, (soft * 100).astype(np.uint8)):
+        with pytest.raises(TrimapError, match="expected bool"):
+            trimap_from_mask(wrong, (1, 1, 1), inner_mm=1, outer_mm=1)
+    ones = (soft > 0).astype(np.uint8)
+    assert (
+        trimap_from_mask(ones, (1, 1, 1), inner_mm=1, outer_mm=1)
+        == trimap_from_mask(ones > 0, (1, 1, 1), inner_mm=1, outer_mm=1)
+    ).all()

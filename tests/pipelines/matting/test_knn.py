@@ -91,3 +91,17 @@ def test_parameters_without_sense_are_refused(change):
     image, trimap, _ = scene(0)
     with pytest.raises(UnknownParameterError):
         knn(image, trimap, (1, 1), **change)
+
+
+def test_thick_slices_find_each_other():
+    z, y, x = np.mgrid[:7, :40, :40]
+    distance = np.sqrt(((z - 3) * 5) ** 2 + ((y - 20) * 0.7) ** 2 + ((x - 20) * 0.7) ** 2)
+    truth = np.clip((8 - distance) / 3 + 0.5, 0, 1)
+    image = -860 + 900 * truth
+    core = (truth == 1) & (z == 3)
+    trimap = np.where(core, 2, np.where(distance > 12, 0, 1)).astype(np.uint8)
+    alpha = knn(image, trimap, (5, 0.7, 0.7))
+    outer = [k for k in range(7) if not (trimap[k] == 2).any() and truth[k].sum() > 20]
+    assert outer
+    for k in outer:
+        assert alpha[k].sum() > 0.4 * truth[k].sum()

@@ -53,7 +53,7 @@ def test_exact_ties_share_the_last_places():
 
 def test_candidates_lie_within_a_ball_in_mm():
     offsets, squared = nearest_offsets((50, 50, 50), (5.0, 0.7, 0.7), 342)
-    assert np.abs(offsets).max(axis=0).tolist() == [1, 8, 8]
+    assert np.abs(offsets).max(axis=0).tolist() == [1, 10, 10]
     assert (np.diff(squared) >= 0).all()
     assert len(offsets) >= 342
     assert nearest_offsets((1, 50, 50), (5.0, 0.7, 0.7), 20)[0][:, 0].tolist() == [0] * 20
