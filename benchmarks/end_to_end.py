@@ -22,6 +22,7 @@ from dicomnode.results.read_alpha import read_alpha
 from pipelines.grabcut import RecistEllipsoid
 from pipelines.metrics import dice
 from pipelines.recist import RecistAxes
+from pipelines.soft_mask import READERS_LEVEL
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,12 @@ def run(cases: Sequence[Case], out: Path) -> list[Score]:
 def print_scores(scores: Sequence[Score]) -> None:
     """Print a table, with the mean Dice where there are several."""
     table = Table(
-        "case", "long axis mm", "soft volume ml", "Dice >= 0.5", "bare ellipsoid", "in box"
+        "case",
+        "long axis mm",
+        "soft volume ml",
+        f"Dice >= {READERS_LEVEL}",
+        "bare ellipsoid",
+        "in box",
     )
     for score in scores:
         table.add_row(*("" if value is None else str(value) for value in asdict(score).values()))
@@ -109,7 +115,7 @@ def _score(case: Case, alpha: npt.NDArray[np.float32]) -> Score:
         name=case.name,
         long_mm=round(case.axes.long_mm, 1),
         volume_ml=round(float(alpha.sum()) * case.volume.voxel_volume / 1000, 2),
-        dice=None if case.outline is None else round(dice(alpha >= 0.5, case.outline), 4),
+        dice=None if case.outline is None else round(dice(alpha >= READERS_LEVEL, case.outline), 4),
         ellipsoid_dice=None if case.outline is None else round(dice(bare, case.outline), 4),
         in_box=None if case.box is None else round(float(shown[case.box].sum() / shown.sum()), 4),
     )

@@ -41,9 +41,7 @@ from pipelines.longest_axes import axes_from_mask
 from pipelines.metrics import dice
 from pipelines.parameters import DEFAULT_METHOD
 from pipelines.recist import RecistAxes
-
-LEVEL = 0.35
-"""Fitted on the half `tune` (every other nodule; 0.35 and 0.4 are equally good there)."""
+from pipelines.soft_mask import READERS_LEVEL
 
 SIZES_MM = (0.0, 6.0, 10.0, 20.0, 1000.0)
 AGREEMENTS = (0.0, 0.6, 0.7, 0.8, 1.01)
@@ -264,7 +262,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--half", choices=("tune", "report"), default="tune")
     parser.add_argument("--method", default=DEFAULT_METHOD)
-    parser.add_argument("--level", type=float, default=LEVEL, help="alpha from which on is lesion")
+    parser.add_argument(
+        "--level", type=float, default=READERS_LEVEL, help="alpha from which on is lesion"
+    )
     parser.add_argument("--context", action="store_true", help="add slices beyond the nodule")
     parser.add_argument("--limit", type=int, help="only the first so many nodules")
     parser.add_argument("--json", type=Path, help="write tables and one row a nodule to this file")

@@ -16,6 +16,10 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
 Parameter = float | int | str | bool
 
+READERS_LEVEL = 0.35
+"""Occupancy at which readers draw: fitted on the tuning half of `benchmarks/lidc.py` (every
+other nodule; 0.35 and 0.4 are equally good there). Half of a voxel is lesion at 0.5."""
+
 QUANTITIES = ("occupancy", "density-weighted")
 """What alpha can say of a voxel."""
 
