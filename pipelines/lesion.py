@@ -221,7 +221,11 @@ def soft_mask_from_recist(
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else cut.mask.astype(np.float32)
     voxel_mm3 = float(np.prod(spacing))
-    ratio = float(extent.sum(dtype=np.float64)) * voxel_mm3 / ellipsoid.volume_mm3
+    suggested = ellipsoid.volume_mm3
+    if ends:  # Only what the CT holds of the ellipsoid can be found.
+        inside = np.count_nonzero(ellipsoid.radius(image.shape, spacing, offset) <= 1)
+        suggested = max(inside, 1) * voxel_mm3
+    ratio = float(extent.sum(dtype=np.float64)) * voxel_mm3 / suggested
     return SoftMask(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),

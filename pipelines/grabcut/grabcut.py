@@ -122,7 +122,11 @@ def grabcut(
     else:
         mask = _core(radius)
     if not blocks.trivial:
-        mask = blocks.interpolate(mask, fine_shape) >= 0.5
+        # Between blocks a thin bridge may part, and a lone block falls below one half.
+        fine = blocks.interpolate(mask, fine_shape)
+        mask = nearest_component(
+            fine >= min(0.5, float(fine.max())), blocks.interpolate(radius, fine_shape)
+        )
         probability = blocks.interpolate(probability, fine_shape)
     return Cut(mask, evidence.levels, found, probability, evidence.pleura is not None)
 

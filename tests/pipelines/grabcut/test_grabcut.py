@@ -173,3 +173,15 @@ def test_the_component_is_the_nearest(seed, shape):
         return
     nearest = labels.flat[int(np.argmin(np.where(mask, radius, np.inf)))]
     assert (found == (labels == nearest)).all()
+
+
+def test_a_cut_on_blocks_is_one_component_and_never_empty(monkeypatch):
+    monkeypatch.setattr("pipelines.grabcut.grabcut._MOST_NODES", 400)
+    patch = nodule_patch(NoduleKind.SOLID, 14, seed=2)
+    spacing = tuple(float(s) for s in patch.volume.spacing)
+    ellipsoid = RecistEllipsoid.from_axes(patch.axes, patch.volume)
+    hu = patch.volume.array.astype(np.float32)
+    for image in (hu, np.full_like(hu, -860)):
+        cut = grabcut(image, spacing, ellipsoid)
+        assert cut.mask.any()
+        assert ndimage.label(cut.mask)[1] == 1
