@@ -1,5 +1,7 @@
 """GrabCut from a mark: right on phantoms, the same bytes each time, whatever way the array runs."""
 
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -176,7 +178,8 @@ def test_the_component_is_the_nearest(seed, shape):
 
 
 def test_a_cut_on_blocks_is_one_component_and_never_empty(monkeypatch):
-    monkeypatch.setattr("pipelines.grabcut.grabcut._MOST_NODES", 400)
+    module = importlib.import_module("pipelines.grabcut.grabcut")  # the name is the function's, too
+    monkeypatch.setattr(module, "_MOST_NODES", 400)
     patch = nodule_patch(NoduleKind.SOLID, 14, seed=2)
     spacing = tuple(float(s) for s in patch.volume.spacing)
     ellipsoid = RecistEllipsoid.from_axes(patch.axes, patch.volume)
