@@ -116,7 +116,7 @@ def memory(radius: int, method: str) -> float:
 
 def _print_memory(radius: int, method: str) -> None:
     """What `memory` runs in a fresh process: Linux keeps the peak, and lets it be reset."""
-    small, big = shell(8), shell(radius)
+    small, big = shell(36), shell(radius)
     METHODS[method](*small, (1.0, 1.0, 1.0), window=WINDOW)
 
     def status(field: str) -> int:

@@ -341,4 +341,33 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
     least = int(np.prod([min(n, thick) for n in lengths]))
     if max(lengths) < thick or least > (np.count_nonzero(unknown) if count is None else count):
         return False
+    # And in it a block on a grid of half that side: a band has none, and needs no distances.
+    sides = tuple((min(n, thick) + 1) // 2 for n in unknown.shape)
+    flat = (1,) * (3 - unknown.ndim)
+    if not _holds_block(unknown.reshape(flat + unknown.shape), flat + sides):
+        return False
     return int(ndimage.distance_transform_cdt(unknown, "chessboard").max()) >= thick
+
+
+@compiled
+def _holds_block(unknown, sides):
+    """Whether some block of a regular grid is unknown throughout."""
+    depth, height, width = unknown.shape
+    for z in range(0, depth - sides[0] + 1, sides[0]):
+        for y in range(0, height - sides[1] + 1, sides[1]):
+            for x in range(0, width - sides[2] + 1, sides[2]):
+                block = unknown[z : z + sides[0], y : y + sides[1], x : x + sides[2]]
+                whole = True
+                for k in range(sides[0]):
+                    for j in range(sides[1]):
+                        for i in range(sides[2]):
+                            if not block[k, j, i]:
+                                whole = False
+                                break
+                        if not whole:
+                            break
+                    if not whole:
+                        break
+                if whole:
+                    return True
+    return False
