@@ -24,6 +24,7 @@ from benchmarks.lidc import load, with_context
 from pipelines.grabcut import opinion
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.features import FEATURES, measure
+from pipelines.lesion import crop_around, hounsfield
 from pipelines.longest_axes import axes_from_mask
 from pipelines.phantom import NoduleKind, nodule_patch
 from pipelines.phantom.nodule import make_nodule
@@ -66,10 +67,8 @@ def sample(
 ) -> Sample:
     """Measure the voxels around one mark and keep some of them."""
     # The crop of the pipeline, so that the edges of what is seen are those of its use.
-    from pipelines.lesion import _crop, _hu
-
-    box, _ = _crop(volume, axes)
-    image = _hu(volume[box])
+    box, _ = crop_around(volume, axes)
+    image = hounsfield(volume[box])
     spacing = tuple(float(s) for s in volume.spacing)
     offset = tuple(s.start for s in box)
     ellipsoid = RecistEllipsoid.from_axes(axes, volume)

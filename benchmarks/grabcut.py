@@ -22,33 +22,20 @@ import numpy.typing as npt
 
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.grabcut.opencv_2d import MissingOpenCVError, grabcut_opencv_2d
+from pipelines.lesion import crop_around
 from pipelines.metrics import dice
 from pipelines.phantom import NoduleKind, Patch, nodule_patch
 from pipelines.recist import RecistAxes
 
 DIAMETERS_MM = (8.0, 14.0, 22.0)
 THICKNESSES_MM = (1.25, 2.5)
-REACH, MARGIN_MM = 1.5, 4.0
-"""Of the crop around a mark, as in the pipeline."""
-
 Way = Callable[..., Cut]
 WAYS: dict[str, Way] = {"native 3D": grabcut, "OpenCV 2D": grabcut_opencv_2d}
 
 
-def crop(patch: Patch, axes: RecistAxes) -> tuple[slice, slice, slice]:
-    """The region around a mark that the pipeline looks at."""
-    ellipsoid = RecistEllipsoid.from_axes(axes, patch.volume)
-    spacing = np.asarray(patch.volume.spacing)
-    middle = patch.volume.map_reference_to_indices(axes.centre[None])[0]
-    half = (REACH * ellipsoid.half_extent() + MARGIN_MM) / spacing
-    first = np.maximum(np.ceil(middle - half), 0).astype(int)
-    last = np.minimum(np.floor(middle + half).astype(int) + 1, patch.volume.spatial_shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
-
-
 def run(way: Way, patch: Patch, axes: RecistAxes) -> npt.NDArray[np.bool_]:
     """One way's mask on the patch's whole grid."""
-    box = crop(patch, axes)
+    box, _ = crop_around(patch.volume, axes)
     mask = np.zeros(patch.volume.spatial_shape, bool)
     mask[box] = way(
         patch.volume.array[box].astype(np.float32),

@@ -47,8 +47,26 @@ def reach_mm(axes: RecistAxes) -> float:
     return _REACH * length / 2 + _MARGIN_MM
 
 
-def _crop(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slice], bool]:
-    """Slices of the region to look at, and whether the volume ends before it does."""
+def crop_around(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slice], bool]:
+    """The region around a mark that the pipeline looks at.
+
+    Parameters
+    ----------
+    volume : highdicom.Volume, axes (slice, row, column)
+        CT in HU.
+    axes : RecistAxes
+        The mark.
+
+    Returns
+    -------
+    tuple of slice, bool
+        The region in the volume's indices, and whether the volume ends before it does.
+
+    Raises
+    ------
+    UnusableMarkError
+        If the mark lies outside of the volume, is longer than 400 mm or needs too many voxels.
+    """
     if max(axes.long_mm, axes.short_mm or 0.0) > _LONGEST_MM:
         raise UnusableMarkError(
             f"found an axis of {axes.long_mm:.0f} mm, expected less than {_LONGEST_MM:.0f} mm"
@@ -78,8 +96,14 @@ def _crop(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slic
     return tuple(slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True)), ends
 
 
-def _hu(crop: hd.Volume) -> npt.NDArray[np.float32]:
-    """The crop's HU, with padding raised to air."""
+def hounsfield(crop: hd.Volume) -> npt.NDArray[np.float32]:
+    """The crop's HU as float32, with padding raised to air.
+
+    Raises
+    ------
+    UnusableVolumeError
+        If they are not real and finite.
+    """
     array = crop.array
     if not (np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)):
         raise UnusableVolumeError(f"found voxels of type {array.dtype}, expected numbers in HU")
@@ -195,10 +219,10 @@ def soft_mask_from_recist(
     """
     _method(method, volume)
     values = complete_parameters(parameters)
-    box, ends = _crop(volume, axes)
+    box, ends = crop_around(volume, axes)
     crop = volume[box]
     offset = tuple(s.start for s in box)
-    image = _hu(crop)
+    image = hounsfield(crop)
     spacing = tuple(float(s) for s in volume.spacing)
     ellipsoid = RecistEllipsoid.from_axes(axes, volume)
     if values["grabcut"] == "opencv-2d":
@@ -297,7 +321,7 @@ def soft_mask_from_masks(
         box.append(slice(max(first, 0), min(last, n - 1) + 1))
     box = tuple(box)
     crop = volume[box]
-    image, masks = _hu(crop), masks[(slice(None), *box)]
+    image, masks = hounsfield(crop), masks[(slice(None), *box)]
     masks = masks[masks.any(axis=(1, 2, 3))]
     if len(masks) == 1:
         trimap = trimap_from_mask(

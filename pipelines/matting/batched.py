@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import NotConvergedWarning, SegmentationError, UnknownParameterError
+from pipelines.matting.linear_windows import check_windows
 from pipelines.matting.problem import DEFAULT_WINDOW, MattingProblem
 
 Arrays = Sequence[npt.NDArray]
@@ -209,28 +210,11 @@ def read_crops(
                 window=windows[k],
                 foreground=None if foregrounds is None else foregrounds[k],
             )
-            pair = (None, None) if priors is None else _prior(problem, priors[k], weights[k])
+            pair = problem.prior(*((None, None) if priors is None else (priors[k], weights[k])))
         except SegmentationError as error:
             raise type(error)(f"crop {k}: {error}") from error
         crops.append(Crop(problem, foregrounds is None, *pair))
     return crops
-
-
-def _prior(
-    problem: MattingProblem, prior: npt.NDArray, weight: npt.NDArray
-) -> tuple[npt.NDArray, npt.NDArray]:
-    """Prior and weight on the problem's box."""
-    prior, weight = np.asarray(prior), np.asarray(weight)
-    for name, array in (("prior", prior), ("prior_weight", weight)):
-        if array.shape != problem.alpha.shape:
-            raise UnknownParameterError(
-                f"{name}: found shape {array.shape}, expected {problem.alpha.shape}"
-            )
-    if not (np.isfinite(prior).all() and np.isfinite(weight).all() and (weight >= 0).all()):
-        raise UnknownParameterError(
-            "found a prior that is not finite or a weight below 0, expected neither"
-        )
-    return prior[problem.box], weight[problem.box]
 
 
 def groups(
@@ -281,16 +265,7 @@ def _solve(
     max_iterations: int,
     compile_step: bool,
 ) -> list[npt.NDArray[np.float32]]:
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise UnknownParameterError(f"dtype: found {dtype}, expected float32 or float64")
-    if size not in (2, 3):
-        raise UnknownParameterError(f"size: found {size}, expected windows of 2 or 3 voxels")
-    if not (0 < tolerance < 1 and max_iterations >= 1):
-        raise UnknownParameterError(
-            f"found tolerance {tolerance} and max_iterations {max_iterations}, "
-            "expected a number in (0, 1) and at least 1"
-        )
+    dtype = check_windows(dtype, size, tolerance, max_iterations)
     try:
         from pipelines.matting.window_batch import WindowBatch, find_device
     except ImportError as error:

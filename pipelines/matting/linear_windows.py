@@ -14,6 +14,26 @@ from pipelines.matting.window_laplacian import WindowLaplacian
 _FIRST_GUESS = 0.5
 
 
+def check_windows(
+    dtype: npt.DTypeLike, size: int, tolerance: float, max_iterations: int
+) -> np.dtype:
+    """The dtype to compute in.
+
+    Raises
+    ------
+    UnknownParameterError
+        If it is not float32 or float64, windows are not of 2 or 3 voxels, or the rule of stopping
+        makes no sense.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise UnknownParameterError(f"dtype: found {dtype}, expected float32 or float64")
+    if size not in (2, 3):
+        raise UnknownParameterError(f"size: found {size}, expected windows of 2 or 3 voxels")
+    check_stopping(tolerance, max_iterations)
+    return dtype
+
+
 def solve_windows(
     image: npt.NDArray,
     trimap: npt.NDArray[np.uint8],
@@ -31,14 +51,9 @@ def solve_windows(
     max_iterations: int,
 ) -> npt.NDArray[np.float32]:
     """Alpha of `closed_form` or, where `learning`, of `learning_based`; see there."""
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise UnknownParameterError(f"dtype: found {dtype}, expected float32 or float64")
-    if size not in (2, 3):
-        raise UnknownParameterError(f"size: found {size}, expected windows of 2 or 3 voxels")
-    check_stopping(tolerance, max_iterations)
+    dtype = check_windows(dtype, size, tolerance, max_iterations)
     problem = MattingProblem.read(image, trimap, spacing, window=window, foreground=foreground)
-    prior, prior_weight = _prior(problem, prior, prior_weight)
+    prior, prior_weight = problem.prior(prior, prior_weight)
     if not problem.count:
         return problem.alpha
     laplacian = WindowLaplacian.build(
@@ -71,26 +86,3 @@ def solve_windows(
     out = problem.alpha[problem.box].reshape((1,) * (3 - problem.image.ndim) + problem.trimap.shape)
     laplacian.chunks.scatter(values, out)
     return problem.alpha
-
-
-def _prior(
-    problem: MattingProblem,
-    prior: npt.NDArray[np.float32] | None,
-    weight: npt.NDArray[np.float32] | None,
-) -> tuple[npt.NDArray | None, npt.NDArray | None]:
-    """Both on the problem's box."""
-    if (prior is None) != (weight is None):
-        raise UnknownParameterError("found only one of prior and prior_weight, expected both")
-    if prior is None:
-        return None, None
-    prior, weight = np.asarray(prior, np.float32), np.asarray(weight, np.float32)
-    for name, array in (("prior", prior), ("prior_weight", weight)):
-        if array.shape != problem.alpha.shape:
-            raise UnknownParameterError(
-                f"{name}: found shape {array.shape}, expected {problem.alpha.shape}"
-            )
-    if not (np.isfinite(prior).all() and np.isfinite(weight).all() and (weight >= 0).all()):
-        raise UnknownParameterError(
-            "found a prior that is not finite or a weight below 0, expected neither"
-        )
-    return prior[problem.box], weight[problem.box]

@@ -140,6 +140,33 @@ class MattingProblem:
         low, high = self.window
         return np.clip((self.image.astype(dtype) - dtype(low)) / dtype(high - low), 0, 1)
 
+    def prior(
+        self, prior: npt.ArrayLike | None, weight: npt.ArrayLike | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | tuple[None, None]:
+        """A prior's alpha and weights on the box; None and None where there is none.
+
+        Raises
+        ------
+        UnknownParameterError
+            If only one is given, a shape is not the image's, a number is not finite or a weight
+            below 0.
+        """
+        if (prior is None) != (weight is None):
+            raise UnknownParameterError("found only one of prior and prior_weight, expected both")
+        if prior is None:
+            return None, None
+        prior, weight = np.asarray(prior, np.float32), np.asarray(weight, np.float32)
+        for name, array in (("prior", prior), ("prior_weight", weight)):
+            if array.shape != self.alpha.shape:
+                raise UnknownParameterError(
+                    f"{name}: found shape {array.shape}, expected {self.alpha.shape}"
+                )
+        if not (np.isfinite(prior).all() and np.isfinite(weight).all() and (weight >= 0).all()):
+            raise UnknownParameterError(
+                "found a prior that is not finite or a weight below 0, expected neither"
+            )
+        return prior[self.box], weight[self.box]
+
     def fill(self, values: npt.NDArray) -> npt.NDArray[np.float32]:
         """Alpha of the whole image from the values of the unknown voxels, clipped to [0, 1].
 
