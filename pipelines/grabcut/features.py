@@ -17,6 +17,7 @@ from pipelines.compiled import compiled
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.levels import Levels
 from pipelines.grabcut.pleura import Pleura, find_pleura
+from pipelines.grabcut.slice_profile import slice_profile, unlike_core
 from pipelines.grabcut.smooth import smooth
 
 Array = npt.NDArray[np.float32]
@@ -107,7 +108,7 @@ def measure(
     size = ellipsoid.size_mm
     width = float(np.abs(ellipsoid.directions[2]) @ steps)
     core = float(np.median(wide[radius <= max(0.4, float(radius.min()))]))
-    profile, unlike, first = _profile(fine, wide, core, centre, steps, ellipsoid, width)
+    profile, unlike, first = slice_profile(fine, wide, core, centre, steps, ellipsoid, width)
     surface = np.zeros((4, 3)) if pleura is None else np.vstack([pleura.frame, np.zeros(3)])
     coefficients = np.zeros(7)
     if pleura is not None:
@@ -141,95 +142,11 @@ def measure(
     return Evidence(features, levels, pleura)
 
 
-def _profile(
-    fine: Array,
-    wide: Array,
-    core: float,
-    centre: npt.NDArray[np.float64],
-    steps: npt.NDArray[np.float64],
-    ellipsoid: RecistEllipsoid,
-    width: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
-    """What the mark's inner column looks like, slice by slice.
-
-    Returns the least mean mix from the mark's plane outwards up to each slice, how unlike the
-    mark's core the slices were so far, and the number of the first slice; the mark's plane is 0.
-    """
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in fine.shape])).reshape(3, -1).T
-    heights = ((corners - centre) * steps) @ ellipsoid.directions[2] / width
-    first = int(np.floor(heights.min())) - 1
-    count = int(np.ceil(heights.max())) + 2 - first
-    total, unlike, weight = _column(
-        fine,
-        wide,
-        core,
-        centre,
-        steps,
-        ellipsoid.directions,
-        ellipsoid.positive,
-        ellipsoid.negative,
-        first,
-        count,
-        width,
-    )
-    weight = np.maximum(weight, 1e-9)
-    mean = np.where(weight > 1e-6, total / weight, np.inf)
-    unlike = np.abs(unlike / weight)
-    middle = min(max(-first, 0), count - 1)
-    if not np.isfinite(mean[middle]):
-        mean[middle], unlike[middle] = 1.0, 0.0
-    for part in (slice(middle, None), slice(middle, None, -1)):
-        mean[part] = np.minimum.accumulate(mean[part])
-        unlike[part] = np.maximum.accumulate(unlike[part])
-    return mean, unlike, first
-
-
-@compiled
-def _unlike(hu, core):
-    """Difference to the core in steps of 40 HU, at most 1.5: soft tissues differ by so little."""
-    return min(max((hu - core) / np.float32(40), np.float32(-1.5)), np.float32(1.5))
-
-
 @compiled
 def _elliptic(p, directions, positive, negative, axis):
     """Coordinate of a place along one axis of the ellipsoid, in half axes of that side."""
     c = p[0] * directions[axis, 0] + p[1] * directions[axis, 1] + p[2] * directions[axis, 2]
     return c / positive[axis] if c > 0 else c / negative[axis]
-
-
-@compiled
-def _column(fine, wide, core, centre, steps, directions, positive, negative, first, count, width):
-    """Sums over the voxels within 0.6 of the mark in its plane, slice by slice."""
-    total, unlike, weight = np.zeros(count), np.zeros(count), np.zeros(count)
-    for i in range(fine.shape[0]):
-        z = (i - centre[0]) * steps[0]
-        for j in range(fine.shape[1]):
-            y = (j - centre[1]) * steps[1]
-            row_a = z * directions[0, 0] + y * directions[0, 1]
-            row_b = z * directions[1, 0] + y * directions[1, 1]
-            row_h = z * directions[2, 0] + y * directions[2, 1]
-            for k in range(fine.shape[2]):
-                x = (k - centre[2]) * steps[2]
-                a = row_a + x * directions[0, 2]
-                a /= positive[0] if a > 0 else negative[0]
-                b = row_b + x * directions[1, 2]
-                b /= positive[1] if b > 0 else negative[1]
-                if a * a + b * b > 0.36:
-                    continue
-                h = (row_h + x * directions[2, 2]) / width - first
-                n = int(h)
-                part = h - n
-                # Between two slices a voxel counts for both; hardly at all for a far one.
-                off = _unlike(wide[i, j, k], core)
-                if part < 0.999:
-                    total[n] += (1 - part) * fine[i, j, k]
-                    unlike[n] += (1 - part) * off
-                    weight[n] += 1 - part
-                if part > 0.001:
-                    total[n + 1] += part * fine[i, j, k]
-                    unlike[n + 1] += part * off
-                    weight[n + 1] += part
-    return total, unlike, weight
 
 
 @compiled
@@ -397,6 +314,6 @@ def _fill(
                 row[18] = 3 * (dense_part - 0.25)
                 row[19] = min(width, 5.0) - 1.5
                 row[20] = behind
-                row[21] = _unlike(wide[i, j, k], np.float32(core))
+                row[21] = unlike_core(wide[i, j, k], np.float32(core))
                 row[22] = off
                 n += 1
