@@ -66,7 +66,7 @@ def test_one_voxel_keeps_its_foreground():
     assert trimap[1, 2, 2] == FOREGROUND
 
 
-@pytest.mark.parametrize("inner, sure", [(0.0, True), (1.5, True), (2.5, False)])
+@pytest.mark.parametrize(("inner", "sure"), [(0.0, True), (1.5, True), (2.5, False)])
 def test_a_core_that_the_band_swallowed_is_told_from_a_sure_one(inner, sure):
     mask = box()  # Five slices thick: its middle lies 2.5 mm behind its outline.
     assert mask_has_core(mask, (1, 1, 1), inner_mm=inner) is sure
