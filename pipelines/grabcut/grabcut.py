@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.grabcut.alternation import alternate
 from pipelines.grabcut.coarse import Blocks
 from pipelines.grabcut.component import nearest_component
 from pipelines.grabcut.cut import GridLinks
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.features import measure
 from pipelines.grabcut.levels import Levels
-from pipelines.grabcut.mixture import Mixture, bins
 from pipelines.grabcut.opinion import opinion
 
 _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
@@ -32,7 +32,6 @@ _CALLED_AT = 0.2
 """Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3."""
 
 _NOISE_HU = 40.0
-_MIXTURE_CLIP = 2.0
 _MOST_NODES = 120_000
 
 
@@ -118,7 +117,7 @@ def grabcut(
     if found:
         smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM)
         links = GridLinks.between(image, spacing, allowed, smoothness_mm, _NOISE_HU)
-        mask = _alternate(image, radius, links, log_odds, mask, mixture_weight, rounds)
+        mask = alternate(image, radius, links, log_odds, mask, mixture_weight, rounds)
     else:
         mask = _core(radius)
     if not blocks.trivial:
@@ -134,40 +133,3 @@ def grabcut(
 def _core(radius: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """The inner half of the ellipsoid, at least the voxel at its centre."""
     return nearest_component(radius <= max(0.5, float(radius.min())), radius)
-
-
-def _alternate(
-    image: npt.NDArray[np.float32],
-    radius: npt.NDArray[np.float32],
-    links: GridLinks,
-    log_odds: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.bool_],
-    mixture_weight: float,
-    rounds: int,
-) -> npt.NDArray[np.bool_]:
-    """Mixtures of the mask, cut by them, and again, until nothing changes."""
-    mask = nearest_component(mask, radius)
-    if not mixture_weight:
-        rounds = 1
-    shell = (radius > 1.1) & (radius < 2.2)
-    values = bins(image) if mixture_weight else None
-    for _ in range(rounds):
-        weighed = log_odds
-        if mixture_weight:
-            around = shell & ~mask
-            if not around.any():
-                around = ~mask
-            if around.any():
-                lesion = Mixture.fit(values[mask], components=2)
-                background = Mixture.fit(values[around], components=3)
-                ratio = lesion.log_density() - background.log_density()
-                ratio = np.clip(ratio, -_MIXTURE_CLIP, _MIXTURE_CLIP)
-                weighed = log_odds + (np.float32(mixture_weight) * ratio)[values]
-        cut, _ = links.minimum_cut(weighed)
-        if not cut.any():
-            break
-        cut = nearest_component(cut, radius)
-        if (cut == mask).all():
-            break
-        mask = cut
-    return mask
