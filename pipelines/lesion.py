@@ -26,8 +26,15 @@ from pipelines.parameters import (
     parameters_of,
 )
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
-from pipelines.trimap import as_masks, shape_from_masks, trimap_from_mask, trimap_from_masks
+from pipelines.soft_mask import Parameter, SoftMask
+from pipelines.trimap import (
+    as_masks,
+    mask_has_core,
+    masks_have_core,
+    shape_from_masks,
+    trimap_from_mask,
+    trimap_from_masks,
+)
 
 _REACH = 1.5
 _MARGIN_MM = 4.0
@@ -112,8 +119,8 @@ def hounsfield(crop: hd.Volume) -> npt.NDArray[np.float32]:
     return np.maximum(array, _PADDING_HU).astype(np.float32)
 
 
-def _warnings(alpha: npt.NDArray, trimap: npt.NDArray[np.uint8], ends: bool) -> tuple[str, ...]:
-    """What a reader should know of any result."""
+def _warnings(alpha: npt.NDArray, sure: bool, ends: bool) -> tuple[str, ...]:
+    """What a reader should know of any result; `sure` where some voxel is wholly lesion."""
     found = []
     if ends:
         found.append("the CT ends within the region that the lesion may reach")
@@ -123,7 +130,7 @@ def _warnings(alpha: npt.NDArray, trimap: npt.NDArray[np.uint8], ends: bool) -> 
     slices = int((alpha >= 0.5).any(axis=(1, 2)).sum())
     if slices < 3:
         found.append(f"the lesion shows on {slices} slices only; its extent across them is coarse")
-    if not (trimap == FOREGROUND).any():
+    if not sure:
         found.append("the lesion has no voxel that is surely wholly lesion")
     return tuple(found)
 
@@ -237,9 +244,9 @@ def soft_mask_from_recist(
             mixture_weight=values["mixture_weight"],
             rounds=values["rounds"],
         )
-    trimap = trimap_from_mask(
-        cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
-    )
+    inner, outer = values["band_inner_mm"], values["band_outer_mm"]
+    trimap = trimap_from_mask(cut.mask, spacing, inner_mm=inner, outer_mm=outer)
+    sure = mask_has_core(cut.mask, spacing, inner_mm=inner)
     alpha, said = _matte(method, values, image, trimap, spacing, cut.mask[None])
     # A density-weighted alpha is no extent: then the cut is judged.
     quantity = quantity_of(method)
@@ -256,7 +263,7 @@ def soft_mask_from_recist(
         method=method,
         parameters=parameters_of(method, values),
         offset=offset,
-        warnings=_mark_warnings(cut, ratio) + _warnings(extent, trimap, ends) + said,
+        warnings=_mark_warnings(cut, ratio) + _warnings(extent, sure, ends) + said,
         quantity=quantity,
     )
 
@@ -324,11 +331,13 @@ def soft_mask_from_masks(
     image, masks = hounsfield(crop), masks[(slice(None), *box)]
     masks = masks[masks.any(axis=(1, 2, 3))]
     if len(masks) == 1:
-        trimap = trimap_from_mask(
-            masks[0], spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
-        )
+        inner, outer = values["band_inner_mm"], values["band_outer_mm"]
+        trimap = trimap_from_mask(masks[0], spacing, inner_mm=inner, outer_mm=outer)
+        sure = mask_has_core(masks[0], spacing, inner_mm=inner)
     else:
-        trimap = trimap_from_masks(masks, spacing, margin_mm=values["margin_mm"])
+        margin = values["margin_mm"]
+        trimap = trimap_from_masks(masks, spacing, margin_mm=margin)
+        sure = masks_have_core(masks, spacing, margin_mm=margin)
     alpha, said = _matte(method, values, image, trimap, spacing, masks)
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else masks.mean(axis=0)
@@ -338,6 +347,6 @@ def soft_mask_from_masks(
         method=method,
         parameters=parameters_of(method, values),
         offset=tuple(s.start for s in box),
-        warnings=_warnings(extent, trimap, ends) + said,
+        warnings=_warnings(extent, sure, ends) + said,
         quantity=quantity,
     )
