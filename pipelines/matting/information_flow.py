@@ -192,9 +192,7 @@ def information_flow(
             )
         )
         # Near the answer, and cheap to find.
-        first, _ = laplacian.solve(
-            laplacian.chunks.fill(0.5, np.float32), tolerance=1e-3, max_iterations=100
-        )
+        first, _ = laplacian.solve(tolerance=1e-3, max_iterations=100)
         start[:] = first[at]
 
     def product(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -77,8 +77,8 @@ class MattingProblem:
         Raises
         ------
         UnusableVolumeError
-            If the image has not 2 or 3 axes, is not real, holds values that are not finite, or the
-            spacing does not fit it.
+            If the image has not 2 or 3 axes, is not real, holds values that are not finite within
+            `reach` of the unknown voxels, or the spacing does not fit it.
         TrimapError
             If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
             background or without any foreground.
@@ -122,8 +122,13 @@ class MattingProblem:
             slice(max(int(first) - reach, 0), min(int(last) + 1 + reach, n)) if count else slice(0)
             for (first, last), n in zip(bounds[3 - image.ndim :], image.shape, strict=True)
         )
+        # Voxels outside of the box are never looked at. A sum is finite where all terms are, unless
+        # it overflows: then each is asked.
+        seen = image[box]
+        if image.dtype.kind == "f" and not np.isfinite(seen.sum()) and not np.isfinite(seen).all():
+            raise UnusableVolumeError("found intensities that are not finite")
         spacing = tuple(float(s) for s in spacing)
-        return cls(alpha, box, image[box], trimap[box], spacing, (low, high), count)
+        return cls(alpha, box, seen, trimap[box], spacing, (low, high), count)
 
     @property
     def unknown(self) -> npt.NDArray[np.bool_]:
@@ -186,9 +191,6 @@ def _check_image(image: npt.NDArray, spacing: tuple[float, ...]) -> None:
         raise UnusableVolumeError(f"found intensities of type {image.dtype}, expected real numbers")
     if len(spacing) != image.ndim or not all(np.isfinite(s) and s > 0 for s in spacing):
         raise UnusableVolumeError(f"found spacing {spacing}, expected {image.ndim} lengths in mm")
-    # A sum is finite where all terms are, unless it overflows: then each is looked at.
-    if image.dtype.kind == "f" and not np.isfinite(image.sum()) and not np.isfinite(image).all():
-        raise UnusableVolumeError("found intensities that are not finite")
 
 
 @compiled
@@ -200,6 +202,12 @@ def _scan(trimap, alpha):
     depth, height, width = trimap.shape
     for z in range(depth):
         for y in range(height):
+            seen = np.uint8(0)
+            for x in range(width):
+                seen |= trimap[z, y, x]
+            if seen == 0:  # most rows of most crops
+                counts[0] += width
+                continue
             background = foreground = unknown = np.uint32(0)
             for x in range(width):
                 value = trimap[z, y, x]

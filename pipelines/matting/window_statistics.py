@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.compiled import compiled
-from pipelines.matting.lanes import WIDTH, load, lower, splat, store, upper, where_positive
+from pipelines.matting.lanes import WIDTH, load, lower, splat, store, total, upper, where_positive
 
 
 @compiled
@@ -34,6 +34,16 @@ def _holders(valid, size):
 
 
 @compiled
+def _masks(like):
+    """For each byte the eight numbers 0 and 1 that its bits are, lowest bit first."""
+    masks = np.zeros(256 * WIDTH, like.dtype)
+    for byte in range(256):
+        for k in range(WIDTH):
+            masks[byte * WIDTH + k] = byte >> k & 1
+    return masks
+
+
+@compiled
 def _plane(image, alpha, low, scale, width, out):
     """Copy one slice into padded buffers, intensities clipped to [0, 1]."""
     zero, one = low * 0, low * 0 + 1
@@ -45,12 +55,14 @@ def _plane(image, alpha, low, scale, width, out):
 
 
 @compiled
-def windows(image, alpha, low, scale, ridge, learning, size, place, slices, out, slope_of_known):
+def windows(image, alpha, low, scale, ridge, learning, size, chunks, out, slope_of_known):
     """Statistics of all windows.
 
     `out` takes intensity, mean, slope and constant; `slope_of_known` the pair (a, b) of the known
-    alpha in each window.
+    alpha in each window. Returns gain and offset of the line that fits the known alpha best, over
+    all of the chunks, as a function of intensity.
     """
+    place, unknown, slices = chunks
     intensity, mean, slope, constant = out
     known_a, known_b = slope_of_known
     depth, height, breadth = image.shape
@@ -69,6 +81,8 @@ def windows(image, alpha, low, scale, ridge, learning, size, place, slices, out,
     inside_x[1 : breadth + 1] = 1
     buffer = np.zeros((3, 2, rows * width), like.dtype)
     back = 1 if size == 3 else 0
+    masks = _masks(like)
+    line = np.zeros(5)
     ready = -10
     for k in range(len(slices) - 1):
         if slices[k] == slices[k + 1]:
@@ -77,6 +91,8 @@ def windows(image, alpha, low, scale, ridge, learning, size, place, slices, out,
         for wanted in range(max(z - back, ready + 1), min(z + 2, depth)):
             _plane(image[wanted], alpha[wanted], low, scale, width, buffer[wanted % 3])
         ready = z + 1
+        nothing = splat(like, zero)
+        f0, f1, f2, g0, g1 = nothing, nothing, nothing, nothing, nothing
         for chunk in range(slices[k], slices[k + 1]):
             y = place[chunk, 1]
             column = place[chunk, 2] + 1
@@ -126,6 +142,19 @@ def windows(image, alpha, low, scale, ridge, learning, size, place, slices, out,
             a = s * (p1 + (centre - m) * p0)
             store(known_a, chunk * WIDTH, a)
             store(known_b, chunk * WIDTH, c * p0 - m * a)
+            known = load(inside_x, column) - load(masks, np.int64(unknown[chunk]) * WIDTH)
+            p = known * load(buffer[z % 3, 1], at)
+            moment = known * centre
+            f0, f1, f2 = f0 + known, f1 + moment, f2 + moment * centre
+            g0, g1 = g0 + p, g1 + p * centre
+        for i, lanes in enumerate((f0, f1, f2, g0, g1)):
+            line[i] += total(lanes)
+    f0, f1, f2, g0, g1 = line
+    spread = f0 * f2 - f1 * f1
+    if not spread > 1e-6 * f0 * f0:
+        return 0.0, 0.5
+    gain = (f0 * g1 - f1 * g0) / spread
+    return gain, (g0 - gain * f1) / f0
 
 
 @compiled
@@ -135,19 +164,23 @@ def diagonal(place, unknown, neighbours, joined, size, shape, model, own, invers
     back = 1 if size == 3 else 0
     holders_z = _holders(_centres(shape[0], size), size)
     holders_y = _holders(_centres(shape[1], size), size)
-    holders_x = _holders(_centres(shape[2], size), size)
-    kept = len(unknown)
-    least = 1e-5 if own.itemsize == 4 else 1e-12
-    for chunk in range(1, kept):
+    holders_x = np.zeros((shape[2] + WIDTH - 1) // WIDTH * WIDTH, own.dtype)
+    holders_x[: shape[2]] = _holders(_centres(shape[2], size), size)
+    real = own.dtype.type
+    least = splat(own, real(1e-5 if own.itemsize == 4 else 1e-12))
+    zero, one = splat(own, real(0)), splat(own, real(1))
+    masks = _masks(own)
+    store(inverse, 0, zero)
+    for chunk in range(1, len(unknown)):
         z, y, x = place[chunk]
         at = chunk * WIDTH
-        windows = holders_z[z] * holders_y[y]
-        for k in range(min(WIDTH, shape[2] - x)):
-            own[at + k] += own.dtype.type(windows * holders_x[x + k])
+        windows = splat(own, real(holders_z[z] * holders_y[y])) * load(holders_x, x)
+        left = load(own, at) + windows
+        store(own, at, left)
         if unknown[chunk] == 0:
+            store(inverse, at, zero)
             continue
         here = load(intensity, at)
-        left = load(own, at)
         for dz in range(-1, 1 + back):
             plane = chunk if dz == 0 else neighbours[chunk, 0 if dz < 0 else 1]
             if plane == 0:
@@ -170,8 +203,21 @@ def diagonal(place, unknown, neighbours, joined, size, shape, model, own, invers
                     d = here - upper(m, load(mean, after))
                     left = left - upper(c, load(constant, after))
                     left = left - upper(s, load(slope, after)) * d * d
-        store(inverse, at, left)
-        for k in range(WIDTH):
-            # A voxel whose windows hold nothing else has no equation: it keeps its first guess.
-            asked = unknown[chunk] >> k & 1 and inverse[at + k] > least
-            inverse[at + k] = 1 / inverse[at + k] if asked else inverse[at + k] * 0
+        # A voxel whose windows hold nothing else has no equation: it keeps its first guess.
+        asked = load(masks, np.int64(unknown[chunk]) * WIDTH) * (left - least)
+        store(inverse, at, where_positive(asked, one / left))
+
+
+@compiled
+def first_guess(unknown, intensity, gain, offset, out):
+    """The line of `windows` at unknown voxels, clipped to [0, 1]; 0 elsewhere."""
+    masks = _masks(out)
+    real = out.dtype.type
+    one, slope, start = splat(out, real(1)), splat(out, real(gain)), splat(out, real(offset))
+    for chunk in range(len(unknown)):
+        at = chunk * WIDTH
+        value = slope * load(intensity, at) + start
+        value = where_positive(value, value)
+        missing = one - value
+        value = one - where_positive(missing, missing)
+        store(out, at, load(masks, np.int64(unknown[chunk]) * WIDTH) * value)
