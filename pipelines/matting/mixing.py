@@ -21,6 +21,9 @@ _NODE_MM = 2.0
 """Levels vary slowly: they are averaged and kept on nodes so far apart."""
 
 _LESION_SIGMA_MM, _BACKGROUND_SIGMA_MM = 2.0, 3.0
+_FAR = 5.0
+"""So many standard deviations away, a Gaussian's weight drowns in `_local_mean`'s fallback."""
+
 _RIM_MM = 1.5
 """Lesion's level is measured so deep into the known lesion."""
 
@@ -129,35 +132,62 @@ def _local_mean(
 
 @compiled
 def _along_axes(matrices, values):
-    """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here."""
+    """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here.
+
+    Matrices are banded and volumes partly empty: zeros at the ends of a matrix's rows and whole
+    rows of zeros are passed over.
+    """
     first, second, third = matrices
     depth, height, width = values.shape
+    ends = _ends(third)
     across = np.zeros((depth, height, third.shape[0]), np.float32)
+    filled = np.zeros((depth, height), np.bool_)
     for z in range(depth):
         for y in range(height):
             row, made = values[z, y], across[z, y]
+            for x in range(width):
+                filled[z, y] |= row[x] != 0
+            if not filled[z, y]:
+                continue
             for k in range(third.shape[0]):
                 weights, total = third[k], np.float32(0)
-                for x in range(width):
+                for x in range(ends[k, 0], ends[k, 1]):
                     total += weights[x] * row[x]
                 made[k] = total
+    ends = _ends(second)
     down = np.zeros((depth, second.shape[0], third.shape[0]), np.float32)
     for z in range(depth):
         for k in range(second.shape[0]):
             made = down[z, k]
-            for y in range(height):
+            for y in range(ends[k, 0], ends[k, 1]):
+                if not filled[z, y]:
+                    continue
                 weight, row = second[k, y], across[z, y]
                 for x in range(len(row)):
                     made[x] += weight * row[x]
+    ends = _ends(first)
     result = np.zeros((first.shape[0], second.shape[0], third.shape[0]), np.float32)
     for k in range(first.shape[0]):
-        for z in range(depth):
+        for z in range(ends[k, 0], ends[k, 1]):
             weight = first[k, z]
             for y in range(second.shape[0]):
                 row, made = down[z, y], result[k, y]
                 for x in range(len(row)):
                     made[x] += weight * row[x]
     return result
+
+
+@compiled
+def _ends(matrix):
+    """First column that is not zero and the one after the last, of each row."""
+    ends = np.zeros((matrix.shape[0], 2), np.int64)
+    for k in range(matrix.shape[0]):
+        for x in range(matrix.shape[1]):
+            if matrix[k, x] != 0:
+                if ends[k, 1] == 0:
+                    ends[k, 0] = x
+                ends[k, 1] = x + 1
+    return ends
 
 
 def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
@@ -168,5 +198,6 @@ def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
     voxels = np.arange(count) * spacing
     gap = length / (number - 1) if number > 1 else 1.0
     up = np.maximum(1 - np.abs(voxels[:, None] - nodes[None]) / gap, 0)
-    down = np.exp(-0.5 * ((nodes[:, None] - voxels[None]) / sigma_mm) ** 2)
+    apart = (nodes[:, None] - voxels[None]) / sigma_mm
+    down = np.where(np.abs(apart) <= _FAR, np.exp(-0.5 * apart**2), 0)
     return up.astype(np.float32), down.astype(np.float32)
