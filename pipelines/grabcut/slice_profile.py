@@ -18,9 +18,9 @@ class SliceProfile(NamedTuple):
 
     Attributes
     ----------
-    least_mix, most_unlike : ndarray of float64, shape (n,)
+    least_mix, most_unlike : ndarray of float64, shape (n + 1,)
         Least mean mix, and greatest difference to the mark's core, from the mark's plane outwards
-        up to each slice.
+        up to each slice; the last stands twice.
     first : int
         Number of the first slice; the mark's plane is 0.
     normal : ndarray of float64, shape (3,)
@@ -84,6 +84,7 @@ def slice_profile(
     for part in (slice(middle, None), slice(middle, None, -1)):
         mean[part] = np.minimum.accumulate(mean[part])
         unlike[part] = np.maximum.accumulate(unlike[part])
+    mean, unlike = (np.append(a, a[-1]) for a in (mean, unlike))
     return SliceProfile(mean, unlike, first, ellipsoid.directions[2], width)
 
 
@@ -93,11 +94,11 @@ def up_to(profile, height):
     at = height / profile.width_mm - profile.first
     floor = int(np.floor(at + 1e-9))
     part = max(at - floor, 0.0)
-    mix, unlike = profile.least_mix[floor], profile.most_unlike[floor]
-    if part > 0.001:  # Else the next slice may not be there.
-        mix += part * (profile.least_mix[floor + 1] - mix)
-        unlike += part * (profile.most_unlike[floor + 1] - unlike)
-    return mix, unlike
+    mix, unlike = profile.least_mix, profile.most_unlike
+    return (
+        mix[floor] + part * (mix[floor + 1] - mix[floor]),
+        unlike[floor] + part * (unlike[floor + 1] - unlike[floor]),
+    )
 
 
 @compiled
