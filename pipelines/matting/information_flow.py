@@ -176,7 +176,7 @@ def information_flow(
         wide = Neighbourhood.of(problem, known_candidates)
         confidence, part = _known_flow(wide, neighbours[1], position_mm[1])
         terms.append((weights.known, lambda x: confidence * x, confidence, confidence * part))
-    start = np.full(problem.count, 0.5)
+    start = problem.first_guess().astype(np.float64)
     if weights.local:
         laplacian = WindowLaplacian.build(problem, ridge=epsilon)
         scale = 9 / np.prod([min(3, n) for n in problem.alpha.shape])

@@ -102,7 +102,7 @@ def knn(
     values, ended = conjugate_gradients(
         graph.product,
         graph.load,
-        np.full(problem.count, 0.5),
+        problem.first_guess().astype(np.float64),
         jacobi(graph.diagonal),
         tolerance=tolerance,
         max_iterations=max_iterations,

@@ -145,6 +145,31 @@ class MattingProblem:
         low, high = self.window
         return np.clip((self.image.astype(dtype) - dtype(low)) / dtype(high - low), 0, 1)
 
+    def line(self) -> tuple[float, float]:
+        """Gain and offset of the known voxels' alpha as a linear function of the guide.
+
+        Least squares over the box; 0 and 0.5 where intensities are all alike.
+        """
+        flat = (1,) * (3 - self.image.ndim) + self.image.shape
+        low, high = self.window
+        return _line(
+            np.asarray(self.image, np.float32).reshape(flat),
+            self.trimap.reshape(flat),
+            self.known.reshape(flat),
+            np.float32(low),
+            np.float32(1 / (high - low)),
+        )
+
+    def first_guess(self) -> npt.NDArray[np.float32]:
+        """`line` of the unknown voxels' intensities, clipped to [0, 1], shape (count,).
+
+        Iterative methods start from it, in the order of ``unknown.nonzero()``.
+        """
+        gain, offset = self.line()
+        low, high = self.window
+        guide = np.clip((self.image[self.unknown].astype(np.float32) - low) / (high - low), 0, 1)
+        return np.clip(gain * guide + offset, 0, 1)
+
     def prior(
         self, prior: npt.ArrayLike | None, weight: npt.ArrayLike | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | tuple[None, None]:
@@ -231,3 +256,29 @@ def _scan(trimap, alpha):
                 bounds[1, 0], bounds[1, 1] = min(bounds[1, 0], y), max(bounds[1, 1], y)
                 bounds[2, 0], bounds[2, 1] = min(bounds[2, 0], first), max(bounds[2, 1], last)
     return counts, bounds
+
+
+@compiled
+def _line(image, trimap, alpha, low, scale):
+    zero, one = np.float32(0), np.float32(1)
+    sums = np.zeros(5)
+    for z in range(image.shape[0]):
+        for y in range(image.shape[1]):
+            # Partial sums, so that float32 adds numbers of like size.
+            n = f = ff = a = af = zero
+            for x in range(image.shape[2]):
+                known = np.float32(trimap[z, y, x] != 1)
+                guide = known * min(max((image[z, y, x] - low) * scale, zero), one)
+                n += known
+                f += guide
+                ff += guide * guide
+                a += known * alpha[z, y, x]
+                af += guide * alpha[z, y, x]
+            for i, part in enumerate((n, f, ff, a, af)):
+                sums[i] += part
+    n, f, ff, a, af = sums
+    spread = n * ff - f * f
+    if not spread > 1e-6 * n * n:
+        return 0.0, 0.5
+    gain = (n * af - f * a) / spread
+    return gain, (a - gain * f) / n

@@ -54,8 +54,7 @@ class WindowLaplacian:
     load : ndarray
         Right-hand side at unknown voxels, 0 elsewhere.
     guess : ndarray
-        First guess at unknown voxels, 0 elsewhere: the line through the known voxels' alpha as a
-        function of intensity.
+        First guess at unknown voxels, 0 elsewhere: `MattingProblem.line` of the intensity.
     """
 
     chunks: Chunks
@@ -109,17 +108,18 @@ class WindowLaplacian:
         constant, own = np.zeros((2, length), dtype)
         work = np.zeros((4, length), dtype)
         low, high = problem.window
-        gain, offset = windows(
+        windows(
             image,
             problem.known.reshape(shape),
             *(dtype.type(v) for v in (low, 1 / (high - low), ridge)),
             learning,
             size,
-            (chunks.place, chunks.unknown, chunks.slices),
+            chunks.place,
+            chunks.slices,
             (intensity, mean, slope, constant),
             work[:2],
         )
-        first_guess(chunks.unknown, intensity, gain, offset, guess)
+        first_guess(chunks.unknown, intensity, *problem.line(), guess)
         if prior_weight is not None:
             chunks.gather(prior_weight.reshape(shape), own)
             chunks.gather(prior.reshape(shape), load)
@@ -202,7 +202,8 @@ class WindowLaplacian:
 
 
 def _within(unknown: npt.NDArray[np.bool_], size: int) -> bool:
-    """Whether the box holds the whole of every window that holds an unknown voxel."""
-    return min(unknown.shape) >= size and not any(
-        unknown.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)
+    """Whether every window that would hold an unknown voxel lies in the box as a whole."""
+    margin = size - 1
+    return not any(
+        unknown.take(range(-margin, margin), axis=axis, mode="wrap").any() for axis in range(3)
     )

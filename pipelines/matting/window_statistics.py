@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.compiled import compiled
-from pipelines.matting.lanes import WIDTH, load, lower, splat, store, total, upper, where_positive
+from pipelines.matting.lanes import WIDTH, load, lower, splat, store, upper, where_positive
 
 
 @compiled
@@ -55,14 +55,12 @@ def _plane(image, alpha, low, scale, width, out):
 
 
 @compiled
-def windows(image, alpha, low, scale, ridge, learning, size, chunks, out, slope_of_known):
+def windows(image, alpha, low, scale, ridge, learning, size, place, slices, out, slope_of_known):
     """Statistics of all windows.
 
     `out` takes intensity, mean, slope and constant; `slope_of_known` the pair (a, b) of the known
-    alpha in each window. Returns gain and offset of the line that fits the known alpha best, over
-    all of the chunks, as a function of intensity.
+    alpha in each window.
     """
-    place, unknown, slices = chunks
     intensity, mean, slope, constant = out
     known_a, known_b = slope_of_known
     depth, height, breadth = image.shape
@@ -81,8 +79,6 @@ def windows(image, alpha, low, scale, ridge, learning, size, chunks, out, slope_
     inside_x[1 : breadth + 1] = 1
     buffer = np.zeros((3, 2, rows * width), like.dtype)
     back = 1 if size == 3 else 0
-    masks = _masks(like)
-    line = np.zeros(5)
     ready = -10
     for k in range(len(slices) - 1):
         if slices[k] == slices[k + 1]:
@@ -91,8 +87,6 @@ def windows(image, alpha, low, scale, ridge, learning, size, chunks, out, slope_
         for wanted in range(max(z - back, ready + 1), min(z + 2, depth)):
             _plane(image[wanted], alpha[wanted], low, scale, width, buffer[wanted % 3])
         ready = z + 1
-        nothing = splat(like, zero)
-        f0, f1, f2, g0, g1 = nothing, nothing, nothing, nothing, nothing
         for chunk in range(slices[k], slices[k + 1]):
             y = place[chunk, 1]
             column = place[chunk, 2] + 1
@@ -142,19 +136,6 @@ def windows(image, alpha, low, scale, ridge, learning, size, chunks, out, slope_
             a = s * (p1 + (centre - m) * p0)
             store(known_a, chunk * WIDTH, a)
             store(known_b, chunk * WIDTH, c * p0 - m * a)
-            known = load(inside_x, column) - load(masks, np.int64(unknown[chunk]) * WIDTH)
-            p = known * load(buffer[z % 3, 1], at)
-            moment = known * centre
-            f0, f1, f2 = f0 + known, f1 + moment, f2 + moment * centre
-            g0, g1 = g0 + p, g1 + p * centre
-        for i, lanes in enumerate((f0, f1, f2, g0, g1)):
-            line[i] += total(lanes)
-    f0, f1, f2, g0, g1 = line
-    spread = f0 * f2 - f1 * f1
-    if not spread > 1e-6 * f0 * f0:
-        return 0.0, 0.5
-    gain = (f0 * g1 - f1 * g0) / spread
-    return gain, (g0 - gain * f1) / f0
 
 
 @compiled
@@ -210,7 +191,7 @@ def diagonal(place, unknown, neighbours, joined, size, shape, model, own, invers
 
 @compiled
 def first_guess(unknown, intensity, gain, offset, out):
-    """The line of `windows` at unknown voxels, clipped to [0, 1]; 0 elsewhere."""
+    """A line of the intensity at unknown voxels, clipped to [0, 1]; 0 elsewhere."""
     masks = _masks(out)
     real = out.dtype.type
     one, slope, start = splat(out, real(1)), splat(out, real(gain)), splat(out, real(offset))
