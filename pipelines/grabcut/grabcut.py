@@ -2,7 +2,8 @@
 
 GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004) alternates between two intensity mixtures and a
 minimum cut. Here the mixtures are one-dimensional, what is known of each voxel's place and
-surroundings takes part in the unary term (`opinion`), and links are measured in mm.
+surroundings takes part in the unary term (`opinion`, and `tissue` for large marks), and links are
+measured in mm.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.features import measure
 from pipelines.grabcut.levels import Levels
 from pipelines.grabcut.opinion import opinion
+from pipelines.grabcut.tissue import tissue_log_odds, tissue_share
 
 _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 """Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
@@ -29,7 +31,8 @@ _SMOOTH_SIZE_MM = 5.0
 keeps its shape under scaling."""
 
 _CALLED_AT = 0.2
-"""Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3."""
+"""Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3. Not
+where the tissue is looked at: what is called too easily there is whole organs."""
 
 _NOISE_HU = 40.0
 _MOST_NODES = 120_000
@@ -107,8 +110,12 @@ def grabcut(
     allowed = radius < limit
     evidence = measure(image, spacing, ellipsoid, offset, radius, allowed)
     judged = opinion(evidence.features, ellipsoid.size_mm)
+    share = tissue_share(ellipsoid)
+    tissue = tissue_log_odds(image, spacing, ellipsoid, offset, radius) if share else None
+    if tissue is not None:
+        judged += np.float32(share) * tissue[allowed]
     log_odds = np.full(image.shape, -20, np.float32)
-    log_odds[allowed] = judged + np.float32(_CALLED_AT)
+    log_odds[allowed] = judged + np.float32((1 - share) * _CALLED_AT)
     probability = np.zeros(image.shape, np.float32)
     probability[allowed] = 1 / (1 + np.exp(-judged))
 
