@@ -8,6 +8,7 @@ empty and stands for every neighbour that is not kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ class Chunks:
         """
         return cls(*_chunks(trimap, size))
 
-    @property
+    @cached_property
     def positions(self) -> npt.NDArray[np.intp]:
         """Places of the unknown voxels in arrays of eight numbers a chunk, in their order."""
         return np.unpackbits(self.unknown, bitorder="little").nonzero()[0]

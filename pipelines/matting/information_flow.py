@@ -100,16 +100,8 @@ def information_flow(
 
     Parameters
     ----------
-    image : ndarray, any real dtype, 2D or 3D
-        Intensities in HU.
-    trimap : ndarray of uint8, same shape
-        0 background, 1 unknown, 2 foreground.
-    spacing : tuple of float
-        Voxel size in mm, one for each axis.
-    window : tuple of float
-        HU that become 0 and 1; what lies outside is clipped.
-    foreground : ndarray of float32, same shape, optional
-        Alpha of the foreground voxels; 1 where it is not given.
+    image, trimap, spacing, window, foreground
+        As in `closed_form`.
     weights : FlowWeights
         Of the four energies.
     local_scale : float, optional
@@ -138,13 +130,8 @@ def information_flow(
 
     Raises
     ------
-    UnusableVolumeError
-        If the image has not 2 or 3 axes, or holds values that are not finite.
-    TrimapError
-        If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
-        background or without any foreground.
-    UnknownParameterError
-        If a parameter makes no sense.
+    UnusableVolumeError, TrimapError, UnknownParameterError
+        As in `closed_form`.
     """
     check_search(neighbours, position_mm, candidates)
     check_search((known_candidates,), (1.0,), 1)
@@ -220,13 +207,12 @@ def is_transparent(problem: MattingProblem) -> bool:
     to come as near to the histogram of the unknown voxels as they can; what is left, as a sum of
     squares, decides. False where one side has no voxel around.
     """
-    guide = problem.guide()
-    histograms = [
-        np.histogram(guide[problem.trimap == value], _BINS, (0, 1))[0] for value in (0, 2, 1)
-    ]
-    if min(h.sum() for h in histograms) == 0:
+    bins = np.minimum((problem.guide() * _BINS).astype(np.int64), _BINS - 1)
+    joint = np.bincount((problem.trimap * np.int64(_BINS) + bins).ravel(), minlength=3 * _BINS)
+    histograms = joint.reshape(3, _BINS)
+    if histograms.sum(axis=1).min() == 0:
         return False
-    background, foreground, unknown = (h / h.sum() for h in histograms)
+    background, unknown, foreground = histograms / histograms.sum(axis=1, keepdims=True)
     _, left = nnls(np.stack([background, foreground], axis=1), unknown)
     return left**2 > _TRANSPARENT
 
