@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import highdicom as hd
 import numpy as np
@@ -18,6 +19,7 @@ from pipelines.errors import (
 )
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.grabcut.opencv_2d import grabcut_opencv_2d
+from pipelines.grabcut.outline import shape_from_cut
 from pipelines.matting import METHODS, quantity_of
 from pipelines.parameters import (
     DEFAULT_METHOD,
@@ -161,18 +163,25 @@ def _method(method: str, volume: hd.Volume) -> None:
         raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
 
 
+def _shape_of_cut(cut: Cut, spacing: tuple[float, float, float]) -> npt.NDArray[np.float32]:
+    """The cut's outline, between voxels where a probability is known beside the mask."""
+    if cut.found and ((cut.probability > 0) & (cut.probability < 1)).any():
+        return shape_from_cut(cut.mask, cut.probability, spacing)
+    return shape_from_masks(cut.mask[None], spacing)
+
+
 def _matte(
     method: str,
     values: Mapping[str, Parameter],
     image: npt.NDArray[np.float32],
     trimap: npt.NDArray[np.uint8],
     spacing: tuple[float, float, float],
-    masks: npt.NDArray[np.bool_],
+    shape: Callable[[], npt.NDArray[np.float32]],
 ) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
-    """Alpha by one of the methods, and what it warns of."""
+    """Alpha by one of the methods, and what it warns of; `shape` makes one method's prior."""
     settings = method_settings(method, values)
     if method == "occupancy":
-        settings["prior"] = shape_from_masks(masks, spacing)
+        settings["prior"] = shape()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NotConvergedWarning)
         alpha = METHODS[method](image, trimap, spacing, **settings)
@@ -247,7 +256,9 @@ def soft_mask_from_recist(
     inner, outer = values["band_inner_mm"], values["band_outer_mm"]
     trimap = trimap_from_mask(cut.mask, spacing, inner_mm=inner, outer_mm=outer)
     sure = mask_has_core(cut.mask, spacing, inner_mm=inner)
-    alpha, said = _matte(method, values, image, trimap, spacing, cut.mask[None])
+    alpha, said = _matte(
+        method, values, image, trimap, spacing, partial(_shape_of_cut, cut, spacing)
+    )
     # A density-weighted alpha is no extent: then the cut is judged.
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else cut.mask.astype(np.float32)
@@ -338,7 +349,9 @@ def soft_mask_from_masks(
         margin = values["margin_mm"]
         trimap = trimap_from_masks(masks, spacing, margin_mm=margin)
         sure = masks_have_core(masks, spacing, margin_mm=margin)
-    alpha, said = _matte(method, values, image, trimap, spacing, masks)
+    alpha, said = _matte(
+        method, values, image, trimap, spacing, partial(shape_from_masks, masks, spacing)
+    )
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else masks.mean(axis=0)
     return SoftMask(

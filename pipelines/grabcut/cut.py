@@ -19,6 +19,10 @@ _SURE = 12.0
 _MOST_LINK = np.float32(256 * 12 * 7)
 """A link that outweighs the surest voxel and its six others; more makes no difference either."""
 
+_FINE, _LONGEST = 64, 24
+_EXP = np.exp(-np.arange(_LONGEST * _FINE + 2, dtype=np.float32) / _FINE)
+"""exp(-x) in steps of 1/64 to 24: in between it is linear to 3e-5, beyond it no link is left."""
+
 _LESION = 2
 """State of a voxel; beside it -1 outside of what is allowed, 0 background, 1 still open."""
 
@@ -72,7 +76,7 @@ class GridLinks:
         smoothness_mm, noise_hu : float
             Strength of the links and least difference that counts as an edge.
         """
-        box = _box(allowed)
+        box = box_around(allowed)
         image = np.ascontiguousarray(image[box], np.float32)
         allowed = np.ascontiguousarray(allowed[box])
         cost = np.zeros((3, *image.shape), np.int32)
@@ -138,7 +142,7 @@ def minimum_cut(
     return links.minimum_cut(log_odds)[0]
 
 
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
+def box_around(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
     """The box of a mask and one voxel around it, within the image."""
     box = []
     for axis in range(mask.ndim):
@@ -146,11 +150,6 @@ def _box(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
         first, last = (there[0], there[-1]) if len(there) else (0, 0)
         box.append(slice(max(int(first) - 1, 0), int(last) + 2))
     return tuple(box)
-
-
-_FINE, _LONGEST = 64, 24
-_EXP = np.exp(-np.arange(_LONGEST * _FINE + 2, dtype=np.float32) / _FINE)
-"""exp(-x) in steps of 1/64 to 24: in between it is linear to 3e-5, beyond it no link is left."""
 
 
 @compiled
