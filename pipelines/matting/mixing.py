@@ -130,50 +130,55 @@ def _local_mean(
     return _along_axes(ups, level) + np.float32(fallback)
 
 
-@compiled
-def _along_axes(matrices, values):
+def _along_axes(matrices: tuple[Array, ...], values: Array) -> Array:
     """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here.
 
-    Matrices are banded and volumes partly empty: zeros at the ends of a matrix's rows and whole
-    rows of zeros are passed over.
+    Rows are summed whole where that can be: so a volume that shrinks does so along its last axis
+    last, and one that grows first.
     """
-    first, second, third = matrices
+    shrinks = matrices[2].shape[0] < matrices[2].shape[1]
+    if not shrinks:
+        values = _along_last(matrices[2], values)
     depth, height, width = values.shape
-    ends = _ends(third)
-    across = np.zeros((depth, height, third.shape[0]), np.float32)
-    filled = np.zeros((depth, height), np.bool_)
+    if shrinks:
+        values = _along_middle(matrices[0], values.reshape(1, depth, height * width))
+        values = _along_middle(matrices[1], values.reshape(-1, height, width))
+        return _along_last(matrices[2], values)
+    values = _along_middle(matrices[1], values)
+    return _along_middle(matrices[0], values.reshape(1, depth, -1)).reshape(
+        len(matrices[0]), -1, width
+    )
+
+
+@compiled
+def _along_middle(matrix, values):
+    """Multiply the middle axis by a matrix whose rows may begin and end with zeros."""
+    ends = _ends(matrix)
+    result = np.zeros((values.shape[0], matrix.shape[0], values.shape[2]), np.float32)
+    for z in range(values.shape[0]):
+        for k in range(matrix.shape[0]):
+            made = result[z, k]
+            for y in range(ends[k, 0], ends[k, 1]):
+                weight, row = matrix[k, y], values[z, y]
+                for x in range(len(row)):
+                    made[x] += weight * row[x]
+    return result
+
+
+@compiled
+def _along_last(matrix, values):
+    """Multiply the last axis by such a matrix."""
+    ends = _ends(matrix)
+    depth, height, _ = values.shape
+    result = np.empty((depth, height, matrix.shape[0]), np.float32)
     for z in range(depth):
         for y in range(height):
-            row, made = values[z, y], across[z, y]
-            for x in range(width):
-                filled[z, y] |= row[x] != 0
-            if not filled[z, y]:
-                continue
-            for k in range(third.shape[0]):
-                weights, total = third[k], np.float32(0)
+            row, made = values[z, y], result[z, y]
+            for k in range(matrix.shape[0]):
+                weights, total = matrix[k], np.float32(0)
                 for x in range(ends[k, 0], ends[k, 1]):
                     total += weights[x] * row[x]
                 made[k] = total
-    ends = _ends(second)
-    down = np.zeros((depth, second.shape[0], third.shape[0]), np.float32)
-    for z in range(depth):
-        for k in range(second.shape[0]):
-            made = down[z, k]
-            for y in range(ends[k, 0], ends[k, 1]):
-                if not filled[z, y]:
-                    continue
-                weight, row = second[k, y], across[z, y]
-                for x in range(len(row)):
-                    made[x] += weight * row[x]
-    ends = _ends(first)
-    result = np.zeros((first.shape[0], second.shape[0], third.shape[0]), np.float32)
-    for k in range(first.shape[0]):
-        for z in range(ends[k, 0], ends[k, 1]):
-            weight = first[k, z]
-            for y in range(second.shape[0]):
-                row, made = down[z, y], result[k, y]
-                for x in range(len(row)):
-                    made[x] += weight * row[x]
     return result
 
 
