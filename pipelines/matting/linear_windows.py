@@ -68,7 +68,7 @@ def solve_windows(
         values, ended = conjugate_gradients(
             laplacian.product,
             laplacian.load[at],
-            laplacian.guess[at],
+            laplacian.first_guess()[at],
             preconditioner(
                 problem.guide(), problem.unknown, size, ridge=ridge, weight=prior_weight
             ),

@@ -53,8 +53,8 @@ class WindowLaplacian:
         One over the diagonal at unknown voxels, 0 elsewhere.
     load : ndarray
         Right-hand side at unknown voxels, 0 elsewhere.
-    guess : ndarray
-        First guess at unknown voxels, 0 elsewhere: `MattingProblem.line` of the intensity.
+    line : tuple of float
+        Gain and offset of the first guess, `MattingProblem.line`.
     """
 
     chunks: Chunks
@@ -66,7 +66,7 @@ class WindowLaplacian:
     own: Array
     inverse: Array
     load: Array
-    guess: Array
+    line: tuple[float, float]
     _work: Array
 
     @classmethod
@@ -104,9 +104,9 @@ class WindowLaplacian:
         image = np.asarray(problem.image, dtype).reshape(shape)
         chunks = Chunks.around_unknown(problem.trimap.reshape(shape), size)
         length = len(chunks.unknown) * WIDTH
-        intensity, mean, slope, inverse, load, guess = np.zeros((6, length), dtype)
-        constant, own = np.zeros((2, length), dtype)
+        intensity, mean, slope, inverse, load = np.zeros((5, length), dtype)
         work = np.zeros((4, length), dtype)
+        constant, own = work[2:]
         low, high = problem.window
         windows(
             image,
@@ -119,7 +119,6 @@ class WindowLaplacian:
             (intensity, mean, slope, constant),
             work[:2],
         )
-        first_guess(chunks.unknown, intensity, *problem.line(), guess)
         if prior_weight is not None:
             chunks.gather(prior_weight.reshape(shape), own)
             chunks.gather(prior.reshape(shape), load)
@@ -135,14 +134,21 @@ class WindowLaplacian:
             own,
             inverse,
         )
+        # Where all windows are whole, two arrays say the same everywhere.
+        whole = not learning and _within(problem.unknown.reshape(shape), size)
+        constant = np.full(WIDTH, 1 / size**3, dtype) if whole else constant.copy()
+        alike = whole and prior_weight is None
+        own = np.full(WIDTH, size**3, dtype) if alike else own.copy()
         geometry = (chunks.neighbours, chunks.joined, chunks.slices)
         known_load(tuple(work), intensity, own, inverse, geometry, size, load)
-        if not learning and _within(problem.unknown.reshape(shape), size):
-            # All windows are whole: two arrays say the same everywhere.
-            constant = np.full(WIDTH, 1 / size**3, dtype)
-            if prior_weight is None:
-                own = np.full(WIDTH, size**3, dtype)
-        return cls(chunks, size, intensity, mean, slope, constant, own, inverse, load, guess, work)
+        model = (intensity, mean, slope, constant, own, inverse, load)
+        return cls(chunks, size, *model, problem.line(), work)
+
+    def first_guess(self) -> Array:
+        """`line` of the unknown voxels' intensity, clipped to [0, 1], in chunks; 0 elsewhere."""
+        guess = np.empty_like(self.load)
+        first_guess(self.chunks.unknown, self.intensity, *self.line, guess)
+        return guess
 
     def product(self, values: Array) -> Array:
         """L times the unknown voxels' values, the known ones being 0; and the prior's part.
@@ -177,7 +183,7 @@ class WindowLaplacian:
         ndarray, Convergence
             The answer in chunks, unclipped, and how it was reached.
         """
-        answer = self.guess.copy()
+        answer = self.first_guess()
         iterations, residual, goal = descend(
             answer,
             self.load,
