@@ -83,10 +83,11 @@ def make_scene(kind: SceneKind, seed: int) -> Scene:
         return np.clip(inside_mm / pixel + 0.5, 0, 1).astype(np.float32)
 
     stretch = rng.uniform(0.8, 1.2, 2) * radius
-    q = np.sqrt(
-        np.where(z > 0, z / down, z / up) ** 2 + (y / stretch[0]) ** 2 + (x / stretch[1]) ** 2
-    )
-    q = q + np.float32(0.08) * field(0.6 * radius)
+    # From a little pointed to boxy, and more or less lobed: real masses are no ellipsoids.
+    power = rng.uniform(1.8, 3.5)
+    flat = np.hypot(y / stretch[0], x / stretch[1]) ** power
+    q = (np.abs(np.where(z > 0, z / down, z / up)) ** power + flat) ** (1 / power)
+    q = q + np.float32(rng.uniform(0.05, 0.2)) * field(rng.uniform(0.4, 0.8) * radius)
     mass = part((1 - q) * radius)
     mass_hu, texture, grain = rng.uniform(20, 70), rng.uniform(2, 20), rng.uniform(5, 16)
     inner = mass_hu + texture * field(grain) + rng.uniform(0, 8) * field(radius)
