@@ -32,11 +32,10 @@ keeps its shape under scaling."""
 
 _CALLED_AT = 0.2
 """Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3. Not
-where the tissue is looked at: what is called too easily there is whole organs."""
+for large marks: what is called too easily there is whole organs."""
 
-_BESIDE_TISSUE = 0.6
-"""Weight of the opinion where the tissue is looked at: it is surer than it can be of marks larger
-than any that it was fitted on."""
+_OPINION_OF_LARGE = 0.6
+"""Weight of the opinion for large marks: it is surer than it may be of sizes it never saw."""
 
 _NOISE_HU = 40.0
 _MOST_NODES = 120_000
@@ -115,7 +114,7 @@ def grabcut(
     evidence = measure(image, spacing, ellipsoid, offset, radius, allowed)
     judged = opinion(evidence.features, ellipsoid.size_mm)
     share = np.float32(tissue_share(ellipsoid))
-    judged *= 1 - share * np.float32(1 - _BESIDE_TISSUE)
+    judged *= 1 - share * np.float32(1 - _OPINION_OF_LARGE)
     tissue = tissue_log_odds(image, spacing, ellipsoid, offset, radius) if share else None
     if tissue is not None:
         judged += share * tissue[allowed]
