@@ -207,7 +207,7 @@ def main() -> None:
             "pymatting lbdm, slice by slice": estimate_alpha_lbdm,
             "pymatting lkm, slice by slice": estimate_alpha_lkm,
         }
-        times |= side_by_side(fast, max(3, options.rounds // 2))
+        times |= side_by_side(fast, options.rounds)
         times |= side_by_side(
             {
                 name: lambda estimate=estimate: slice_by_slice(estimate, image, trimap)

@@ -87,11 +87,17 @@ def _gather(values, place, unknown, out):
 
 @compiled
 def _scatter(values, place, unknown, out):
+    breadth = out.shape[2]
+    zero, one = np.float32(0), np.float32(1)
     for chunk in range(1, len(unknown)):
+        if unknown[chunk] == 0:
+            continue
         z, y, x = place[chunk]
-        for k in range(WIDTH):
-            if unknown[chunk] >> k & 1:
-                out[z, y, x + k] = min(max(values[chunk * WIDTH + k], 0.0), 1.0)
+        row = out[z, y, x : min(x + WIDTH, breadth)]
+        bits = np.int32(unknown[chunk])
+        for k in range(len(row)):  # without branches
+            value = np.float32(min(max(values[chunk * WIDTH + k], zero), one))
+            row[k] = value if bits >> k & 1 else row[k]
 
 
 @compiled
