@@ -63,7 +63,7 @@ def solve_windows(
         prior=prior,
         prior_weight=prior_weight,
     )
-    if worth_it(problem.unknown, problem.count):
+    if worth_it(problem.trimap, problem.count):
         at = laplacian.chunks.positions
         values, ended = conjugate_gradients(
             laplacian.product,

@@ -7,12 +7,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipelines.compiled import compiled
+from pipelines.soft_mask import UNKNOWN
 
 THICK = {2: 80, 3: 32}
 """Depth in voxels from which on it pays, by the number of axes longer than one (`worth_it`)."""
 
 
-def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
+def worth_it(trimap: npt.NDArray, count: int | None = None) -> bool:
     """Whether the multigrid preconditioner saves time on an unknown region.
 
     What decides is the depth of the region: the most voxels, counted along axes and diagonals,
@@ -42,8 +43,8 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
 
     Parameters
     ----------
-    unknown : ndarray of bool, 2D or 3D
-        Where alpha is asked for; the image's border is not known.
+    trimap : ndarray of uint8, 2D or 3D
+        1 where alpha is asked for; the image's border is not known.
     count : int, optional
         Number of unknown voxels; counted where it is not given.
 
@@ -52,13 +53,16 @@ def worth_it(unknown: npt.NDArray[np.bool_], count: int | None = None) -> bool:
     bool
         Small regions are answered from their count alone.
     """
-    lengths = [n for n in unknown.shape if n > 1]
+    lengths = [n for n in trimap.shape if n > 1]
     if len(lengths) < 2:
         return False
     thick = THICK[len(lengths)]
     # As deep a region holds at least a corner of a cube.
     least = int(np.prod([min(n, thick) for n in lengths]))
-    if max(lengths) < thick or least > (np.count_nonzero(unknown) if count is None else count):
+    if max(lengths) < thick or (count is not None and least > count):
+        return False
+    unknown = trimap == UNKNOWN
+    if least > np.count_nonzero(unknown):
         return False
     # And in it a block on a grid of half that side: a band has none, and needs no distances.
     sides = tuple((min(n, thick) + 1) // 2 for n in unknown.shape)

@@ -27,6 +27,7 @@ from pipelines.matting.lanes import WIDTH
 from pipelines.matting.problem import MattingProblem
 from pipelines.matting.window_product import descend, known_load, multiply
 from pipelines.matting.window_statistics import diagonal, first_guess, windows
+from pipelines.soft_mask import UNKNOWN
 
 Array = npt.NDArray[np.floating]
 
@@ -104,9 +105,13 @@ class WindowLaplacian:
         image = np.asarray(problem.image, dtype).reshape(shape)
         chunks = Chunks.around_unknown(problem.trimap.reshape(shape), size)
         length = len(chunks.unknown) * WIDTH
-        intensity, mean, slope, inverse, load = np.zeros((5, length), dtype)
-        work = np.zeros((4, length), dtype)
+        # What is not set to 0 here is written chunk by chunk; the first one is empty.
+        intensity, mean, slope, inverse, load = np.empty((5, length), dtype)
+        work = np.empty((4, length), dtype)
         constant, own = work[2:]
+        for array in (intensity, mean, slope, *work):
+            array[:WIDTH] = 0
+        load[:], own[:] = 0, 0
         low, high = problem.window
         windows(
             image,
@@ -135,7 +140,7 @@ class WindowLaplacian:
             inverse,
         )
         # Where all windows are whole, two arrays say the same everywhere.
-        whole = not learning and _within(problem.unknown.reshape(shape), size)
+        whole = not learning and _within(problem.trimap.reshape(shape), size)
         constant = np.full(WIDTH, 1 / size**3, dtype) if whole else constant.copy()
         alike = whole and prior_weight is None
         own = np.full(WIDTH, size**3, dtype) if alike else own.copy()
@@ -207,9 +212,9 @@ class WindowLaplacian:
         return self.intensity, self.mean, self.slope, self.constant
 
 
-def _within(unknown: npt.NDArray[np.bool_], size: int) -> bool:
+def _within(trimap: npt.NDArray[np.uint8], size: int) -> bool:
     """Whether every window that would hold an unknown voxel lies in the box as a whole."""
-    margin = size - 1
+    faces = range(1 - size, size - 1)
     return not any(
-        unknown.take(range(-margin, margin), axis=axis, mode="wrap").any() for axis in range(3)
+        (trimap.take(faces, axis=axis, mode="wrap") == UNKNOWN).any() for axis in range(3)
     )
