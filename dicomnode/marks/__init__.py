@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from pydicom.dataset import Dataset
 
+from dicomnode.marks.mark_reading import MarkReading, Refusal
+from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.placement import (
     ImagePlane,
     NoGeometry,
@@ -20,7 +22,14 @@ from dicomnode.marks.placement import (
     place,
 )
 from dicomnode.marks.quality import AbsurdAxis, check_quality
-from dicomnode.marks.recist_mark import Code, MarkReading, RecistMark, Refusal
+from dicomnode.marks.recist_mark import Code, RecistMark
+from dicomnode.marks.segment import (
+    Segment,
+    SegmentFrame,
+    SegmentKind,
+    SegmentReference,
+    UndecodableFrame,
+)
 from dicomnode.marks.tid1500 import read_tid1500
 
 READERS: dict[str, Callable[[Dataset], MarkReading]] = {
@@ -48,14 +57,21 @@ __all__ = [
     "READERS",
     "AbsurdAxis",
     "Code",
+    "Contour",
     "ImagePlane",
     "MarkReading",
     "NoGeometry",
     "OffPlane",
     "OtherFrameOfReference",
+    "Outline",
     "OutsideImage",
     "RecistMark",
     "Refusal",
+    "Segment",
+    "SegmentFrame",
+    "SegmentKind",
+    "SegmentReference",
+    "UndecodableFrame",
     "Unplaceable",
     "check_quality",
     "off_plane_mm",

@@ -89,19 +89,3 @@ class RecistMark:
         points = [sorted(map(tuple, (np.round(a * 100) + 0.0).astype(int).tolist())) for a in axes]
         text = f"{place}|{self.referenced_frame or 1}|{points}"
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Something that was found and cannot be used: where, and why, without patient data."""
-
-    item: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class MarkReading:
-    """All that a reader found in one object."""
-
-    marks: tuple[RecistMark, ...] = ()
-    refusals: tuple[Refusal, ...] = ()

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from dicomnode.marks import codes
-from dicomnode.marks.recist_mark import Code, MarkReading, RecistMark, Refusal
+from dicomnode.marks.mark_reading import MarkReading, Refusal
+from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.marks.sr_tree import ContentItem
 
 
@@ -74,7 +75,7 @@ def read_tid1500(dataset: Dataset) -> MarkReading:
             refusals.append(problem.refusal)
     if not marks and not refusals:
         refusals.append(Refusal("1", "no measurement group (125007, DCM) in this report"))
-    return MarkReading(tuple(marks), tuple(refusals))
+    return MarkReading(marks=tuple(marks), refusals=tuple(refusals))
 
 
 def _source_uid(dataset: Dataset) -> str | None:
