@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -169,7 +170,7 @@ def _chunks(spans: npt.NDArray[np.int64]) -> list[slice]:
         return []
     cuts = np.searchsorted(total, np.arange(_CHUNK, total[-1], _CHUNK), side="right")
     borders = np.unique(np.concatenate([[0], cuts, [len(spans)]]))
-    return [slice(int(a), int(b)) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(borders)]
 
 
 def fill_contours(
