@@ -48,9 +48,9 @@ def read_text(dataset: Dataset, keyword: str) -> str | None:
     try:
         raw = dataset.get_item(keyword)
         value = raw.value if isinstance(raw, RawDataElement) else None
-        if isinstance(value, bytes) and (raw.VR or dictionary_VR(keyword)) in _PLAIN_TEXT:
-            if value.isascii() and b"\x1b" not in value and b"\\" not in value:
-                return value.decode("ascii").strip("\0 ") or None
+        plain = isinstance(value, bytes) and (raw.VR or dictionary_VR(keyword)) in _PLAIN_TEXT
+        if plain and value.isascii() and b"\x1b" not in value and b"\\" not in value:
+            return value.decode("ascii").strip("\0 ") or None
     except Exception:  # see above
         return None
     value = read_attribute(dataset, keyword)

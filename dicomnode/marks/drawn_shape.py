@@ -27,6 +27,9 @@ RECTANGLE_TOLERANCE_DEGREES = 1.0
 MAX_POINTS = 100_000
 """Points of one graphic that are looked at."""
 
+MAX_COORDINATE = 1e6
+"""Pixels or mm from the origin beyond which nothing is drawn on an image."""
+
 
 class NoShape(ValueError):
     """The points are no line, pair of axes or closed curve."""
@@ -55,6 +58,21 @@ class ClosedCurve:
 
 
 Shape = Line | AxisPair | ClosedCurve
+
+
+def plausible(points: Points) -> Points:
+    """The points themselves.
+
+    Raises
+    ------
+    NoShape
+        If there are too many, or one is further than `MAX_COORDINATE` from the origin.
+    """
+    if len(points) > MAX_POINTS:
+        raise NoShape(f"found {len(points)} points, expected at most {MAX_POINTS}")
+    if not (np.abs(points) <= MAX_COORDINATE).all():
+        raise NoShape(f"coordinates beyond {MAX_COORDINATE:.0f}: no place on an image")
+    return points
 
 
 def line(points: Points) -> Line:
@@ -107,14 +125,24 @@ def closed_curve(points: Points) -> ClosedCurve:
         For fewer than three corners, and for a rectangle: a box holds the lesion, it does not
         outline it.
     """
-    if len(points) > MAX_POINTS:
-        raise NoShape(f"found {len(points)} points, expected at most {MAX_POINTS}")
-    corners = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
-    if len(corners) < 3:
-        raise NoShape(f"expected 3 corners or more, found {len(corners)}")
+    corners = ring(points)
     if is_rectangle(corners):
         raise NoShape("a box around something, expected its outline")
     return ClosedCurve(corners)
+
+
+def ring(points: Points) -> Points:
+    """Corners of a closed curve, each once in a row, the first not repeated at the end.
+
+    Raises
+    ------
+    NoShape
+        For fewer than three.
+    """
+    corners = points[(points != np.roll(points, -1, axis=0)).any(axis=1)]
+    if len(corners) < 3:
+        raise NoShape(f"expected 3 corners or more, found {len(corners)}")
+    return corners
 
 
 def is_rectangle(corners: Points) -> bool:

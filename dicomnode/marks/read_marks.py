@@ -11,7 +11,11 @@ from pydicom.dataset import Dataset
 
 from dicomnode.marks.attributes import read_text
 from dicomnode.marks.chest_cad import read_chest_cad
+from dicomnode.marks.gsps import read_gsps
+from dicomnode.marks.key_object import read_key_object
 from dicomnode.marks.mark_reading import MarkReading, Refusal
+from dicomnode.marks.rtstruct import read_rtstruct
+from dicomnode.marks.seg import read_seg
 from dicomnode.marks.tid1500 import NO_MEASUREMENT_GROUP, read_tid1500
 
 
@@ -32,6 +36,15 @@ READERS: dict[str, Callable[[Dataset], MarkReading]] = {
     "1.2.840.10008.5.1.4.1.1.88.50": read_structured_report,  # Mammography CAD SR
     "1.2.840.10008.5.1.4.1.1.88.65": read_structured_report,  # Chest CAD SR
     "1.2.840.10008.5.1.4.1.1.88.69": read_structured_report,  # Colon CAD SR
+    "1.2.840.10008.5.1.4.1.1.88.59": read_key_object,  # Key Object Selection
+    "1.2.840.10008.5.1.4.1.1.11.1": read_gsps,  # Grayscale Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.11.2": read_gsps,  # Color Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.11.3": read_gsps,  # Pseudo-Color Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.11.5": read_gsps,  # XA/XRF Grayscale Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.11.12": read_gsps,  # Variable Modality LUT Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.481.3": read_rtstruct,  # RT Structure Set
+    "1.2.840.10008.5.1.4.1.1.66.4": read_seg,  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7": read_seg,  # Label Map Segmentation
 }
 """SOP Class UID to the reader of its marks."""
 

@@ -168,6 +168,7 @@ def read_drawing(graphic: Graphic, root: ContentItem) -> Drawing:
     if points is None:
         raise UnreadableItem(scoord, "the coordinates are missing or cannot be read")
     try:
+        points = drawn_shape.plausible(points)
         shape = _shape(scoord.graphic_type, points, graphic.bounds_region)
     except NoShape as problem:
         raise UnreadableItem(scoord, str(problem)) from None
