@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
+from pydicom.uid import UID
 
 from dicomnode.marks.attributes import (
     read_attribute,
@@ -236,12 +237,34 @@ def _decoder(
 
 
 def _stored(dataset: Dataset, number: int) -> npt.NDArray[np.generic]:
-    if read_attribute(dataset, "PixelData") is None:
+    pixels = read_attribute(dataset, "PixelData")
+    if pixels is None:
         raise UndecodableFrame(f"frame {number}: the object was read without its pixels")
     try:
+        if dataset.BitsAllocated == 1 and not _is_encapsulated(dataset):
+            return _packed_bits(pixels, int(dataset.Rows) * int(dataset.Columns), number).reshape(
+                int(dataset.Rows), int(dataset.Columns)
+            )
         return pixel_array(dataset, index=number - 1, raw=True)
     except Exception as error:  # whatever a decoder raises on a broken frame
         raise UndecodableFrame(f"frame {number}: {type(error).__name__}") from error
+
+
+def _is_encapsulated(dataset: Dataset) -> bool:
+    meta = getattr(dataset, "file_meta", None)
+    return meta is not None and UID(str(meta.TransferSyntaxUID)).is_compressed
+
+
+def _packed_bits(pixels: bytes, size: int, number: int) -> npt.NDArray[np.uint8]:
+    """One frame of one bit a pixel, lowest bit first (PS3.5 8.1.1).
+
+    Frames follow each other without padding, so one may begin inside a byte; pydicom 3.0 reads
+    such a frame wrongly.
+    """
+    start = (number - 1) * size
+    first, last = start // 8, -(-(start + size) // 8)
+    bits = np.unpackbits(np.frombuffer(pixels[first:last], np.uint8), bitorder="little")
+    return bits[start - 8 * first :][:size]
 
 
 def _segment(
