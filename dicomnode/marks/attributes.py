@@ -120,5 +120,5 @@ def read_numbers(dataset: Dataset, keyword: str) -> npt.NDArray[np.float64] | No
 
 
 def sop_instance_uid(dataset: Dataset) -> str | None:
-    """SOP Instance UID of the object, None if it has none."""
-    return read_text(dataset, "SOPInstanceUID")
+    """SOP Instance UID of the object, None if it has none or it is no UID."""
+    return read_uid(dataset, "SOPInstanceUID")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pydicom.dataset import Dataset
 
-from dicomnode.marks.attributes import read_text
+from dicomnode.marks.attributes import read_uid
 from dicomnode.marks.chest_cad import read_chest_cad
 from dicomnode.marks.gsps import read_gsps
 from dicomnode.marks.key_object import read_key_object
@@ -62,7 +62,7 @@ def read_marks(dataset: Dataset) -> MarkReading:
     MarkReading
         One refusal where its SOP class has no reader.
     """
-    sop_class_uid = read_text(dataset, "SOPClassUID")
+    sop_class_uid = read_uid(dataset, "SOPClassUID")
     if sop_class_uid is None:
         return MarkReading(refusals=(Refusal("1", "the object has no readable SOP Class UID"),))
     reader = READERS.get(sop_class_uid)
