@@ -5,11 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 
 import cv2
+import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dicomnode.marks import read_marks
+from dicomnode.marks.arrays import mask_from_nifti
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.placement import (
     ImagePlane,
@@ -28,6 +32,7 @@ from dicomnode.marks.rasterise import (
     recist_from_outline,
 )
 from pipelines.errors import EmptyMaskError
+from tests.real_data import real
 
 SHAPE = (12, 14)
 
@@ -247,3 +252,24 @@ def test_axes_are_measured_where_the_outline_is_largest():
     assert images[3].plane.distance_mm(axes.short_axis).max() < 1e-9
     with pytest.raises(EmptyMaskError):
         recist_from_outline(outline(Contour(square(1.6, 1.9), "1.2.1")), images)
+
+
+@pytest.mark.real_data
+def test_a_real_structure_set_is_the_voxel_mask_that_was_published_with_it():
+    """IBSI's CT phantom: 26 contours and 125,256 voxels, from other people's software."""
+    pytest.importorskip("SimpleITK")
+    folder = real("ibsi_ct")
+    images = [pydicom.dcmread(path) for path in (folder / "ct").glob("*.dcm")]
+    images.sort(key=lambda image: image.ImagePositionPatient[2])
+    series = [
+        ImageSlice(image.SOPInstanceUID, ImagePlane.from_dataset(image, 3.0)) for image in images
+    ]
+    (path,) = (folder / "rtstruct").glob("*.dcm")
+    (gtv,) = read_marks(pydicom.dcmread(path)).outlines
+    mask = rasterise(gtv, series)
+    volume = hd.get_volume_from_series(images)
+    if volume.affine[2, 0] < 0:
+        volume = volume.flip_spatial(0)
+    published = mask_from_nifti(folder / "nifti_mask" / "mask.nii.gz", volume)
+    assert mask.sum() == 125_256
+    np.testing.assert_array_equal(mask, published)
