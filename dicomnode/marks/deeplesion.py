@@ -146,6 +146,8 @@ def read_rows(content: bytes) -> tuple[dict[int, DeepLesionRow], tuple[Refusal, 
                 refusals.append(Refusal(f"row {index}", str(problem)))
     except csv.Error:
         refusals.append(Refusal(f"row {index + 1}", "the rest of the table cannot be read"))
+    if not rows and not refusals:
+        refusals.append(Refusal("1", "the table has no rows"))
     return rows, tuple(refusals)
 
 

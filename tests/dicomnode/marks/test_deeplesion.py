@@ -84,7 +84,8 @@ def test_a_broken_row_costs_that_row(cell, value, reason):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe\x00", b"a,b\n1,2\n", HEADER.replace("Image_size", "x").encode()]
+    "content",
+    [b"", b"\xff\xfe\x00", b"a,b\n1,2\n", HEADER.encode(), HEADER.replace("Image_", "x").encode()],
 )
 def test_another_table_is_one_refusal(content):
     rows, refusals = read_rows(content)
