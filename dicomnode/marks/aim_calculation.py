@@ -15,7 +15,7 @@ from dicomnode.marks.codes import Concept
 from dicomnode.marks.recist_mark import Code
 from dicomnode.marks.safe_xml import number
 
-MAX_CALCULATIONS = 1_000
+MAX_CALCULATIONS = 200
 """Calculations of one annotation that are looked at."""
 
 _LINEAR = Concept("a length in AIM", codes.LINEAR_MEASUREMENTS.codes | {("G-A22A", "SRT")})

@@ -29,8 +29,9 @@ MAX_POINTS = 10_000
 MAX_COORDINATE = 2048
 """Greatest column or row of a pixel: more than a CT slice has."""
 
-MAX_AREA = 20_000_000
-"""Pixels of the boxes around all edge maps of one file; real ones have less than a million."""
+MAX_AREA = 10_000_000
+"""Pixels of the boxes around the edge maps of each image, over one file; real ones have less than
+a million."""
 
 NODULE = Code("27925004", "SCT", "Nodule")
 LUNG = Code("39607008", "SCT", "Lung")
@@ -116,9 +117,14 @@ def _read_nodule(
     contours = []
     for index, region in enumerate(regions, start=1):
         try:
-            contours.append(_read_region(region, budget))
+            contours.append(_read_region(region))
         except _Unreadable as problem:
             refusals.append(Refusal(f"{item}, roi {index}", str(problem)))
+    budget.area -= _area(contours)
+    if budget.area < 0:
+        reason = f"the edge maps of the file cover more than {MAX_AREA} pixels"
+        refusals.append(Refusal(item, reason))
+        return None
     if not any(contour.encloses_lesion for contour in contours):
         refusals.append(Refusal(item, "no region of this nodule encloses it"))
         return None
@@ -137,7 +143,7 @@ def _read_nodule(
     return outline
 
 
-def _read_region(region: Element, budget: _Budget) -> Contour:
+def _read_region(region: Element) -> Contour:
     image = uid(region.findtext("imageSOP_UID"))
     if image is None:
         raise _Unreadable("the region names no image by a valid UID")
@@ -157,15 +163,22 @@ def _read_region(region: Element, budget: _Budget) -> Contour:
         raise _Unreadable(f"found {len(points)} points, expected 3 or more around the nodule")
     if points.min() < 0 or points.max() > MAX_COORDINATE:
         raise _Unreadable("the points lie outside of any CT slice")
-    budget.area -= int(np.prod(np.ptp(points, axis=0) + 1))
-    if budget.area < 0:
-        raise _Unreadable(f"the edge maps of the file cover more than {MAX_AREA} pixels")
     return Contour(
         points=points + 0.5,
         referenced_sop_instance_uid=image,
         encloses_lesion=inclusion == "TRUE",
         edge_is_inside=False,
     )
+
+
+def _area(contours: list[Contour]) -> int:
+    """Pixels that have to be looked at to fill the contours."""
+    by_image: dict[str | None, list[Contour]] = {}
+    for contour in contours:
+        by_image.setdefault(contour.referenced_sop_instance_uid, []).append(contour)
+    groups = [[contour] for contour in contours] + list(by_image.values())
+    corners = (np.concatenate([contour.points for contour in group]) for group in groups)
+    return sum(int(np.prod(np.ptp(points, axis=0) + 2)) for points in corners)
 
 
 def _identifier(nodule: Element) -> str | None:

@@ -36,6 +36,9 @@ ON_EDGE = 1e-4
 MAX_CROSSINGS = 20_000_000
 """Rows that the edges of one curve may cross in all; a lesion's outline needs a few thousand."""
 
+MAX_AREA = 500_000_000
+"""Pixels of the boxes around all curves of one outline; a large lesion needs a few million."""
+
 _CHUNK = 1_000_000
 _FARTHEST = 1e6
 
@@ -44,8 +47,8 @@ class OtherImage(Unplaceable):
     """A contour was drawn on an image that is not among those given."""
 
 
-class TooManyPoints(Unplaceable):
-    """A contour would take too long to fill."""
+class TooMuchToFill(Unplaceable):
+    """Contours would take too long to fill."""
 
 
 class Combination(Enum):
@@ -99,7 +102,7 @@ def fill(
     ------
     ValueError
         If the points have another shape, are not finite or lie further than a million pixels away.
-    TooManyPoints
+    TooMuchToFill
         If the edges cross more than `MAX_CROSSINGS` rows.
     """
     inside, edge = _inside_and_edge(_corners(points), shape)
@@ -135,7 +138,7 @@ def _inside_and_edge(
     level = high - low <= ON_EDGE
     spans = np.where(high == low, 0, np.maximum(last - first + 1, 0))
     if spans.sum() > MAX_CROSSINGS:
-        raise TooManyPoints(
+        raise TooMuchToFill(
             f"the edges of a curve cross {int(spans.sum())} rows, expected at most {MAX_CROSSINGS}"
         )
     for chunk in _chunks(spans):
@@ -161,6 +164,17 @@ def _inside_and_edge(
             )
             edge[row, reach] = True
     return np.logical_xor.accumulate(turns, axis=1)[:, :columns], edge
+
+
+def _box(
+    corners: npt.NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], npt.NDArray[np.float64]]:
+    """Rows and columns of the image that a curve may reach, and the first (column, row)."""
+    limit = np.array([shape[1], shape[0]])
+    low = np.clip(np.floor(corners.min(axis=0)) - 1, 0, limit).astype(np.int64)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, low, limit).astype(np.int64)
+    (left, top), (right, bottom) = low.tolist(), high.tolist()
+    return (slice(top, bottom), slice(left, right)), low.astype(np.float64)
 
 
 def _chunks(spans: npt.NDArray[np.int64]) -> list[slice]:
@@ -198,18 +212,21 @@ def fill_contours(
     lesion, holes = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     edges, bare = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for contour in contours:
-        inside, edge = _inside_and_edge(_corners(contour.points), shape)
+        corners = _corners(contour.points)
+        box, first = _box(corners, shape)
+        size = tuple(side.stop - side.start for side in box)
+        inside, edge = _inside_and_edge(corners - first, size)
         inside &= ~edge
         if combination is Combination.ODD:
-            lesion ^= inside
+            lesion[box] ^= inside
         elif contour.encloses_lesion:
-            lesion |= inside
+            lesion[box] |= inside
         else:
-            holes |= inside
+            holes[box] |= inside
         if contour.edge_is_inside:
-            edges |= edge
+            edges[box] |= edge
         elif combination is Combination.ODD or not contour.encloses_lesion:
-            bare |= edge
+            bare[box] |= edge
     return (lesion | edges) & ~holes & ~bare
 
 
@@ -246,6 +263,8 @@ def rasterise(
         If a contour in space is further from every image than half the slice spacing.
     OutsideImage
         If a point lies outside its image.
+    TooMuchToFill
+        If the contours cover more than `MAX_AREA` pixels, or one of them crosses too many rows.
     ValueError
         If there is no image, or images differ in size.
     """
@@ -254,12 +273,16 @@ def rasterise(
         raise ValueError(f"found images of {len(sizes)} sizes, expected a series of one")
     (shape,) = sizes
     drawn: dict[int, list[Contour]] = {}
+    area = MAX_AREA
     for contour in outline.contours:
         if contour.in_space:
             index, contour = _in_pixels(contour, outline, images)
         else:
             index = _named(contour, images)
         _check_inside(contour.points, images[index].plane)
+        area -= int(np.prod(np.ptp(contour.points, axis=0) + 2))
+        if area < 0:
+            raise TooMuchToFill(f"the contours cover more than {MAX_AREA} pixels")
         drawn.setdefault(index, []).append(contour)
     mask = np.zeros((len(images), *shape), dtype=bool)
     for index, contours in drawn.items():

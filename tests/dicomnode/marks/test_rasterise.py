@@ -25,7 +25,7 @@ from dicomnode.marks.rasterise import (
     Combination,
     ImageSlice,
     OtherImage,
-    TooManyPoints,
+    TooMuchToFill,
     fill,
     fill_contours,
     rasterise,
@@ -170,8 +170,16 @@ def test_the_edge_of_an_odd_hole_is_lesion_as_it_says():
 
 def test_too_much_work_is_refused():
     zigzag = np.stack([np.arange(50_000) % 7, np.where(np.arange(50_000) % 2, 0, 511)], 1)
-    with pytest.raises(TooManyPoints):
+    with pytest.raises(TooMuchToFill):
         fill(zigzag, (512, 512))
+
+
+def test_too_many_contours_are_refused(monkeypatch):
+    monkeypatch.setattr("dicomnode.marks.rasterise.MAX_AREA", 200)
+    curve = Contour(square(2, 8), "1.2.1")
+    assert rasterise(outline(*[curve] * 3), series()).sum() == 36
+    with pytest.raises(TooMuchToFill):
+        rasterise(outline(*[curve] * 4), series())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e9])
