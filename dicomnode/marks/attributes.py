@@ -7,6 +7,7 @@ more than the one attribute.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,13 @@ import numpy.typing as npt
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
 
 from dicomnode.marks.recist_mark import Code
 from dicomnode.store.uid import is_valid_uid
+
+MAX_BYTES = 8 * 2**20
+"""Bytes of one list of numbers that are parsed."""
 
 _PLAIN_TEXT = frozenset({"CS", "LO", "SH", "UC", "UI", "UR"})
 
@@ -24,10 +29,21 @@ _PLAIN_TEXT = frozenset({"CS", "LO", "SH", "UC", "UI", "UR"})
 def read_attribute(dataset: Dataset, keyword: str) -> Any:
     """Value of an attribute; None where it is absent, empty or cannot be decoded."""
     try:
-        value = dataset.get(keyword)
+        value = _value(dataset, keyword)
     except Exception:  # see above
         return None
     return None if value is None or value == "" else value
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    """Tag of a keyword; pydicom looks it up anew at each access."""
+    return Tag(keyword)
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    element = dataset.get(_tag(keyword))
+    return None if element is None else element.value
 
 
 def read_sequence(dataset: Dataset, keyword: str) -> list[Dataset]:
@@ -46,7 +62,7 @@ def read_text(dataset: Dataset, keyword: str) -> str | None:
     character set, and pydicom takes ten times as long.
     """
     try:
-        raw = dataset.get_item(keyword)
+        raw = dataset.get_item(_tag(keyword))
         value = raw.value if isinstance(raw, RawDataElement) else None
         plain = isinstance(value, bytes) and (raw.VR or dictionary_VR(keyword)) in _PLAIN_TEXT
         if plain and value.isascii() and b"\x1b" not in value and b"\\" not in value:
@@ -89,7 +105,12 @@ def read_code(dataset: Dataset, keyword: str) -> Code | None:
 def read_integers(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
     """Whole numbers of an attribute; empty where it is absent, None where it cannot be read."""
     try:
-        value = dataset.get(keyword)
+        raw = dataset.get_item(_tag(keyword))
+        if raw is None:
+            return ()
+        if isinstance(raw, RawDataElement) and raw.VR in (None, "IS") and _is_integer_text(raw):
+            return (int(raw.value),)
+        value = _value(dataset, keyword)
         if value is None or value == "":
             return ()
         numbers = np.atleast_1d(np.asarray(value))
@@ -99,24 +120,47 @@ def read_integers(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
         return None
 
 
+def _is_integer_text(raw: RawDataElement) -> bool:
+    """Whether an element is one plain number that nothing has decoded yet."""
+    value = raw.value
+    return (
+        isinstance(value, bytes)
+        and len(value) <= 12  # PS3.5 6.2, IS
+        and value.strip(b" ").isdigit()
+        and dictionary_VR(raw.tag) == "IS"
+    )
+
+
 def read_numbers(dataset: Dataset, keyword: str) -> npt.NDArray[np.float64] | None:
     """Finite numbers of an attribute, shape (n,), n > 0; None where they cannot be read.
 
-    Text (VR DS) that nothing has decoded yet is parsed at once: pydicom takes seconds for the
-    contours of a large structure set.
+    Coordinates (VR DS and FL) that nothing has decoded yet are parsed at once: pydicom takes
+    seconds for the contours of a large structure set.
     """
     try:
-        raw = dataset.get_item(keyword)
-        value = raw.value if isinstance(raw, RawDataElement) else None
-        is_text = raw.VR in (None, "DS") and dictionary_VR(keyword) == "DS"
-        if isinstance(value, bytes) and is_text:
-            numbers = np.array(value.strip(b"\0 ").split(b"\\"), dtype=np.float64)
+        raw = dataset.get_item(_tag(keyword))
+        if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
+            if len(raw.value) > MAX_BYTES:
+                return None
+            numbers = _parse(raw, dictionary_VR(keyword))
         else:
-            numbers = np.atleast_1d(np.asarray(read_attribute(dataset, keyword), dtype=np.float64))
+            numbers = read_attribute(dataset, keyword)
+        numbers = np.atleast_1d(np.asarray(numbers, dtype=np.float64))
     except Exception:  # see above
         return None
     usable = numbers.ndim == 1 and numbers.size > 0 and np.isfinite(numbers).all()
     return numbers if usable else None
+
+
+def _parse(raw: RawDataElement, vr: str) -> npt.ArrayLike:
+    """Numbers of an element that is still bytes."""
+    if raw.VR not in (None, vr):
+        raise ValueError(f"found VR {raw.VR}, expected {vr}")
+    if vr == "DS":
+        return np.array(raw.value.strip(b"\0 ").split(b"\\"), dtype=np.float64)
+    if vr == "FL":
+        return np.frombuffer(raw.value, "<f4" if raw.is_little_endian else ">f4")
+    raise ValueError(f"no numbers of VR {vr}")
 
 
 def sop_instance_uid(dataset: Dataset) -> str | None:

@@ -139,7 +139,8 @@ def ring(points: Points) -> Points:
     NoShape
         For fewer than three.
     """
-    corners = points[(points != np.roll(points, -1, axis=0)).any(axis=1)]
+    after = np.concatenate([points[1:], points[:1]])
+    corners = points[(points != after).any(axis=1)]
     if len(corners) < 3:
         raise NoShape(f"expected 3 corners or more, found {len(corners)}")
     return corners

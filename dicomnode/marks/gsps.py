@@ -95,6 +95,7 @@ def _read_lines(
     marks, refusals = [], []
     lines = _without_ticks(_distinct(lines))
     partners = _partners(lines)
+    cornered = _meet_at_ends(lines)
     alone = [line for line, crossed in zip(lines, partners, strict=True) if not crossed]
     lengths_stated = sum(len(drawn.stated_mm[n]) for n in {line.annotation for line in lines})
     for index, line in enumerate(lines):
@@ -106,7 +107,12 @@ def _read_lines(
         elif crossed and crossed[0] > index:
             marks.append(_pair(line, lines[crossed[0]], lines, drawn, source))
         elif not crossed:
-            why_not = _why_no_axis(line, lines, drawn, len(alone) <= lengths_stated)
+            why_not = _why_no_axis(
+                line,
+                drawn,
+                meets_at_end=cornered[index],
+                enough_lengths=len(alone) <= lengths_stated,
+            )
             if why_not is None:
                 stated = _own_lengths(line, lines, drawn, 1)
                 marks.append(_mark(line, line.shape.points, None, line.item, source, *stated))
@@ -118,14 +124,13 @@ def _read_lines(
 def _partners(lines: list[DrawnGraphic]) -> list[list[int]]:
     """Indices of the lines that each line crosses as an axis; those of its annotation first."""
     crossed: list[list[int]] = [[] for _ in lines]
-    boxes = [(line.shape.points.min(axis=0), line.shape.points.max(axis=0)) for line in lines]
-    for i, first in enumerate(lines):
-        for j in range(i):
-            if (boxes[i][0] > boxes[j][1]).any() or (boxes[j][0] > boxes[i][1]).any():
-                continue
-            if are_axes(first.shape.points, lines[j].shape.points, both_inside=True):
-                crossed[i].append(j)
-                crossed[j].append(i)
+    points = _all_points(lines)
+    low, high = points.min(axis=1), points.max(axis=1)
+    overlap = (low[:, None] <= high[None]).all(axis=2) & (high[:, None] >= low[None]).all(axis=2)
+    for i, j in np.argwhere(np.triu(overlap, 1)).tolist():
+        if are_axes(points[i], points[j], both_inside=True):
+            crossed[i].append(j)
+            crossed[j].append(i)
     own = [
         [j for j in crossed[i] if lines[j].annotation == line.annotation]
         for i, line in enumerate(lines)
@@ -135,50 +140,53 @@ def _partners(lines: list[DrawnGraphic]) -> list[list[int]]:
 
 def _without_ticks(lines: list[DrawnGraphic]) -> list[DrawnGraphic]:
     """Leave out the short strokes across the ends of a measured line."""
-    return [
-        line
-        for line in lines
-        if not any(_is_tick(line.shape.points, other.shape.points) for other in lines)
-    ]
+    points = _all_points(lines)
+    lengths = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)
+    middles = points.mean(axis=1)
+    from_end = np.linalg.norm(middles[:, None, None] - points[None], axis=3).min(axis=2)
+    may_be = lengths[:, None] <= TICK_LENGTH * lengths[None]
+    may_be &= from_end <= lengths[:, None] / 2 + END_TOLERANCE * lengths[None]
+    ticks = {i for i, j in np.argwhere(may_be).tolist() if _is_tick(points[i], points[j])}
+    return [line for index, line in enumerate(lines) if index not in ticks]
 
 
 def _is_tick(stroke: Points, line: Points) -> bool:
-    if length(stroke) > TICK_LENGTH * length(line):
-        return False
     met = meeting(stroke, line)
-    return (
-        met is not None and 0.3 < met[0] < 0.7 and min(abs(met[1]), abs(1 - met[1])) < END_TOLERANCE
-    )
+    if met is None:
+        return False
+    return 0.3 < met[0] < 0.7 and min(abs(met[1]), abs(1 - met[1])) < END_TOLERANCE
+
+
+def _all_points(lines: list[DrawnGraphic]) -> Points:
+    """End points of all lines, shape (n, 2, 2)."""
+    return np.array([line.shape.points for line in lines]).reshape(-1, 2, 2)
 
 
 def _distinct(lines: list[DrawnGraphic]) -> list[DrawnGraphic]:
     """Leave out lines that are drawn twice, as for a shadow."""
-    kept: list[DrawnGraphic] = []
+    kept: dict[frozenset[tuple[float, float]], DrawnGraphic] = {}
     for line in lines:
-        points = line.shape.points
-        if not any(
-            np.array_equal(points, other.shape.points)
-            or np.array_equal(points[::-1], other.shape.points)
-            for other in kept
-        ):
-            kept.append(line)
-    return kept
+        kept.setdefault(frozenset(map(tuple, line.shape.points.tolist())), line)
+    return list(kept.values())
 
 
 def _why_no_axis(
-    line: DrawnGraphic, lines: list[DrawnGraphic], drawn: Drawn, enough_lengths: bool
+    line: DrawnGraphic, drawn: Drawn, *, meets_at_end: bool, enough_lengths: bool
 ) -> str | None:
-    for other in lines:
-        if other is not line and _meet_at_ends(line.shape.points, other.shape.points):
-            return "a line that meets another one at its end: an arrow or an angle"
+    if meets_at_end:
+        return "a line that meets another one at its end: an arrow or an angle"
     if line.says_it_measures or drawn.stated_mm[line.annotation] or enough_lengths:
         return None
     return "a single line without a length beside it: it may be a pointer"
 
 
-def _meet_at_ends(first: Points, second: Points) -> bool:
-    gaps = np.linalg.norm(first[:, None] - second[None], axis=2)
-    return bool(gaps.min() < END_TOLERANCE * min(length(first), length(second)))
+def _meet_at_ends(lines: list[DrawnGraphic]) -> list[bool]:
+    """Whether each line meets any other one at an end of both."""
+    points = _all_points(lines)
+    lengths = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)
+    gaps = np.linalg.norm(points[:, None, :, None] - points[None, :, None], axis=4).min(axis=(2, 3))
+    np.fill_diagonal(gaps, np.inf)
+    return (gaps < END_TOLERANCE * np.minimum(lengths[:, None], lengths)).any(axis=1).tolist()
 
 
 def _own_lengths(

@@ -179,12 +179,11 @@ def _with_holes(curves: list[Contour]) -> tuple[Contour, ...]:
             raise NoShape(
                 f"{len(members)} curves in one plane, expected at most {MAX_CURVES_IN_PLANE}"
             )
-        flat = {index: np.delete(curves[index].points, axis, axis=1) for index in members}
-        for index in members if len(members) > 1 else ():
-            around = sum(
-                _lies_inside(flat[index], flat[other]) for other in members if other != index
-            )
-            if around % 2:
+        if len(members) == 1:
+            continue
+        flat = [np.delete(curves[index].points, axis, axis=1) for index in members]
+        for index, is_hole in zip(members, _are_holes(flat), strict=True):
+            if is_hole:
                 curve = curves[index]
                 result[index] = Contour(
                     curve.points,
@@ -198,28 +197,41 @@ def _with_holes(curves: list[Contour]) -> tuple[Contour, ...]:
 def _plane(points: Points) -> tuple[int, float]:
     """The axis that a curve's plane is most nearly across, and its place along the normal."""
     # Newell's normal of a polygon.
-    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
-    size = np.linalg.norm(normal)
-    if not size > 0:
-        return int(np.ptp(points, axis=0).argmin()), 0.0
+    x, y, z = (points - points[0]).T
+    normal = np.array(
+        [
+            y[:-1] @ z[1:] - z[:-1] @ y[1:],
+            z[:-1] @ x[1:] - x[:-1] @ z[1:],
+            x[:-1] @ y[1:] - y[:-1] @ x[1:],
+        ]
+    )
     axis = int(np.abs(normal).argmax())
-    normal = normal / size * np.sign(normal[axis])
+    if normal[axis] == 0:
+        return int(np.ptp(points, axis=0).argmin()), 0.0
+    normal = normal / np.linalg.norm(normal) * np.sign(normal[axis])
     return axis, round(float(points.mean(axis=0) @ normal), 1)
 
 
-def _lies_inside(inner: Points, outer: Points) -> bool:
-    """Whether a polygon, shape (n, 2), lies inside another, by three of its corners."""
-    if (inner.min(axis=0) < outer.min(axis=0)).any() or (
-        inner.max(axis=0) > outer.max(axis=0)
-    ).any():
-        return False
-    corners = inner[:: max(1, len(inner) // 3)][:3]
-    return sum(_is_inside(corner, outer) for corner in corners) > len(corners) / 2
+def _are_holes(polygons: list[Points]) -> list[bool]:
+    """Whether each polygon, shape (n, 2), lies inside an odd number of the others."""
+    low = np.array([polygon.min(axis=0) for polygon in polygons])
+    high = np.array([polygon.max(axis=0) for polygon in polygons])
+    holes = []
+    for index, polygon in enumerate(polygons):
+        may_hold = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
+        may_hold[index] = False
+        corners = polygon[:: max(1, len(polygon) // 3)][:3]
+        around = sum(
+            sum(_is_inside(corner, polygons[other]) for corner in corners) > len(corners) / 2
+            for other in np.flatnonzero(may_hold)
+        )
+        holes.append(around % 2 == 1)
+    return holes
 
 
 def _is_inside(point: Points, polygon: Points) -> bool:
     """Even-odd rule: a ray from the point crosses the polygon an odd number of times."""
-    after = np.roll(polygon, -1, axis=0)
+    after = np.concatenate([polygon[1:], polygon[:1]])
     spans = (polygon[:, 1] > point[1]) != (after[:, 1] > point[1])
     start, end = polygon[spans], after[spans]
     at = start[:, 0] + (point[1] - start[:, 1]) / (end[:, 1] - start[:, 1]) * (end - start)[:, 0]

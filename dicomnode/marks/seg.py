@@ -37,6 +37,9 @@ MAX_FRAMES = 2_000
 MAX_SEGMENTS = 500
 """Segments of one object that are read."""
 
+MAX_SEGMENT_FRAMES = 40_000
+"""Frames of all segments together; each frame of a LABELMAP is one of each segment."""
+
 MAX_FRAME_PIXELS = 4096 * 4096
 """Pixels of one frame that are decoded."""
 
@@ -88,6 +91,12 @@ def read_seg(dataset: Dataset) -> MarkReading:
         return MarkReading(refusals=(Refusal("1", problem),))
     described = _described_segments(dataset)
     headers, refusals = _frame_headers(dataset, count[0], kind, described)
+    if kind is SegmentKind.LABELMAP and len(headers) * len(described) > MAX_SEGMENT_FRAMES:
+        reason = (
+            f"{len(headers)} frames of {len(described)} segments, expected at most "
+            f"{MAX_SEGMENT_FRAMES} in all"
+        )
+        return MarkReading(refusals=(Refusal("1", reason),))
     by_segment: dict[int, list[SegmentFrame]] = defaultdict(list)
     for header in headers:
         numbers = described if header.segment is None else (header.segment,)

@@ -18,6 +18,7 @@ from dicomnode.marks.attributes import (
     read_attribute,
     read_code,
     read_integers,
+    read_numbers,
     read_sequence,
     read_text,
     read_uid,
@@ -152,16 +153,10 @@ class ContentItem:
         None where their number is no multiple of 2 or 3, or one cannot be read or is not finite.
         """
         width = {"SCOORD": 2, "SCOORD3D": 3}.get(self.value_type or "")
-        data = read_attribute(self.dataset, "GraphicData")
-        if width is None or data is None:
+        values = read_numbers(self.dataset, "GraphicData")
+        if width is None or values is None or values.size % width:
             return None
-        try:
-            values = np.atleast_1d(np.asarray(data, dtype=np.float64))
-        except (TypeError, ValueError):
-            return None
-        if values.ndim != 1 or values.size == 0 or values.size % width:
-            return None
-        return values.reshape(-1, width) if np.isfinite(values).all() else None
+        return values.reshape(-1, width)
 
     @property
     def frame_of_reference_uid(self) -> str | None:
