@@ -69,14 +69,17 @@ def read_rtstruct(dataset: Dataset) -> MarkReading:
     refusals: list[Refusal] = []
     budget = [MAX_CONTOURS, MAX_POINTS]
     rois = read_sequence(dataset, "ROIContourSequence")
+    # The smallest regions first: where the bound cuts, it cuts organs and not lesions.
+    numbered = sorted(enumerate(rois[:MAX_ROIS], start=1), key=lambda pair: _size(pair[1]))
+    regions = {index: _read_region(roi, f"region {index}", budget) for index, roi in numbered}
     for index, roi in enumerate(rois[:MAX_ROIS], start=1):
         number = (read_integers(roi, "ReferencedROINumber") or (None,))[0]
         item = f"region {index}"
         space = spaces.get(number)
+        region = regions[index]
         if space is None:
             refusals.append(Refusal(item, "the region names no frame of reference"))
             continue
-        region = _read_region(roi, item, budget)
         refusals.extend(region.refusals)
         described = {
             "source_sop_instance_uid": source,
@@ -94,22 +97,35 @@ def read_rtstruct(dataset: Dataset) -> MarkReading:
             continue
         if not (region.curves or region.lines or region.refusals):
             refusals.append(Refusal(item, "a region without contours"))
-    if len(rois) > MAX_ROIS or min(budget) < 0:
-        reason = (
-            f"more than {MAX_ROIS} regions, {MAX_CONTOURS} contours or {MAX_POINTS} points; "
-            "the rest was not read"
-        )
+    if len(rois) > MAX_ROIS:
+        reason = f"{len(rois)} regions, expected at most {MAX_ROIS}; the rest was not read"
         refusals.append(Refusal("1", reason))
     elif not rois:
         refusals.append(Refusal("1", "no contours in this structure set"))
     return MarkReading(marks=tuple(marks), outlines=tuple(outlines), refusals=tuple(refusals))
 
 
+def _size(roi: Dataset) -> int:
+    """About how many bytes the contours of a region take, without reading them."""
+    try:
+        value = roi.get_item("ContourSequence").value
+        return len(value) * (1 if isinstance(value, bytes) else 1_000)
+    except Exception:  # none, or torn
+        return 0
+
+
 def _read_region(roi: Dataset, item: str, budget: list[int]) -> _Region:
     region = _Region()
+    if min(budget) < 0:
+        region.refusals.append(Refusal(item, "not read: the object holds too many contours"))
+        return region
     for index, contour in enumerate(read_sequence(roi, "ContourSequence"), start=1):
         budget[0] -= 1
         if min(budget) < 0:
+            # Half a lesion would look like a whole one.
+            region.curves.clear()
+            region.lines.clear()
+            region.refusals.append(Refusal(item, "not read: the object holds too many contours"))
             break
         try:
             _read_contour(contour, region, budget)

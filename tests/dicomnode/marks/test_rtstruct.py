@@ -180,11 +180,17 @@ def test_empty_sets_and_regions_say_so():
     assert "without contours" in read_rtstruct(structure_set([])).refusals[0].reason
 
 
-def test_very_many_contours_are_bounded(monkeypatch):
-    monkeypatch.setattr(rtstruct, "MAX_CONTOURS", 3)
-    reading = read_rtstruct(structure_set([contour(circle(5, z)) for z in range(9)]))
-    assert len(reading.outlines[0].contours) == 3
-    assert "not read" in reading.refusals[-1].reason
+@pytest.mark.parametrize("journey", [lambda dataset: dataset, from_file], ids=["memory", "file"])
+def test_of_very_many_contours_the_small_regions_are_read_and_none_by_halves(monkeypatch, journey):
+    monkeypatch.setattr(rtstruct, "MAX_CONTOURS", 8)
+    organ = [contour(circle(50, z)) for z in range(9)]
+    lesion = [contour(circle(5, z)) for z in range(3)]
+    reading = read_rtstruct(journey(structure_set(organ, lesion, organ)))
+    (outline,) = reading.outlines
+    assert outline.item == "region 2"
+    assert len(outline.contours) == 3
+    assert [refusal.item for refusal in reading.refusals] == ["region 1", "region 3"]
+    assert all("too many" in refusal.reason for refusal in reading.refusals)
 
 
 @pytest.mark.real_data
