@@ -43,30 +43,38 @@ class StatedLengths:
     """
 
     def __init__(self, annotation: Element, lines: int) -> None:
-        self._lines = lines
         elements = [
             *annotation.findall("calculationCollection/Calculation"),
             *annotation.findall("calculationEntityCollection/CalculationEntity"),
         ][:MAX_CALCULATIONS]
         references = _references(annotation)
         lengths = [_length(element, references) for element in elements]
-        self._lengths = [one for one in lengths if one is not None]
+        self._by_shape: dict[str, set[float]] = {}
+        loose: list[_Length] = []
+        for one in lengths:
+            if one is not None and one.shapes:
+                for shape in one.shapes:
+                    self._by_shape.setdefault(shape, set()).add(one.mm)
+            elif one is not None:
+                loose.append(one)
+        self._long = {one.mm for one in loose if codes.LONG_AXIS.covers(one.code)}
+        self._short = {one.mm for one in loose if codes.SHORT_AXIS.covers(one.code)}
+        if not self._long and lines == 1:
+            self._long = {one.mm for one in loose}
 
     def long_mm(self, shape: set[str]) -> float | None:
         """Length stated for the line with these identifiers, as a long axis or the only line."""
-        return self._of(shape, codes.LONG_AXIS, only=self._lines == 1)
+        return self._only(shape, self._long)
 
     def short_mm(self, shape: set[str]) -> float | None:
         """Length stated for the line with these identifiers, as a short axis."""
-        return self._of(shape, codes.SHORT_AXIS, only=False)
+        return self._only(shape, self._short)
 
-    def _of(self, shape: set[str], axis: Concept, *, only: bool) -> float | None:
-        named = {one.mm for one in self._lengths if one.shapes & shape}
-        loose = [one for one in self._lengths if not one.shapes]
-        by_axis = {one.mm for one in loose if axis.covers(one.code)}
-        candidates = named or by_axis or ({one.mm for one in loose} if only else set())
+    def _only(self, shape: set[str], loose: set[float]) -> float | None:
+        named = set().union(*(self._by_shape.get(name, ()) for name in shape))
+        candidates = named or loose
         # Two different lengths of one line: which of them the line is, is not stated.
-        return candidates.pop() if len(candidates) == 1 else None
+        return next(iter(candidates)) if len(candidates) == 1 else None
 
 
 def _length(element: Element, references: dict[str, set[str]]) -> _Length | None:

@@ -25,10 +25,10 @@ from dicomnode.marks.recist_mark import RecistMark
 from dicomnode.marks.safe_xml import number, uid_of_bytes
 from pipelines.recist import RecistAxes, line
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """The whole `DL_info.csv` has 9 MB."""
 
-MAX_ROWS = 200_000
+MAX_ROWS = 50_000
 """The whole `DL_info.csv` has 32,735 rows."""
 
 HU_OFFSET = 32768
