@@ -22,7 +22,14 @@ from dicomnode.marks.rasterise import fill_contours
 Place = tuple[str, int]
 """SOP Instance UID and frame number from 1."""
 
+MAX_PAIRS = 50_000
+"""Pairs of outlines on one image that are compared; real files have a few dozen."""
+
 _STRIDE = 1 << 20
+
+
+class TooManyOutlines(ValueError):
+    """So many outlines lie on one image that comparing them all would take too long."""
 
 
 def enclosed_pixels(outline: Outline) -> dict[Place, npt.NDArray[np.int64]]:
@@ -95,13 +102,26 @@ def group_by_overlap(outlines: Sequence[Outline]) -> tuple[tuple[Outline, ...], 
     tuple of tuple of Outline
         One tuple a lesion, with at most one outline of each reader, by the rule at the head of
         this file. Lesions, and outlines in them, are in the order that they were given in.
+
+    Raises
+    ------
+    TooManyOutlines
+        If more than `MAX_PAIRS` pairs of outlines share an image.
+    ValueError
+        If a contour is in space.
     """
     pixels = [enclosed_pixels(outline) for outline in outlines]
     on_image: dict[Place, list[int]] = defaultdict(list)
     for index, places in enumerate(pixels):
         for place in places:
             on_image[place].append(index)
-    meet = {pair for indices in on_image.values() for pair in combinations(indices, 2)}
+    meet: set[tuple[int, int]] = set()
+    for indices in on_image.values():
+        if len(indices) * (len(indices) - 1) // 2 > MAX_PAIRS:
+            raise TooManyOutlines(f"found {len(indices)} outlines on one image")
+        meet.update(combinations(indices, 2))
+        if len(meet) > MAX_PAIRS:
+            raise TooManyOutlines(f"found more than {MAX_PAIRS} pairs of outlines to compare")
     pairs = [
         (-overlap(pixels[a], pixels[b]), a, b)
         for a, b in meet

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dicomnode.marks import lidc_xml
+from dicomnode.marks import lidc_xml, same_lesion
 from dicomnode.marks.lidc_xml import read_lidc_xml
 from dicomnode.marks.rasterise import fill_contours
-from dicomnode.marks.same_lesion import enclosed_pixels, group_by_overlap
+from dicomnode.marks.same_lesion import TooManyOutlines, enclosed_pixels, group_by_overlap
 from tests.real_data import real
 
 SOP = "1.2.840.1"
@@ -184,6 +184,15 @@ def test_each_outline_is_in_one_lesion_and_order_is_kept():
     assert sorted(map(id, sum(lesions, ()))) == sorted(map(id, outlines))
     for lesion in lesions:
         assert len({outline.reader for outline in lesion}) == len(lesion)
+
+
+def test_comparing_outlines_is_bounded(monkeypatch):
+    outlines = readers(*[(str(k % 4), 5 + k, 5, 6) for k in range(12)])
+    monkeypatch.setattr(same_lesion, "MAX_PAIRS", 66)
+    assert len(group_by_overlap(outlines)) < 12
+    monkeypatch.setattr(same_lesion, "MAX_PAIRS", 65)
+    with pytest.raises(TooManyOutlines):
+        group_by_overlap(outlines)
 
 
 def _patient(name: str) -> str:
