@@ -7,6 +7,9 @@ ellipsoid, over the tuning half of LIDC, bare stacks and those with context toge
 stand phantoms of seeds below 1000, and scenes of what LIDC does not hold: lesions of up to 90 mm
 that invade wall, liver or mediastinum of nearly their own density. Each nodule weighs the same; a
 ridge holds the weights small. `--validate` goes before with a cross-validation by patient.
+
+`--plain` fits the plain regression instead, which takes over for large marks, on LIDC alone and
+without a ridge; it prints its weights beside those in use, and the largest mark that it saw.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ class Sample:
     weight: float
     patient: str
     beside: str
+    size_mm: float
 
 
 def sample(
@@ -78,7 +82,7 @@ def sample(
     labels = truth[box][wanted]
     chosen = rng.permutation(len(labels))[:_MOST_VOXELS]
     weight = len(labels) / len(chosen) / max(int(truth.sum()), 1)
-    return Sample(features[chosen], labels[chosen], weight, patient, beside)
+    return Sample(features[chosen], labels[chosen], weight, patient, beside, ellipsoid.size_mm)
 
 
 def scene(seed: int) -> tuple[hd.Volume, RecistAxes, npt.NDArray[np.bool_]]:
@@ -125,29 +129,43 @@ def scene(seed: int) -> tuple[hd.Volume, RecistAxes, npt.NDArray[np.bool_]]:
     return volume, axes_from_mask(truth, volume), truth
 
 
-def fit(
-    samples: list[Sample], shares: dict[str, float], rounds: int = 8
-) -> npt.NDArray[np.float64]:
-    """Weighted logistic regression by Newton's method."""
+def fit(samples: list[Sample], shares: dict[str, float]) -> npt.NDArray[np.float64]:
+    """Weights of all products; LIDC and what stands beside it have their shares."""
     totals = {
         name: sum(s.weight * len(s.labels) for s in samples if s.beside == name) for name in shares
     }
-    x = opinion.products(np.concatenate([s.features for s in samples]))
+    terms = opinion.products(np.concatenate([s.features for s in samples]))
+    weights = [s.weight / totals[s.beside] * shares[s.beside] for s in samples]
+    return regress(terms, samples, weights, _RIDGE)
+
+
+def fit_plain(samples: list[Sample]) -> npt.NDArray[np.float64]:
+    """Weights of the plain regression."""
+    terms = [opinion.plain_terms(s.features, np.log(s.size_mm / 5)) for s in samples]
+    total = sum(s.weight * len(s.labels) for s in samples)
+    return regress(np.concatenate(terms), samples, [s.weight / total for s in samples], 1e-9)
+
+
+def regress(
+    terms: npt.NDArray[np.float32],
+    samples: list[Sample],
+    weights: list[float],
+    ridge: float,
+    rounds: int = 8,
+) -> npt.NDArray[np.float64]:
+    """Weighted logistic regression by Newton's method; one weight for the voxels of a sample."""
     y = np.concatenate([s.labels for s in samples]).astype(np.float32)
     weight = np.concatenate(
-        [
-            np.full(len(s.labels), s.weight / totals[s.beside] * shares[s.beside], np.float32)
-            for s in samples
-        ]
+        [np.full(len(s.labels), w, np.float32) for s, w in zip(samples, weights, strict=True)]
     )
-    b = np.zeros(x.shape[1])
-    ridge = np.full(len(b), _RIDGE)
-    ridge[0] = 1e-9
+    b = np.zeros(terms.shape[1])
+    ridges = np.full(len(b), ridge)
+    ridges[0] = 1e-9
     for _ in range(rounds):
-        p = 1 / (1 + np.exp(-(x @ b.astype(np.float32))))
-        gradient = x.T @ (weight * (p - y)) + ridge * b
-        hessian = (x.T * (weight * p * (1 - p))) @ x
-        b -= np.linalg.solve(hessian.astype(np.float64) + np.diag(ridge), gradient)
+        p = 1 / (1 + np.exp(-(terms @ b.astype(np.float32))))
+        gradient = terms.T @ (weight * (p - y)) + ridges * b
+        hessian = (terms.T * (weight * p * (1 - p))) @ terms
+        b -= np.linalg.solve(hessian.astype(np.float64) + np.diag(ridges), gradient)
     return b
 
 
@@ -190,6 +208,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="phantoms of each kind and size")
     parser.add_argument("--scenes", type=int, default=360, help="of lesions in dense tissue")
     parser.add_argument("--validate", action="store_true", help="cross-validate by patient first")
+    parser.add_argument("--plain", action="store_true", help="the regression for large marks")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     samples = []
@@ -197,6 +216,11 @@ def main() -> None:
         if nodule.consensus.any():
             for case in (nodule, with_context(nodule, 0.75 * nodule.axes.long_mm + 6)):
                 samples.append(sample(case.volume, case.axes, case.consensus, case.patient, rng))
+    if options.plain:
+        print("fitted", np.round(fit_plain(samples), 2).tolist())
+        print("in use", list(opinion.PLAIN))
+        print(f"largest mark: mean radius {max(s.size_mm for s in samples):.1f} mm")
+        return
     for kind in NoduleKind:
         for thickness in (1.25, 2.5):
             for diameter in (8.0, 14.0, 22.0):

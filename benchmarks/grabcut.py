@@ -123,8 +123,11 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3, help="phantoms of each kind and size")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--native-only", action="store_true", help="without OpenCV's way")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.native_only:
+        del WAYS["OpenCV 2D"]
     times = seconds(options.repeats)
     for row in times:
         print(
@@ -133,13 +136,15 @@ def main() -> None:
         )
     rows = accuracy(options.first_seed, options.seeds)
     names = [n for n in ("native 3D", "one axis", "OpenCV 2D") if n in rows[0]]
-    print(f"\n{'Dice':16} {'slice mm':>8} " + " ".join(f"{n:>10}" for n in names) + "  worst")
+    print(
+        f"\n{'Dice':16} {'slice mm':>8} {'n':>4} " + " ".join(f"{n:>10}" for n in names) + "  worst"
+    )
     for kind in NoduleKind:
         for thickness in THICKNESSES_MM:
             of = [r for r in rows if (r["kind"], r["thickness_mm"]) == (kind.value, thickness)]
             means = " ".join(f"{statistics.mean(r[n] for r in of):10.3f}" for n in names)
             worst = min(r["native 3D"] for r in of)
-            print(f"{kind.value:16} {thickness:8.2f} {means}  {worst:.3f}")
+            print(f"{kind.value:16} {thickness:8.2f} {len(of):4} {means}  {worst:.3f}")
     if options.json:
         options.json.write_text(json.dumps({"times": times, "phantoms": rows}, indent=1) + "\n")
 

@@ -51,14 +51,20 @@ def shell(radius: float, side: int | None = None) -> tuple[npt.NDArray, npt.NDAr
     return image, trimap.astype(np.uint8)
 
 
-def naive_closed_form(image: npt.NDArray, trimap: npt.NDArray[np.uint8]) -> npt.NDArray:
-    """3D closed form as one would write it first: assemble on the crop, solve with scipy's cg."""
+def naive_closed_form(
+    image: npt.NDArray, trimap: npt.NDArray[np.uint8], only_needed: bool = False
+) -> npt.NDArray:
+    """3D closed form as one would write it first: assemble on the crop, solve with scipy's cg.
+
+    Where `only_needed`, windows without an unknown voxel are left out, which change nothing.
+    """
     known = trimap != 1
     box = tuple(slice(max(i.min() - 2, 0), i.max() + 3) for i in np.nonzero(~known))
     guide = np.clip((image[box].astype(float) - WINDOW[0]) / (WINDOW[1] - WINDOW[0]), 0, 1)
     index = np.arange(guide.size).reshape(guide.shape)
     windows = np.lib.stride_tricks.sliding_window_view(index, (3, 3, 3)).reshape(-1, 27)
-    windows = windows[~known[box].ravel()[windows].all(axis=1)]
+    if only_needed:
+        windows = windows[~known[box].ravel()[windows].all(axis=1)]
     values = guide.ravel()[windows]
     deviation = values - values.mean(axis=1, keepdims=True)
     variance = (deviation**2).mean(axis=1)[:, None, None] + 1e-7 / 27
@@ -194,6 +200,7 @@ def main() -> None:
                 estimate_alpha_cf, image, trimap
             ),
             "naive 3D closed form, scipy": lambda: naive_closed_form(image, trimap),
+            "the same, only windows that count": lambda: naive_closed_form(image, trimap, True),
         }
         slow = {
             "pymatting knn, slice by slice": estimate_alpha_knn,

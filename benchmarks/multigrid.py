@@ -96,7 +96,7 @@ def measure(kind: str, axes: int, side: int, noise_hu: float, size: int, rounds:
     options = {"tolerance": TOLERANCE, "max_iterations": 20_000}
 
     def with_diagonal() -> tuple:
-        return laplacian.solve(laplacian.chunks.fill(0.5, np.float32), **options)
+        return laplacian.solve(**options)
 
     def set_up() -> tuple:
         return (preconditioner(problem.guide(), problem.unknown, size, ridge=RIDGE),)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import highdicom as hd
 import numpy as np
@@ -18,6 +19,7 @@ from pipelines.errors import (
 )
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.grabcut.opencv_2d import grabcut_opencv_2d
+from pipelines.grabcut.outline import shape_from_cut
 from pipelines.matting import METHODS, quantity_of
 from pipelines.parameters import (
     DEFAULT_METHOD,
@@ -26,8 +28,15 @@ from pipelines.parameters import (
     parameters_of,
 )
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
-from pipelines.trimap import as_masks, shape_from_masks, trimap_from_mask, trimap_from_masks
+from pipelines.soft_mask import Parameter, SoftMask
+from pipelines.trimap import (
+    as_masks,
+    mask_has_core,
+    masks_have_core,
+    shape_from_masks,
+    trimap_from_mask,
+    trimap_from_masks,
+)
 
 _REACH = 1.5
 _MARGIN_MM = 4.0
@@ -112,8 +121,8 @@ def hounsfield(crop: hd.Volume) -> npt.NDArray[np.float32]:
     return np.maximum(array, _PADDING_HU).astype(np.float32)
 
 
-def _warnings(alpha: npt.NDArray, trimap: npt.NDArray[np.uint8], ends: bool) -> tuple[str, ...]:
-    """What a reader should know of any result."""
+def _warnings(alpha: npt.NDArray, sure: bool, ends: bool) -> tuple[str, ...]:
+    """What a reader should know of any result; `sure` where some voxel is wholly lesion."""
     found = []
     if ends:
         found.append("the CT ends within the region that the lesion may reach")
@@ -123,7 +132,7 @@ def _warnings(alpha: npt.NDArray, trimap: npt.NDArray[np.uint8], ends: bool) -> 
     slices = int((alpha >= 0.5).any(axis=(1, 2)).sum())
     if slices < 3:
         found.append(f"the lesion shows on {slices} slices only; its extent across them is coarse")
-    if not (trimap == FOREGROUND).any():
+    if not sure:
         found.append("the lesion has no voxel that is surely wholly lesion")
     return tuple(found)
 
@@ -154,18 +163,25 @@ def _method(method: str, volume: hd.Volume) -> None:
         raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
 
 
+def _shape_of_cut(cut: Cut, spacing: tuple[float, float, float]) -> npt.NDArray[np.float32]:
+    """The cut's outline, between voxels where a probability is known beside the mask."""
+    if cut.found and ((cut.probability > 0) & (cut.probability < 1)).any():
+        return shape_from_cut(cut.mask, cut.probability, spacing)
+    return shape_from_masks(cut.mask[None], spacing)
+
+
 def _matte(
     method: str,
     values: Mapping[str, Parameter],
     image: npt.NDArray[np.float32],
     trimap: npt.NDArray[np.uint8],
     spacing: tuple[float, float, float],
-    masks: npt.NDArray[np.bool_],
+    shape: Callable[[], npt.NDArray[np.float32]],
 ) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
-    """Alpha by one of the methods, and what it warns of."""
+    """Alpha by one of the methods, and what it warns of; `shape` makes one method's prior."""
     settings = method_settings(method, values)
     if method == "occupancy":
-        settings["prior"] = shape_from_masks(masks, spacing)
+        settings["prior"] = shape()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NotConvergedWarning)
         alpha = METHODS[method](image, trimap, spacing, **settings)
@@ -237,10 +253,12 @@ def soft_mask_from_recist(
             mixture_weight=values["mixture_weight"],
             rounds=values["rounds"],
         )
-    trimap = trimap_from_mask(
-        cut.mask, spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
+    inner, outer = values["band_inner_mm"], values["band_outer_mm"]
+    trimap = trimap_from_mask(cut.mask, spacing, inner_mm=inner, outer_mm=outer)
+    sure = mask_has_core(cut.mask, spacing, inner_mm=inner)
+    alpha, said = _matte(
+        method, values, image, trimap, spacing, partial(_shape_of_cut, cut, spacing)
     )
-    alpha, said = _matte(method, values, image, trimap, spacing, cut.mask[None])
     # A density-weighted alpha is no extent: then the cut is judged.
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else cut.mask.astype(np.float32)
@@ -256,7 +274,7 @@ def soft_mask_from_recist(
         method=method,
         parameters=parameters_of(method, values),
         offset=offset,
-        warnings=_mark_warnings(cut, ratio) + _warnings(extent, trimap, ends) + said,
+        warnings=_mark_warnings(cut, ratio) + _warnings(extent, sure, ends) + said,
         quantity=quantity,
     )
 
@@ -324,12 +342,16 @@ def soft_mask_from_masks(
     image, masks = hounsfield(crop), masks[(slice(None), *box)]
     masks = masks[masks.any(axis=(1, 2, 3))]
     if len(masks) == 1:
-        trimap = trimap_from_mask(
-            masks[0], spacing, inner_mm=values["band_inner_mm"], outer_mm=values["band_outer_mm"]
-        )
+        inner, outer = values["band_inner_mm"], values["band_outer_mm"]
+        trimap = trimap_from_mask(masks[0], spacing, inner_mm=inner, outer_mm=outer)
+        sure = mask_has_core(masks[0], spacing, inner_mm=inner)
     else:
-        trimap = trimap_from_masks(masks, spacing, margin_mm=values["margin_mm"])
-    alpha, said = _matte(method, values, image, trimap, spacing, masks)
+        margin = values["margin_mm"]
+        trimap = trimap_from_masks(masks, spacing, margin_mm=margin)
+        sure = masks_have_core(masks, spacing, margin_mm=margin)
+    alpha, said = _matte(
+        method, values, image, trimap, spacing, partial(shape_from_masks, masks, spacing)
+    )
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else masks.mean(axis=0)
     return SoftMask(
@@ -338,6 +360,6 @@ def soft_mask_from_masks(
         method=method,
         parameters=parameters_of(method, values),
         offset=tuple(s.start for s in box),
-        warnings=_warnings(extent, trimap, ends) + said,
+        warnings=_warnings(extent, sure, ends) + said,
         quantity=quantity,
     )

@@ -47,7 +47,7 @@ def trimap_from_mask(
     -------
     ndarray of uint8, same shape
         0 background, 1 unknown, 2 foreground. There is always some foreground: where the band would
-        take the whole lesion, its deepest voxels stay.
+        take the whole lesion, its deepest voxels stay; `mask_has_core` says so.
 
     Raises
     ------
@@ -66,11 +66,8 @@ def trimap_from_mask(
     box = _around(mask, spacing, outer_mm + half)
     inside = mask[box]
     near = distance_within(inside, spacing, outer_mm + half) <= outer_mm + half
-    depth = distance_within(~inside, spacing, inner_mm + half) - half
-    edge = _touching(inside, ~inside)
+    depth, edge, deep = _within_one(inside, spacing, inner_mm)
     near = near | edge if outer_mm > 0 else near
-    deep = inside & (depth > inner_mm)
-    deep = deep & ~edge if inner_mm > 0 else deep
     if not deep.any():
         deep = inside & (depth >= _SMALLEST_CORE * depth[inside].max())
     trimap[box][near] = UNKNOWN
@@ -103,7 +100,8 @@ def trimap_from_masks(
     -------
     ndarray of uint8, shape of the image
         0 background, 1 unknown, 2 foreground. There is always some foreground: where readers share
-        no voxel, or the margin takes all that they share, the deepest of what most of them marked.
+        no voxel, or the margin takes all that they share, the deepest of what most of them marked;
+        `masks_have_core` says so.
 
     Raises
     ------
@@ -120,11 +118,8 @@ def trimap_from_masks(
     trimap = np.zeros(union.shape, np.uint8)
     box = _around(union, spacing, margin_mm)
     votes = masks[(slice(None), *box)].sum(axis=0)
-    agreed, marked = votes == len(masks), votes > 0
-    if not agreed.any():
-        agreed = votes == votes.max()
-    doubt = (marked & ~agreed) | _touching(agreed, ~marked)
-    unknown = distance_within(doubt, spacing, margin_mm) <= margin_mm
+    agreed = votes == votes.max()
+    unknown = _in_doubt(agreed, votes > 0, spacing, margin_mm)
     deep = agreed & ~unknown
     if not deep.any():
         depth = np.minimum(distance_within(~agreed, spacing, 2 * margin_mm + max(spacing)), 1e6)
@@ -134,6 +129,36 @@ def trimap_from_masks(
     part[unknown] = UNKNOWN
     part[deep] = FOREGROUND
     return trimap
+
+
+def mask_has_core(
+    mask: npt.NDArray[np.bool_], spacing: tuple[float, ...], *, inner_mm: float
+) -> bool:
+    """Whether the foreground of `trimap_from_mask` lies deeper than its band.
+
+    If not, all of that foreground is a guess: the deepest voxels of a lesion too thin for the band.
+    Parameters and errors are those of `trimap_from_mask`.
+    """
+    mask = as_masks(mask)
+    _check(mask, spacing, inner_mm=inner_mm)
+    inside = mask[_around(mask, spacing, 0)]
+    return bool(_within_one(inside, spacing, inner_mm)[2].any())
+
+
+def masks_have_core(
+    masks: npt.NDArray[np.bool_], spacing: tuple[float, ...], *, margin_mm: float = 1.0
+) -> bool:
+    """Whether the foreground of `trimap_from_masks` is what all readers share, beyond the margin.
+
+    If not, all of that foreground is a guess: the deepest of what most readers marked. Parameters
+    and errors are those of `trimap_from_masks`.
+    """
+    masks = _readers(masks)
+    union = masks.any(axis=0)
+    _check(union, spacing, margin_mm=margin_mm)
+    votes = masks[(slice(None), *_around(union, spacing, 0))].sum(axis=0)
+    agreed = votes == len(masks)
+    return bool((agreed & ~_in_doubt(agreed, votes > 0, spacing, margin_mm)).any())
 
 
 def shape_from_masks(
@@ -174,6 +199,28 @@ def shape_from_masks(
         total -= np.minimum(distance_within(mask, spacing, _SHAPE_REACH_MM), _SHAPE_REACH_MM)
     shape[box] = np.clip(total / (len(masks) * min(spacing)) + 0.5, 0, 1)
     return shape
+
+
+def _within_one(
+    inside: npt.NDArray[np.bool_], spacing: tuple[float, ...], inner_mm: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Depth in a mask in mm, voxels on either side of its outline, and what is deep within."""
+    half = min(spacing) / 2
+    depth = distance_within(~inside, spacing, inner_mm + half) - half
+    edge = _touching(inside, ~inside)
+    deep = inside & (depth > inner_mm)
+    return depth, edge, deep & ~edge if inner_mm > 0 else deep
+
+
+def _in_doubt(
+    agreed: npt.NDArray[np.bool_],
+    marked: npt.NDArray[np.bool_],
+    spacing: tuple[float, ...],
+    margin_mm: float,
+) -> npt.NDArray[np.bool_]:
+    """Where readers differ or the lesion ends between two voxels, and the margin around it."""
+    doubt = (marked & ~agreed) | _touching(agreed, ~marked)
+    return distance_within(doubt, spacing, margin_mm) <= margin_mm
 
 
 def _touching(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

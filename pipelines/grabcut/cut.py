@@ -19,24 +19,31 @@ _SURE = 12.0
 _MOST_LINK = np.float32(256 * 12 * 7)
 """A link that outweighs the surest voxel and its six others; more makes no difference either."""
 
+_FINE, _LONGEST = 64, 24
+_EXP = np.exp(-np.arange(_LONGEST * _FINE + 2, dtype=np.float32) / _FINE)
+"""exp(-x) in steps of 1/64 to 24: in between it is linear to 3e-5, beyond it no link is left."""
+
 _LESION = 2
 """State of a voxel; beside it -1 outside of what is allowed, 0 background, 1 still open."""
 
 
 @dataclass(frozen=True, eq=False)
 class GridLinks:
-    """Links between neighbours of a grid, in parts of 1/256.
+    """Links between neighbours of a grid, in parts of 1/256, kept for a box of it.
 
     Attributes
     ----------
-    cost : ndarray of int32, shape (3, slices, rows, columns)
+    box : tuple of slice
+        What holds all voxels that may become lesion and, within the grid, their neighbours.
+    cost : ndarray of int32, shape (3, slices, rows, columns) of the box
         Cost of cutting the link from each voxel to the next one along each axis.
-    allowed : ndarray of bool, shape (slices, rows, columns)
+    allowed : ndarray of bool, shape of the box
         Voxels that may become lesion; the others are background.
-    around : ndarray of int32, same shape
+    around : ndarray of int32, shape of the box
         Sum of the links of each voxel.
     """
 
+    box: tuple[slice, slice, slice]
     cost: npt.NDArray[np.int32]
     allowed: npt.NDArray[np.bool_]
     around: npt.NDArray[np.int32]
@@ -69,18 +76,20 @@ class GridLinks:
         smoothness_mm, noise_hu : float
             Strength of the links and least difference that counts as an edge.
         """
-        allowed = np.ascontiguousarray(allowed)
+        box = box_around(allowed)
+        image = np.ascontiguousarray(image[box], np.float32)
+        allowed = np.ascontiguousarray(allowed[box])
         cost = np.zeros((3, *image.shape), np.int32)
         around = np.zeros(image.shape, np.int32)
         _link_costs(
-            np.ascontiguousarray(image, np.float32),
+            image,
             allowed,
             np.array([smoothness_mm / s for s in spacing]),
             float(noise_hu),
             cost,
             around,
         )
-        return cls(cost, allowed, around)
+        return cls(box, cost, allowed, around)
 
     def minimum_cut(self, log_odds: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.bool_], int]:
         """Labels that minimise the sum of log-odds against cut links, and the flow that shows it.
@@ -101,10 +110,11 @@ class GridLinks:
         flow : int
             Maximum flow among the voxels that were left open, in 1/256.
         """
-        state = np.empty(log_odds.shape, np.int8)
-        unary = np.empty(log_odds.shape, np.int32)
+        lesion = np.zeros(log_odds.shape, bool)
+        state = np.empty(self.allowed.shape, np.int8)
+        unary = np.empty(self.allowed.shape, np.int32)
         count = _decide(
-            np.ascontiguousarray(log_odds, np.float32),
+            np.ascontiguousarray(log_odds[self.box], np.float32),
             self.allowed,
             self.cost,
             self.around,
@@ -115,7 +125,8 @@ class GridLinks:
         if count:
             side, flow = source_side(*_open_nodes(state, unary, self.cost, count))
             _write_back(state, side)
-        return state == _LESION, int(flow)
+        lesion[self.box] = state == _LESION
+        return lesion, int(flow)
 
 
 def minimum_cut(
@@ -129,6 +140,16 @@ def minimum_cut(
     """Minimum cut of one grid; see `GridLinks.between` and `GridLinks.minimum_cut`."""
     links = GridLinks.between(image, spacing, allowed, smoothness_mm, noise_hu)
     return links.minimum_cut(log_odds)[0]
+
+
+def box_around(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The box of a mask and one voxel around it, within the image."""
+    box = []
+    for axis in range(mask.ndim):
+        (there,) = mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)).nonzero()
+        first, last = (there[0], there[-1]) if len(there) else (0, 0)
+        box.append(slice(max(int(first) - 1, 0), int(last) + 2))
+    return tuple(box)
 
 
 @compiled
@@ -147,14 +168,17 @@ def _link_costs(image, allowed, weights, noise, cost, around):
         if count == 0:
             continue
         scale = max(np.sqrt(total / count), noise)
-        factor = np.float32(-0.5 / (scale * scale))
+        factor = np.float32(0.5 * _FINE / (scale * scale))
         weight = np.float32(256 * weights[axis])
         for i in range(shape[0] - di):
             for j in range(shape[1] - dj):
                 for k in range(shape[2] - dk):
                     if allowed[i, j, k] or allowed[i + di, j + dj, k + dk]:
                         d = image[i + di, j + dj, k + dk] - image[i, j, k]
-                        w = int(min(weight * np.exp(factor * d * d), _MOST_LINK) + np.float32(0.5))
+                        place = min(factor * d * d, np.float32(_LONGEST * _FINE))
+                        low = int(place)
+                        e = _EXP[low] + (place - np.float32(low)) * (_EXP[low + 1] - _EXP[low])
+                        w = int(min(weight * e, _MOST_LINK) + np.float32(0.5))
                         cost[axis, i, j, k] = w
                         around[i, j, k] += w
                         around[i + di, j + dj, k + dk] += w

@@ -146,16 +146,21 @@ class RecistEllipsoid:
 @compiled
 def _radii(shape, spacing, offset, centre, directions, positive, negative):
     out = np.empty(shape, np.float32)
+    total = np.empty(shape[2])
     for i in range(shape[0]):
         z = (i + offset[0]) * spacing[0] - centre[0]
         for j in range(shape[1]):
             y = (j + offset[1]) * spacing[1] - centre[1]
+            x = offset[2] * spacing[2] - centre[2]
+            total[:] = 0
+            for axis in range(3):
+                ahead, behind = 1 / positive[axis], 1 / negative[axis]
+                step = spacing[2] * directions[axis, 2]
+                first = z * directions[axis, 0] + y * directions[axis, 1] + x * directions[axis, 2]
+                for k in range(shape[2]):
+                    d = first + k * step
+                    t = d * (ahead if d > 0 else behind)
+                    total[k] += t * t
             for k in range(shape[2]):
-                x = (k + offset[2]) * spacing[2] - centre[2]
-                total = 0.0
-                for axis in range(3):
-                    d = z * directions[axis, 0] + y * directions[axis, 1] + x * directions[axis, 2]
-                    t = d / (positive[axis] if d > 0 else negative[axis])
-                    total += t * t
-                out[i, j, k] = np.sqrt(total)
+                out[i, j, k] = np.sqrt(total[k])
     return out

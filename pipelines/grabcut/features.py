@@ -9,6 +9,7 @@ by its depth behind the pleura, where there is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ import numpy.typing as npt
 from pipelines.compiled import compiled
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.levels import Levels
-from pipelines.grabcut.pleura import Pleura, find_pleura
-from pipelines.grabcut.slice_profile import slice_profile, unlike_core
+from pipelines.grabcut.pleura import NOWHERE, Pleura, depth_behind, find_pleura
+from pipelines.grabcut.rays import Sight, along_rays, sample
+from pipelines.grabcut.slice_profile import slice_profile, unlike_core, up_to
 from pipelines.grabcut.smooth import smooth
 
 Array = npt.NDArray[np.float32]
@@ -104,49 +106,63 @@ def measure(
     fine = levels.mix(hu)
     wide = smooth(hu, spacing, float(np.sqrt(_COARSE_MM**2 - _FINE_MM**2)))
     coarse = levels.mix(wide)
+    wanted = np.ascontiguousarray(wanted)
     pleura = find_pleura(hu, spacing, radius, centre, ellipsoid.directions)
-    size = ellipsoid.size_mm
-    width = float(np.abs(ellipsoid.directions[2]) @ steps)
     core = float(np.median(wide[radius <= max(0.4, float(radius.min()))]))
-    profile, unlike, first = slice_profile(fine, wide, core, centre, steps, ellipsoid, width)
-    surface = np.zeros((4, 3)) if pleura is None else np.vstack([pleura.frame, np.zeros(3)])
-    coefficients = np.zeros(7)
-    if pleura is not None:
-        coefficients[:6], coefficients[6] = pleura.coefficients, pleura.reach_mm
-    features = np.empty((int(np.count_nonzero(wanted)), len(FEATURES)), np.float32)
-    _fill(
-        features,
-        np.ascontiguousarray(image, np.float32),
-        fine,
-        coarse,
-        wide,
-        core,
-        radius,
-        np.ascontiguousarray(wanted),
+    profile = slice_profile(fine, wide, core, centre, steps, ellipsoid)
+    rays = along_rays(Sight(fine, coarse, radius, wanted, centre, ellipsoid.size_mm))
+    local = _Local(levels.mix(image), fine, coarse, wide, core, radius, wanted)
+    mark = _Mark(
         centre,
         steps,
         ellipsoid.directions,
         ellipsoid.positive,
         ellipsoid.negative,
-        size,
-        levels.lung,
-        levels.lesion,
-        profile,
-        unlike,
-        first,
-        width,
-        _dense_part(coarse, radius),
-        surface,
-        coefficients,
+        ellipsoid.size_mm,
     )
+    features = np.empty((len(rays), len(FEATURES)), np.float32)
+    features[:, 15:20] = _of_all(
+        ellipsoid.size_mm, levels, _dense_part(coarse, radius), profile.width_mm
+    )
+    _fill(features, local, mark, profile, NOWHERE if pleura is None else pleura, rays)
     return Evidence(features, levels, pleura)
 
 
-@compiled
-def _elliptic(p, directions, positive, negative, axis):
-    """Coordinate of a place along one axis of the ellipsoid, in half axes of that side."""
-    c = p[0] * directions[axis, 0] + p[1] * directions[axis, 1] + p[2] * directions[axis, 2]
-    return c / positive[axis] if c > 0 else c / negative[axis]
+class _Local(NamedTuple):
+    """What is known at each voxel: mixes, HU and the core's, elliptic radius, which are wanted."""
+
+    mix: Array
+    fine: Array
+    coarse: Array
+    wide: Array
+    core: float
+    radius: Array
+    wanted: npt.NDArray[np.bool_]
+
+
+class _Mark(NamedTuple):
+    """The ellipsoid on the grid: its centre in indices, voxel size in mm, and its shape in mm."""
+
+    centre: npt.NDArray[np.float64]
+    steps: npt.NDArray[np.float64]
+    directions: npt.NDArray[np.float64]
+    positive: npt.NDArray[np.float64]
+    negative: npt.NDArray[np.float64]
+    size_mm: float
+
+
+def _of_all(size_mm: float, levels: Levels, dense_part: float, width_mm: float) -> Array:
+    """Columns 15 to 19, which are the same for each voxel of a mark."""
+    return np.array(
+        [
+            2 * np.clip(np.log(size_mm / 4), -1.0, 1.4),
+            np.clip((levels.lesion - levels.lung - 650) / 300, -2.0, 2.0),
+            np.clip((levels.lesion + 150) / 250, -2.5, 1.5),
+            3 * (dense_part - 0.25),
+            min(width_mm, 5.0) - 1.5,
+        ],
+        np.float32,
+    )
 
 
 @compiled
@@ -164,156 +180,70 @@ def _dense_part(coarse, radius):
 
 
 @compiled
-def _at(a, z, y, x):
-    """Linear interpolation; beyond the border the nearest voxel repeats."""
-    z = min(max(z, 0.0), a.shape[0] - 1.0)
-    y = min(max(y, 0.0), a.shape[1] - 1.0)
-    x = min(max(x, 0.0), a.shape[2] - 1.0)
-    i, j, k = int(z), int(y), int(x)
-    p, q = min(i + 1, a.shape[0] - 1), min(j + 1, a.shape[1] - 1)
-    r = min(k + 1, a.shape[2] - 1)
-    z, y, x = np.float32(z - i), np.float32(y - j), np.float32(x - k)
-    one = np.float32(1)
-    low = (a[i, j, k] * (one - x) + a[i, j, r] * x) * (one - y) + (
-        a[i, q, k] * (one - x) + a[i, q, r] * x
-    ) * y
-    high = (a[p, j, k] * (one - x) + a[p, j, r] * x) * (one - y) + (
-        a[p, q, k] * (one - x) + a[p, q, r] * x
-    ) * y
-    return low * (one - z) + high * z
+def _elliptic(z, y, x, mark, axis):
+    """Coordinate of a place along one axis of the ellipsoid, in half axes of that side."""
+    d = mark.directions
+    c = z * d[axis, 0] + y * d[axis, 1] + x * d[axis, 2]
+    return c / mark.positive[axis] if c > 0 else c / mark.negative[axis]
 
 
 @compiled
-def _slope(a, i, j, k, axis, step):
-    """Central difference per mm, one-sided at the border."""
-    n = a.shape[axis]
-    if n == 1:
-        return np.float32(0)
-    here = i if axis == 0 else (j if axis == 1 else k)
-    low, high = max(here - 1, 0), min(here + 1, n - 1)
-    if axis == 0:
-        d = a[high, j, k] - a[low, j, k]
-    elif axis == 1:
-        d = a[i, high, k] - a[i, low, k]
-    else:
-        d = a[i, j, high] - a[i, j, low]
-    return d / ((high - low) * step)
+def _beside(index, count, step):
+    """Indices of both neighbours, at the border the voxel's own, and one over their distance."""
+    low, high = max(index - 1, 0), min(index + 1, count - 1)
+    return low, high, 1 / (max(high - low, 1) * step)
 
 
 @compiled
-def _fill(
-    out,
-    image,
-    fine,
-    coarse,
-    wide,
-    core,
-    radius,
-    wanted,
-    centre,
-    steps,
-    directions,
-    positive,
-    negative,
-    size,
-    lung,
-    lesion,
-    profile,
-    unlike,
-    first,
-    width,
-    dense_part,
-    surface,
-    coefficients,
-):
-    """Fill one row a wanted voxel, in the order of FEATURES."""
-    contrast = lesion - lung
-    far_out, near_out = 1 + min(0.6, 5 / size), 1 + min(0.3, 2.5 / size)
-    relative_size = np.log(size / 4)
-    p = np.empty(3)
+def _fill(out, local, mark, profile, pleura, rays):
+    """Fill one row a wanted voxel, but for the columns that are the same in each."""
+    mix, fine, coarse, wide, core, radius, wanted = local
+    centre, steps, normal = mark.centre, mark.steps, profile.normal
+    shape = radius.shape
     n = 0
-    for i in range(image.shape[0]):
-        p[0] = (i - centre[0]) * steps[0]
-        for j in range(image.shape[1]):
-            p[1] = (j - centre[1]) * steps[1]
-            for k in range(image.shape[2]):
+    for i in range(shape[0]):
+        z = (i - centre[0]) * steps[0]
+        i_low, i_high, per_z = _beside(i, shape[0], steps[0])
+        for j in range(shape[1]):
+            y = (j - centre[1]) * steps[1]
+            j_low, j_high, per_y = _beside(j, shape[1], steps[1])
+            for k in range(shape[2]):
                 if not wanted[i, j, k]:
                     continue
-                p[2] = (k - centre[2]) * steps[2]
+                x = (k - centre[2]) * steps[2]
+                k_low, k_high, per_x = _beside(k, shape[2], steps[2])
                 r = float(radius[i, j, k])
-                a = _elliptic(p, directions, positive, negative, 0)
-                b = _elliptic(p, directions, positive, negative, 1)
-                c = _elliptic(p, directions, positive, negative, 2)
+                a, b = _elliptic(z, y, x, mark, 0), _elliptic(z, y, x, mark, 1)
                 in_plane = np.sqrt(a * a + b * b)
-                mix = min(max((image[i, j, k] - lung) / contrast, -0.3), 1.3)
-                here = fine[i, j, k]
-                z, y, x = p[0] / steps[0], p[1] / steps[1], p[2] / steps[2]
-                safe = max(r, 0.3)
-                t = max(far_out, r) / safe
-                far = _at(coarse, centre[0] + t * z, centre[1] + t * y, centre[2] + t * x)
-                t = max(near_out, r) / safe
-                near = _at(fine, centre[0] + t * z, centre[1] + t * y, centre[2] + t * x)
-                t = 1 + 1.5 / max(size * safe, 0.5)
-                further = _at(fine, centre[0] + t * z, centre[1] + t * y, centre[2] + t * x)
-                least, mean = here, here
-                for s in range(1, 6):
-                    t = s / 6
-                    value = _at(fine, centre[0] + t * z, centre[1] + t * y, centre[2] + t * x)
-                    least = min(least, value)
-                    mean += value
-                h = p[0] * directions[2, 0] + p[1] * directions[2, 1] + p[2] * directions[2, 2]
-                below = _at(
+                across = abs(_elliptic(z, y, x, mark, 2))
+                height = z * normal[0] + y * normal[1] + x * normal[2]
+                below = sample(
                     fine,
-                    i - h * directions[2, 0] / steps[0],
-                    j - h * directions[2, 1] / steps[1],
-                    k - h * directions[2, 2] / steps[2],
+                    i - height * normal[0] / steps[0],
+                    j - height * normal[1] / steps[1],
+                    k - height * normal[2] / steps[2],
                 )
-                at = h / width - first
-                floor = int(np.floor(at + 1e-9))
-                part = max(at - floor, 0.0)
-                up_to, off = profile[floor], unlike[floor]
-                if part > 0.001:
-                    up_to += part * (profile[floor + 1] - profile[floor])
-                    off += part * (unlike[floor + 1] - unlike[floor])
-                gz = _slope(fine, i, j, k, 0, steps[0])
-                gy = _slope(fine, i, j, k, 1, steps[1])
-                gx = _slope(fine, i, j, k, 2, steps[2])
-                behind = -1.0
-                if coefficients[6] > 0:
-                    u = (p[0] * surface[0, 0] + p[1] * surface[0, 1] + p[2] * surface[0, 2]) / (
-                        coefficients[6]
-                    )
-                    v = (p[0] * surface[1, 0] + p[1] * surface[1, 1] + p[2] * surface[1, 2]) / (
-                        coefficients[6]
-                    )
-                    w = p[0] * surface[2, 0] + p[1] * surface[2, 1] + p[2] * surface[2, 2]
-                    q = coefficients
-                    w -= q[0] + q[1] * u + q[2] * v + q[3] * u * u + q[4] * u * v + q[5] * v * v
-                    su = (q[1] + 2 * q[3] * u + q[4] * v) / q[6]
-                    sv = (q[2] + 2 * q[5] * v + q[4] * u) / q[6]
-                    behind = min(max(w / np.sqrt(1 + su * su + sv * sv), -1.0), 1.0)
-                row = out[n]
-                row[0] = 2 * (mix - 0.5)
-                row[1] = 2 * (here - 0.5)
-                row[2] = 2 * (coarse[i, j, k] - 0.5)
-                row[3] = 2 * (min(r, 2.5) - 1)
-                row[4] = 2 * (min(in_plane, 2.5) - 0.8)
-                row[5] = 2 * (min(abs(c), 2.5) - 0.6)
-                row[6] = 2 * (far - 0.4)
-                row[7] = 2 * (near - 0.4)
-                row[8] = 2 * (further - 0.4)
-                row[9] = 2 * (least - 0.5)
-                row[10] = 2 * (mean / 6 - 0.7)
-                row[11] = 2 * (min(max(up_to, -0.3), 1.3) - 0.6)
-                row[12] = 2 * (below - 0.5)
-                row[13] = 4 * (min(np.sqrt(gz * gz + gy * gy + gx * gx), 1.0) - 0.2)
-                row[14] = min(max((r - 1) * size, -6.0), 6.0) / 2
-                row[15] = 2 * min(max(relative_size, -1.0), 1.4)
-                row[16] = min(max((contrast - 650) / 300, -2.0), 2.0)
-                row[17] = min(max((lesion + 150) / 250, -2.5), 1.5)
-                row[18] = 3 * (dense_part - 0.25)
-                row[19] = min(width, 5.0) - 1.5
-                row[20] = behind
-                row[21] = unlike_core(wide[i, j, k], np.float32(core))
-                row[22] = off
+                least_mix, most_unlike = up_to(profile, height)
+                gz = (fine[i_high, j, k] - fine[i_low, j, k]) * per_z
+                gy = (fine[i, j_high, k] - fine[i, j_low, k]) * per_y
+                gx = (fine[i, j, k_high] - fine[i, j, k_low]) * per_x
+                steepness = np.sqrt(gz * gz + gy * gy + gx * gx)
+                out[n, 0] = 2 * (mix[i, j, k] - 0.5)
+                out[n, 1] = 2 * (fine[i, j, k] - 0.5)
+                out[n, 2] = 2 * (coarse[i, j, k] - 0.5)
+                out[n, 3] = 2 * (min(r, 2.5) - 1)
+                out[n, 4] = 2 * (min(in_plane, 2.5) - 0.8)
+                out[n, 5] = 2 * (min(across, 2.5) - 0.6)
+                out[n, 6] = 2 * (rays[n, 0] - 0.4)
+                out[n, 7] = 2 * (rays[n, 1] - 0.4)
+                out[n, 8] = 2 * (rays[n, 2] - 0.4)
+                out[n, 9] = 2 * (rays[n, 3] - 0.5)
+                out[n, 10] = 2 * (rays[n, 4] - 0.7)
+                out[n, 11] = 2 * (min(max(least_mix, -0.3), 1.3) - 0.6)
+                out[n, 12] = 2 * (below - 0.5)
+                out[n, 13] = 4 * (min(steepness, 1.0) - 0.2)
+                out[n, 14] = min(max((r - 1) * mark.size_mm, -6.0), 6.0) / 2
+                out[n, 20] = min(max(depth_behind(z, y, x, pleura), -1.0), 1.0)
+                out[n, 21] = unlike_core(wide[i, j, k], np.float32(core))
+                out[n, 22] = most_unlike
                 n += 1

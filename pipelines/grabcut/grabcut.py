@@ -2,7 +2,8 @@
 
 GrabCut (Rother, Kolmogorov, Blake, SIGGRAPH 2004) alternates between two intensity mixtures and a
 minimum cut. Here the mixtures are one-dimensional, what is known of each voxel's place and
-surroundings takes part in the unary term (`opinion`), and links are measured in mm.
+surroundings takes part in the unary term (`opinion`, and `tissue` for large marks), and links are
+measured in mm.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.grabcut.alternation import alternate
 from pipelines.grabcut.coarse import Blocks
 from pipelines.grabcut.component import nearest_component
 from pipelines.grabcut.cut import GridLinks
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.features import measure
 from pipelines.grabcut.levels import Levels
-from pipelines.grabcut.mixture import Mixture, bins
 from pipelines.grabcut.opinion import opinion
+from pipelines.grabcut.tissue import tissue_log_odds, tissue_share
 
 _LIMITS, _LIMIT_MM = (1.25, 1.4), 10.0
 """Nothing is lesion beyond the ellipsoid and so many mm, within these elliptic radii."""
@@ -29,10 +31,13 @@ _SMOOTH_SIZE_MM = 5.0
 keeps its shape under scaling."""
 
 _CALLED_AT = 0.2
-"""Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3."""
+"""Added to the log-odds before the cut: Dice is best where lesion is called at odds of 2 to 3. Not
+for large marks: what is called too easily there is whole organs."""
+
+_OPINION_OF_LARGE = 0.6
+"""Weight of the opinion for large marks: it is surer than it may be of sizes it never saw."""
 
 _NOISE_HU = 40.0
-_MIXTURE_CLIP = 2.0
 _MOST_NODES = 120_000
 
 
@@ -108,8 +113,13 @@ def grabcut(
     allowed = radius < limit
     evidence = measure(image, spacing, ellipsoid, offset, radius, allowed)
     judged = opinion(evidence.features, ellipsoid.size_mm)
+    share = np.float32(tissue_share(ellipsoid))
+    judged *= 1 - share * np.float32(1 - _OPINION_OF_LARGE)
+    tissue = tissue_log_odds(image, spacing, ellipsoid, offset, radius) if share else None
+    if tissue is not None:
+        judged += share * tissue[allowed]
     log_odds = np.full(image.shape, -20, np.float32)
-    log_odds[allowed] = judged + np.float32(_CALLED_AT)
+    log_odds[allowed] = judged + (1 - share) * np.float32(_CALLED_AT)
     probability = np.zeros(image.shape, np.float32)
     probability[allowed] = 1 / (1 + np.exp(-judged))
 
@@ -118,7 +128,7 @@ def grabcut(
     if found:
         smoothness_mm *= max(1.0, ellipsoid.size_mm / _SMOOTH_SIZE_MM)
         links = GridLinks.between(image, spacing, allowed, smoothness_mm, _NOISE_HU)
-        mask = _alternate(image, radius, links, log_odds, mask, mixture_weight, rounds)
+        mask = alternate(image, radius, links, log_odds, mask, mixture_weight, rounds)
     else:
         mask = _core(radius)
     if not blocks.trivial:
@@ -134,40 +144,3 @@ def grabcut(
 def _core(radius: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """The inner half of the ellipsoid, at least the voxel at its centre."""
     return nearest_component(radius <= max(0.5, float(radius.min())), radius)
-
-
-def _alternate(
-    image: npt.NDArray[np.float32],
-    radius: npt.NDArray[np.float32],
-    links: GridLinks,
-    log_odds: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.bool_],
-    mixture_weight: float,
-    rounds: int,
-) -> npt.NDArray[np.bool_]:
-    """Mixtures of the mask, cut by them, and again, until nothing changes."""
-    mask = nearest_component(mask, radius)
-    if not mixture_weight:
-        rounds = 1
-    shell = (radius > 1.1) & (radius < 2.2)
-    values = bins(image) if mixture_weight else None
-    for _ in range(rounds):
-        weighed = log_odds
-        if mixture_weight:
-            around = shell & ~mask
-            if not around.any():
-                around = ~mask
-            if around.any():
-                lesion = Mixture.fit(values[mask], components=2)
-                background = Mixture.fit(values[around], components=3)
-                ratio = lesion.log_density() - background.log_density()
-                ratio = np.clip(ratio, -_MIXTURE_CLIP, _MIXTURE_CLIP)
-                weighed = log_odds + (np.float32(mixture_weight) * ratio)[values]
-        cut, _ = links.minimum_cut(weighed)
-        if not cut.any():
-            break
-        cut = nearest_component(cut, radius)
-        if (cut == mask).all():
-            break
-        mask = cut
-    return mask

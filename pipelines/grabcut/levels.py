@@ -51,10 +51,10 @@ class Levels:
         that is a quarter or more, since most of a lesion's surroundings may be wall; else the
         35th percentile of all.
         """
-        inside = radius < 0.8
-        if not inside.any():
-            inside = radius == radius.min()
-        lesion = float(np.percentile(image[inside], 60))
+        inside = image[radius < 0.8]
+        if not len(inside):
+            inside = image[radius == radius.min()]
+        lesion = float(np.percentile(inside, 60))
         around = image[(radius > 1.2) & (radius < 2)]
         air = around[around < _AIRY_HU]
         if len(air) >= max(_LEAST_AIRY * len(around), 1):

@@ -11,7 +11,9 @@ half in `benchmarks/lidc.py`, with phantoms and scenes of known truth beside the
 weight; `benchmarks/fit_opinion.py` fits it and writes `opinion_weights.py`. LIDC holds no mark of
 more than 13 mm mean radius, and a form with products of everything is not to be trusted far
 outside of its data. For larger marks a plainer regression with fourteen terms, fitted on LIDC
-alone, takes over.
+alone, takes over. Its weights are older than today's features and were fitted on all voxels within
+1.8 times the mark's ellipsoid; `benchmarks/fit_opinion.py --plain` fits the same terms today and
+prints both.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ Array = npt.NDArray[np.float32]
 _FORM = np.array(WEIGHTS, np.float32)
 
 _TAKES_OVER_MM = (13.0, 20.0)
-"""Mean radii of marks between which the plain regression takes over."""
+"""Mean radii of marks between which the plain regression takes over: from the largest mark that it
+and the quadratic form were fitted on (`benchmarks/fit_opinion.py --plain` prints it) to half as
+large again. The upper end is a choice, not a fit."""
 
 _PLAIN_SIZE = 1.4
 """Log of the size, against 5 mm, at which the plain regression is held: the data end there."""
 
-_PLAIN = (
+PLAIN = (
     *(-3.85, 6.54, -3.95, -1.29, -0.55, 7.28, -1.41, 2.01),
     *(4.51, -3.34, -6.67),
     *(1.22, -1.80, 0.43),
@@ -66,14 +70,33 @@ def opinion(features: Array, size_mm: float) -> Array:
 
 
 def _plain(features: Array) -> Array:
-    """The plain regression, on the unscaled features."""
+    """The plain regression, with the size held at where the data end."""
+    return plain_terms(features, _PLAIN_SIZE) @ np.array(PLAIN, np.float32)
+
+
+def plain_terms(features: Array, size: float) -> Array:
+    """The plain regression's terms, on unscaled features; shape (n, terms).
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, len(FEATURES))
+        From `features.measure`.
+    size : float
+        Log of the mark's mean radius against 5 mm.
+    """
     mix, fine, far = features[:, 0] / 2 + 0.5, features[:, 1] / 2 + 0.5, features[:, 6] / 2 + 0.4
     q = features[:, 3] / 2 + 1
-    size = np.float32(_PLAIN_SIZE)
-    w = np.array(_PLAIN, np.float32)
-    total = w[0] + w[1] * mix + w[2] * mix * mix + w[3] * q + w[4] * q * q
-    total += fine * (w[5] + w[6] * fine + w[7] * q) + far * (w[8] + w[9] * fine + w[10] * q)
-    return total + size * (w[11] + w[12] * q + w[13] * fine)
+    one = np.ones_like(q)
+    size = np.float32(size) * one
+    return np.stack(
+        [
+            *(one, mix, mix * mix, q, q * q),
+            *(fine, fine * fine, fine * q),
+            *(far, far * fine, far * q),
+            *(size, size * q, size * fine),
+        ],
+        axis=1,
+    )
 
 
 def products(features: Array) -> Array:

@@ -8,7 +8,7 @@ behind it is known. Where no such surface is near, nothing is claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +35,10 @@ _LEAST_POINTS, _LEAST_PART, _LEAST_SECTORS = 30, 0.55, 5
 _RIDGE = (0.0, 0.0, 0.0, 0.02, 0.02, 0.02)
 
 
-@dataclass(frozen=True, eq=False)
-class Pleura:
+class Pleura(NamedTuple):
     """A quadric ``h = c . (1, u, v, uu, uv, vv)`` over a plane, u and v in units of `reach_mm`.
+
+    Compiled code takes it as it is.
 
     Attributes
     ----------
@@ -61,16 +62,33 @@ class Pleura:
         places : three ndarrays that broadcast
             Coordinates from the mark's centre along the array axes, in mm.
         """
-        u, v, h = (
-            sum(p * d for p, d in zip(places, direction, strict=True)) for direction in self.frame
-        )
-        u, v = u / self.reach_mm, v / self.reach_mm
-        c = self.coefficients
-        surface = c[0] + c[1] * u + c[2] * v + c[3] * u * u + c[4] * u * v + c[5] * v * v
-        slope_u = (c[1] + 2 * c[3] * u + c[4] * v) / self.reach_mm
-        slope_v = (c[2] + 2 * c[5] * v + c[4] * u) / self.reach_mm
-        depth = (h - surface) / np.sqrt(1 + slope_u**2 + slope_v**2)
-        return depth.astype(np.float32)
+        z, y, x = np.broadcast_arrays(*places)
+        return _depths(z.ravel(), y.ravel(), x.ravel(), self).reshape(z.shape)
+
+
+NOWHERE = Pleura(np.eye(3), np.array([1e9, 0, 0, 0, 0, 0]), 1.0)
+"""A surface that everything lies in front of."""
+
+
+@compiled
+def depth_behind(z, y, x, pleura):
+    """Depth in mm of one place behind a surface, to first order in the distance from it."""
+    frame, c, reach = pleura
+    u = (z * frame[0, 0] + y * frame[0, 1] + x * frame[0, 2]) / reach
+    v = (z * frame[1, 0] + y * frame[1, 1] + x * frame[1, 2]) / reach
+    h = z * frame[2, 0] + y * frame[2, 1] + x * frame[2, 2]
+    surface = c[0] + c[1] * u + c[2] * v + c[3] * u * u + c[4] * u * v + c[5] * v * v
+    slope_u = (c[1] + 2 * c[3] * u + c[4] * v) / reach
+    slope_v = (c[2] + 2 * c[5] * v + c[4] * u) / reach
+    return (h - surface) / np.sqrt(1 + slope_u * slope_u + slope_v * slope_v)
+
+
+@compiled
+def _depths(z, y, x, pleura):
+    depths = np.empty(len(z), np.float32)
+    for n in range(len(z)):
+        depths[n] = depth_behind(z[n], y[n], x[n], pleura)
+    return depths
 
 
 def find_pleura(

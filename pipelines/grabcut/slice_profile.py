@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,29 @@ from pipelines.grabcut.ellipsoid import RecistEllipsoid
 Array = npt.NDArray[np.float32]
 
 
+class SliceProfile(NamedTuple):
+    """What the mark's inner column looks like, slice by slice; compiled code takes it as it is.
+
+    Attributes
+    ----------
+    least_mix, most_unlike : ndarray of float64, shape (n + 1,)
+        Least mean mix, and greatest difference to the mark's core, from the mark's plane outwards
+        up to each slice; the last stands twice.
+    first : int
+        Number of the first slice; the mark's plane is 0.
+    normal : ndarray of float64, shape (3,)
+        Unit vector across the slices.
+    width_mm : float
+        Distance of two slices.
+    """
+
+    least_mix: npt.NDArray[np.float64]
+    most_unlike: npt.NDArray[np.float64]
+    first: int
+    normal: npt.NDArray[np.float64]
+    width_mm: float
+
+
 def slice_profile(
     fine: Array,
     wide: Array,
@@ -18,13 +43,21 @@ def slice_profile(
     centre: npt.NDArray[np.float64],
     steps: npt.NDArray[np.float64],
     ellipsoid: RecistEllipsoid,
-    width: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
-    """What the mark's inner column looks like, slice by slice.
+) -> SliceProfile:
+    """Measure a mark's inner column.
 
-    Returns the least mean mix from the mark's plane outwards up to each slice, how unlike the
-    mark's core the slices were so far, and the number of the first slice; the mark's plane is 0.
+    Parameters
+    ----------
+    fine, wide : ndarray of float32, axes (slice, row, column)
+        Mix of lung and lesion, and smoothed HU.
+    core : float
+        HU of the mark's core.
+    centre, steps : ndarray, shape (3,)
+        The mark's centre in indices, and the voxel size in mm.
+    ellipsoid : RecistEllipsoid
+        The mark's shape.
     """
+    width = float(np.abs(ellipsoid.directions[2]) @ steps)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in fine.shape])).reshape(3, -1).T
     heights = ((corners - centre) * steps) @ ellipsoid.directions[2] / width
     first = int(np.floor(heights.min())) - 1
@@ -51,7 +84,21 @@ def slice_profile(
     for part in (slice(middle, None), slice(middle, None, -1)):
         mean[part] = np.minimum.accumulate(mean[part])
         unlike[part] = np.maximum.accumulate(unlike[part])
-    return mean, unlike, first
+    mean, unlike = (np.append(a, a[-1]) for a in (mean, unlike))
+    return SliceProfile(mean, unlike, first, ellipsoid.directions[2], width)
+
+
+@compiled
+def up_to(profile, height):
+    """Least mix and most unlike of the slices from the mark's plane up to a height in mm."""
+    at = height / profile.width_mm - profile.first
+    floor = int(np.floor(at + 1e-9))
+    part = max(at - floor, 0.0)
+    mix, unlike = profile.least_mix, profile.most_unlike
+    return (
+        mix[floor] + part * (mix[floor + 1] - mix[floor]),
+        unlike[floor] + part * (unlike[floor + 1] - unlike[floor]),
+    )
 
 
 @compiled

@@ -74,13 +74,17 @@ def _along_last(image, weights):
     out = np.empty_like(image)
     line = np.empty(count + 2 * reach, np.float32)
     for r in range(rows):
+        here = out[r]
         line[:reach] = image[r, 0]
         line[reach : reach + count] = image[r]
         line[reach + count :] = image[r, count - 1]
+        # Slices that start at 0: an index that could be negative keeps the loop from being wide.
+        middle = line[reach : reach + count]
         for k in range(count):
-            out[r, k] = weights[0] * line[reach + k]
+            here[k] = weights[0] * middle[k]
         for t in range(1, reach + 1):
             w = weights[t]
+            low, high = line[reach - t : reach - t + count], line[reach + t : reach + t + count]
             for k in range(count):
-                out[r, k] += w * (line[reach + k - t] + line[reach + k + t])
+                here[k] += w * (low[k] + high[k])
     return out

@@ -11,7 +11,8 @@ background B and alpha of greatest posterior are found in turns:
 
 The pair of the greatest posterior wins. Voxels are answered from the known ones inwards, a shell at
 a time, where the paper goes along a contour one pixel at a time: all voxels of a shell see the same
-answers, so that no order of scanning shows and flips and permutations commute with the method.
+answers, so that no order of scanning shows and flips and permutations commute with the method. A
+voxel so deep that no sample of one side lies around it takes the nearest ones, however far.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from scipy import ndimage
 
 from pipelines.compiled import compiled
 from pipelines.errors import UnknownParameterError
+from pipelines.matting.far_samples import Lists, Sources
 from pipelines.matting.neighbours import REACH, Neighbourhood, check_search
 from pipelines.matting.problem import DEFAULT_WINDOW, MattingProblem
+from pipelines.soft_mask import BACKGROUND, FOREGROUND
 
 _CLUSTERS = 2
 """At most, of each side."""
@@ -46,17 +49,11 @@ def bayesian(
 
     Parameters
     ----------
-    image : ndarray, any real dtype, 2D or 3D
-        Intensities in HU.
-    trimap : ndarray of uint8, same shape
-        0 background, 1 unknown, 2 foreground.
-    spacing : tuple of float
-        Voxel size in mm, one for each axis.
-    window : tuple of float
-        HU that become 0 and 1; what lies outside is clipped.
+    image, trimap, spacing, window
+        As in `closed_form`. Distances are in mm by `spacing`.
     foreground : ndarray of float32, same shape, optional
-        Alpha of the foreground voxels; 1 where it is not given. What is answered is the part of the
-        foreground around a voxel, times the foreground's alpha there.
+        As in `closed_form`. What is answered is the part of the foreground around a voxel, times
+        the foreground's alpha there.
     noise_hu : float
         Standard deviation of the scanner's noise, the paper's sigma_C.
     samples : int
@@ -65,7 +62,7 @@ def bayesian(
         Of the samples' Gaussian weight.
     candidates : int
         Samples are sought among so many voxels around, nearest in mm, until there are enough; at
-        most 12 along an axis. A voxel that finds samples of one side only takes that side.
+        most 12 along an axis. Where none of a side is among them, its nearest ones are taken.
     rounds : int
         At most so many turns of the alternation.
 
@@ -76,13 +73,8 @@ def bayesian(
 
     Raises
     ------
-    UnusableVolumeError
-        If the image has not 2 or 3 axes, or holds values that are not finite.
-    TrimapError
-        If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
-        background or without any foreground.
-    UnknownParameterError
-        If a parameter makes no sense.
+    UnusableVolumeError, TrimapError, UnknownParameterError
+        As in `closed_form`.
     """
     check_search((samples,), (sigma_mm,), candidates)
     if not (np.isfinite(noise_hu) and noise_hu > 0):
@@ -94,6 +86,12 @@ def bayesian(
     )
     if not problem.count:
         return problem.alpha
+    if not ((problem.trimap == FOREGROUND).any() and (problem.trimap == BACKGROUND).any()):
+        # One side lies far from the band: look everywhere.
+        reach = max(problem.alpha.shape)
+        problem = MattingProblem.read(
+            image, trimap, spacing, window=window, foreground=foreground, reach=reach
+        )
     place = Neighbourhood.of(problem, candidates)
     low, high = problem.window
     # Opacity of a foreground voxel is 1 whatever its alpha, which is put on at the end.
@@ -103,25 +101,39 @@ def bayesian(
     gauss = np.exp(-place.squared_mm / (2 * sigma_mm**2)).astype(np.float32)
     scaled_noise = (noise_hu / (high - low)) ** 2
     fore, back = place.guide.copy(), place.guide.copy()
+    answered = np.zeros(problem.count, bool)
     for shell in _shells(problem):
+
+        def answer(shell: npt.NDArray[np.intp], far: tuple[Lists, Lists]):
+            return _answer(
+                place.rows[shell],
+                place.guide,
+                place.number,
+                opacity,
+                density,
+                fore,
+                back,
+                place.steps,
+                place.squared_mm,
+                gauss,
+                far,
+                samples,
+                scaled_noise,
+                rounds,
+            )
+
+        none = Sources.none().nearest(np.zeros((len(shell), 3)), samples, sigma_mm)
+        answers, lacks = answer(shell, (none, none))
+        if lacks.any():
+            (lost,) = lacks.nonzero()
+            sides = _sides(problem, place.rows, answered, opacity, density, (fore, back))
+            wanted = _places(problem.unknown, problem.spacing)[shell[lost]]
+            far = tuple(side.nearest(wanted, samples, sigma_mm) for side in sides)
+            answers[:, lost] = answer(shell[lost], far)[0]
         rows = place.rows[shell]
-        answers = _answer(
-            rows,
-            place.guide,
-            place.number,
-            opacity,
-            density,
-            fore,
-            back,
-            place.steps,
-            place.squared_mm,
-            gauss,
-            samples,
-            scaled_noise,
-            rounds,
-        )
         for array, values in zip((opacity, density, fore, back), answers, strict=True):
             array[rows] = values
+        answered[shell] = True
     return problem.fill(opacity[place.rows] * density[place.rows])
 
 
@@ -135,14 +147,66 @@ def _shells(problem: MattingProblem) -> list[npt.NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(shell[order])) + 1)
 
 
+def _places(where: npt.NDArray[np.bool_], spacing: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    """Centres of the voxels of a mask in mm, shape (voxels, axes)."""
+    return np.argwhere(where) * np.array(spacing)
+
+
+def _sides(
+    problem: MattingProblem,
+    rows: npt.NDArray[np.int32],
+    answered: npt.NDArray[np.bool_],
+    opacity: npt.NDArray[np.float32],
+    density: npt.NDArray[np.float32],
+    colours: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+) -> list[Sources]:
+    """All samples of foreground and of background so far: known voxels and answered ones."""
+    guide = problem.guide()
+    inner = _places(problem.unknown, problem.spacing)
+    found = []
+    for side, (mark, colour) in enumerate(zip((FOREGROUND, BACKGROUND), colours, strict=True)):
+        known = problem.trimap == mark
+        share = opacity[rows] if side == 0 else 1 - opacity[rows]
+        some = answered & (share > 0)
+        parts = (
+            (_places(known, problem.spacing), inner[some]),
+            (guide[known], colour[rows[some]]),
+            (np.ones(np.count_nonzero(known)), share[some]),
+            (problem.known[known], density[rows[some]]),
+        )
+        found.append(Sources(*(np.concatenate(p).astype(np.float64) for p in parts)))
+    return found
+
+
 @compiled
 def _answer(
-    rows, guide, number, opacity, density, fore, back, steps, squared, gauss, count, noise, rounds
+    rows,
+    guide,
+    number,
+    opacity,
+    density,
+    fore,
+    back,
+    steps,
+    squared,
+    gauss,
+    far,
+    count,
+    noise,
+    rounds,
 ):
-    """Opacity, density of the foreground, F and B of each voxel of a shell."""
+    """Opacity, density of the foreground, F and B of each voxel of a shell, and who lacks a side.
+
+    `far` has the samples of each side for voxels that find none among `steps`.
+    """
     answers = np.empty((4, len(rows)), np.float32)
-    values = np.empty((2, len(steps)))
-    shares = np.empty((2, len(steps)))
+    lacks = np.zeros(len(rows), np.bool_)
+    room = len(steps)
+    for side in range(2):
+        for row in range(len(rows)):
+            room = max(room, far[side][0][row + 1] - far[side][0][row])
+    values = np.empty((2, room))
+    shares = np.empty((2, room))
     found = np.empty(2, np.int64)
     last = np.empty(2, np.float32)
     mean, variance, mass = np.empty((2, 2)), np.empty((2, 2)), np.empty((2, 2))
@@ -151,7 +215,7 @@ def _answer(
         at = rows[row]
         found[:] = 0
         last[:] = np.inf
-        part = weight_of_part = near = 0.0
+        part = near = 0.0
         for k in range(len(steps)):
             if squared[k] > last[0] and squared[k] > last[1]:
                 break
@@ -170,11 +234,21 @@ def _answer(
                     if side == 0:
                         part += weight * density[other]
                         near += weight
-                    weight_of_part += weight
+        for side in range(2):
+            if found[side] == 0:
+                start, value, weights, parts = far[side]
+                for k in range(start[row], start[row + 1]):
+                    values[side, found[side]] = value[k]
+                    shares[side, found[side]] = weights[k]
+                    found[side] += 1
+                    if side == 0:
+                        part += weights[k] * parts[k]
+                        near += weights[k]
         answers[1, row] = part / near if near > 0 else 1.0
         if found[0] == 0 or found[1] == 0:
             answers[0, row] = 1.0 if found[0] else 0.0
             answers[2, row] = answers[3, row] = guide[at]
+            lacks[row] = True
             continue
         for side in range(2):
             clusters[side] = _split(
@@ -212,7 +286,7 @@ def _answer(
                 if posterior > best:
                     best = posterior
                     answers[0, row], answers[2, row], answers[3, row] = alpha, f, b
-    return answers
+    return answers, lacks
 
 
 @compiled

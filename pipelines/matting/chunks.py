@@ -8,6 +8,7 @@ empty and stands for every neighbour that is not kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,28 +56,20 @@ class Chunks:
         """
         return cls(*_chunks(trimap, size))
 
-    @property
+    @cached_property
     def positions(self) -> npt.NDArray[np.intp]:
         """Places of the unknown voxels in arrays of eight numbers a chunk, in their order."""
         return np.unpackbits(self.unknown, bitorder="little").nonzero()[0]
 
-    def gather(self, values: npt.NDArray, dtype: npt.DTypeLike) -> npt.NDArray:
-        """Values of the unknown voxels in chunks, 0 elsewhere.
+    def gather(self, values: npt.NDArray, out: npt.NDArray) -> None:
+        """Write the unknown voxels' values to their places in chunks.
 
         Parameters
         ----------
         values : ndarray, 3D, shape of the trimap
-        dtype : dtype
-            Of the result, which has shape (8 * chunks,).
+        out : ndarray, shape (8 * chunks,)
         """
-        out = np.zeros(len(self.unknown) * WIDTH, dtype)
         _gather(values, self.place, self.unknown, out)
-        return out
-
-    def fill(self, value: float, dtype: npt.DTypeLike) -> npt.NDArray:
-        """One value at the unknown voxels in chunks, 0 elsewhere."""
-        bits = np.unpackbits(self.unknown, bitorder="little")
-        return bits.astype(dtype) * np.dtype(dtype).type(value)
 
     def scatter(self, values: npt.NDArray, out: npt.NDArray[np.float32]) -> None:
         """Write values in chunks, clipped to [0, 1], to the unknown voxels of a 3D array."""

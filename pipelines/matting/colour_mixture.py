@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from pipelines.compiled import compiled
 from pipelines.matting.neighbours import Neighbourhood, Neighbours
@@ -20,19 +21,16 @@ class Mixture:
 
     Attributes
     ----------
-    start : ndarray of int64, shape (unknown voxels + 1,)
-        Where the weights on other unknown voxels begin, and the end.
-    column : ndarray of int32
-        Number of the other unknown voxel.
-    weight : ndarray of float32
-        w of each; with those on known voxels they sum to 1.
+    weights : scipy.sparse.csr_array of float64, shape (unknown voxels, unknown voxels)
+        w between unknown voxels; with those on known voxels each row sums to 1.
+    transposed : scipy.sparse.csr_array
+        The same, turned: two products by rows are faster than one by rows and one by columns.
     known : ndarray of float64, shape (unknown voxels,)
         Sum of w alpha over known neighbours.
     """
 
-    start: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.float32]
+    weights: sparse.csr_array
+    transposed: sparse.csr_array
     known: npt.NDArray[np.float64]
 
     @classmethod
@@ -43,40 +41,34 @@ class Mixture:
         and Saul 2000). There are more neighbours than dimensions, so that the ridge chooses the
         weights of least norm.
         """
-        weights = mixing_weights(place, neighbours, position_mm)
-        return cls(
-            *_split(
-                place.rows,
-                place.number,
-                place.alpha,
-                place.steps,
-                neighbours.start,
-                neighbours.which,
-                weights,
-            )
+        start, column, weight, known = _split(
+            place.rows,
+            place.number,
+            place.alpha,
+            place.steps,
+            neighbours.start,
+            neighbours.which,
+            mixing_weights(place, neighbours, position_mm),
         )
+        weights = sparse.csr_array((weight, column, start), shape=(len(known),) * 2)
+        return cls(weights, weights.T.tocsr(), known)
 
     @property
     def diagonal(self) -> npt.NDArray[np.float64]:
         """Of the matrix of the form, shape (unknown voxels,)."""
-        out = np.ones(len(self.known))
-        _add_squares(self.start, self.column, self.weight, out)
-        return out
+        # Off the diagonal the matrix is I - W; no voxel is its own neighbour.
+        squares = np.bincount(self.weights.indices, self.weights.data**2, minlength=len(self.known))
+        return 1 + squares
 
     @property
     def load(self) -> npt.NDArray[np.float64]:
         """Right-hand side, shape (unknown voxels,)."""
-        out = self.known.copy()
-        _subtract_transposed(self.start, self.column, self.weight, self.known, out)
-        return out
+        return self.known - self.transposed @ self.known
 
     def product(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The matrix of the form times x, shape (unknown voxels,)."""
-        residue = np.empty_like(x)
-        _residue(self.start, self.column, self.weight, x, residue)
-        out = residue.copy()
-        _subtract_transposed(self.start, self.column, self.weight, residue, out)
-        return out
+        residue = x - self.weights @ x
+        return residue - self.transposed @ residue
 
 
 def mixing_weights(
@@ -151,9 +143,9 @@ def _mix(rows, guide, steps, offsets, start, which, share, ridge):
 
 @compiled
 def _split(rows, number, alpha, steps, start, which, weights):
-    begin = np.zeros(len(rows) + 1, np.int64)
+    begin = np.zeros(len(rows) + 1, np.int32)
     column = np.empty(len(which), np.int32)
-    weight = np.empty(len(which), np.float32)
+    weight = np.empty(len(which), np.float64)
     known = np.zeros(len(rows))
     kept = 0
     for row in range(len(rows)):
@@ -167,27 +159,3 @@ def _split(rows, number, alpha, steps, start, which, weights):
                 known[row] += weights[k] * alpha[other]
         begin[row + 1] = kept
     return begin, column[:kept].copy(), weight[:kept].copy(), known
-
-
-@compiled
-def _residue(start, column, weight, x, out):
-    for row in range(len(x)):
-        total = x[row]
-        for k in range(start[row], start[row + 1]):
-            total -= weight[k] * x[column[k]]
-        out[row] = total
-
-
-@compiled
-def _subtract_transposed(start, column, weight, x, out):
-    for row in range(len(x)):
-        for k in range(start[row], start[row + 1]):
-            out[column[k]] -= weight[k] * x[row]
-
-
-@compiled
-def _add_squares(start, column, weight, out):
-    # Off the diagonal the matrix is I - W; W has no diagonal, since no voxel is its own neighbour.
-    for row in range(len(out)):
-        for k in range(start[row], start[row + 1]):
-            out[column[k]] += weight[k] * weight[k]

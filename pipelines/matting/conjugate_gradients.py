@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.compiled import compiled
 from pipelines.errors import NotConvergedWarning, UnknownParameterError
 
 Array = npt.NDArray[np.floating]
@@ -103,12 +104,26 @@ def conjugate_gradients(
         curvature = float(direction @ image)
         if not curvature > 0:  # only at rounding level: the matrix is positive semi-definite
             break
-        step = x.dtype.type(rho / curvature)
-        x += step * direction
-        residual -= step * image
-        norm = float(np.linalg.norm(residual))
+        norm = _step(x, residual, direction, image, x.dtype.type(rho / curvature))
         corrected = correction(residual)
         rho, previous = float(residual @ corrected), rho
-        direction *= x.dtype.type(rho / previous)
-        direction += corrected
+        _turn(direction, corrected, x.dtype.type(rho / previous))
     return x, Convergence(iterations, norm, goal)
+
+
+@compiled
+def _step(x, residual, direction, image, step):
+    """Take a step; the norm of the residual that is left."""
+    square = 0.0
+    for i in range(len(x)):
+        x[i] += step * direction[i]
+        left = residual[i] - step * image[i]
+        residual[i] = left
+        square += left * left
+    return np.sqrt(square)
+
+
+@compiled
+def _turn(direction, corrected, part):
+    for i in range(len(direction)):
+        direction[i] = corrected[i] + part * direction[i]

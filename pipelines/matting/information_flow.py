@@ -100,16 +100,8 @@ def information_flow(
 
     Parameters
     ----------
-    image : ndarray, any real dtype, 2D or 3D
-        Intensities in HU.
-    trimap : ndarray of uint8, same shape
-        0 background, 1 unknown, 2 foreground.
-    spacing : tuple of float
-        Voxel size in mm, one for each axis.
-    window : tuple of float
-        HU that become 0 and 1; what lies outside is clipped.
-    foreground : ndarray of float32, same shape, optional
-        Alpha of the foreground voxels; 1 where it is not given.
+    image, trimap, spacing, window, foreground
+        As in `closed_form`.
     weights : FlowWeights
         Of the four energies.
     local_scale : float, optional
@@ -138,13 +130,8 @@ def information_flow(
 
     Raises
     ------
-    UnusableVolumeError
-        If the image has not 2 or 3 axes, or holds values that are not finite.
-    TrimapError
-        If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
-        background or without any foreground.
-    UnknownParameterError
-        If a parameter makes no sense.
+    UnusableVolumeError, TrimapError, UnknownParameterError
+        As in `closed_form`.
     """
     check_search(neighbours, position_mm, candidates)
     check_search((known_candidates,), (1.0,), 1)
@@ -176,7 +163,7 @@ def information_flow(
         wide = Neighbourhood.of(problem, known_candidates)
         confidence, part = _known_flow(wide, neighbours[1], position_mm[1])
         terms.append((weights.known, lambda x: confidence * x, confidence, confidence * part))
-    start = np.full(problem.count, 0.5)
+    start = problem.first_guess().astype(np.float64)
     if weights.local:
         laplacian = WindowLaplacian.build(problem, ridge=epsilon)
         scale = 9 / np.prod([min(3, n) for n in problem.alpha.shape])
@@ -192,9 +179,7 @@ def information_flow(
             )
         )
         # Near the answer, and cheap to find.
-        first, _ = laplacian.solve(
-            laplacian.chunks.fill(0.5, np.float32), tolerance=1e-3, max_iterations=100
-        )
+        first, _ = laplacian.solve(tolerance=1e-3, max_iterations=100)
         start[:] = first[at]
 
     def product(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -222,13 +207,12 @@ def is_transparent(problem: MattingProblem) -> bool:
     to come as near to the histogram of the unknown voxels as they can; what is left, as a sum of
     squares, decides. False where one side has no voxel around.
     """
-    guide = problem.guide()
-    histograms = [
-        np.histogram(guide[problem.trimap == value], _BINS, (0, 1))[0] for value in (0, 2, 1)
-    ]
-    if min(h.sum() for h in histograms) == 0:
+    bins = np.minimum((problem.guide() * _BINS).astype(np.int64), _BINS - 1)
+    joint = np.bincount((problem.trimap * np.int64(_BINS) + bins).ravel(), minlength=3 * _BINS)
+    histograms = joint.reshape(3, _BINS)
+    if histograms.sum(axis=1).min() == 0:
         return False
-    background, foreground, unknown = (h / h.sum() for h in histograms)
+    background, unknown, foreground = histograms / histograms.sum(axis=1, keepdims=True)
     _, left = nnls(np.stack([background, foreground], axis=1), unknown)
     return left**2 > _TRANSPARENT
 

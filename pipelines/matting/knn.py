@@ -48,16 +48,8 @@ def knn(
 
     Parameters
     ----------
-    image : ndarray, any real dtype, 2D or 3D
-        Intensities in HU.
-    trimap : ndarray of uint8, same shape
-        0 background, 1 unknown, 2 foreground.
-    spacing : tuple of float
-        Voxel size in mm, one for each axis.
-    window : tuple of float
-        HU that become 0 and 1; what lies outside is clipped.
-    foreground : ndarray of float32, same shape, optional
-        Alpha of the foreground voxels; 1 where it is not given.
+    image, trimap, spacing, window, foreground
+        As in `closed_form`.
     neighbours : tuple of int
         K of each pass.
     position_mm : tuple of float
@@ -77,13 +69,8 @@ def knn(
 
     Raises
     ------
-    UnusableVolumeError
-        If the image has not 2 or 3 axes, or holds values that are not finite.
-    TrimapError
-        If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
-        background or without any foreground.
-    UnknownParameterError
-        If a parameter makes no sense.
+    UnusableVolumeError, TrimapError, UnknownParameterError
+        As in `closed_form`.
     """
     check_search(neighbours, position_mm, candidates)
     check_stopping(tolerance, max_iterations)
@@ -102,7 +89,7 @@ def knn(
     values, ended = conjugate_gradients(
         graph.product,
         graph.load,
-        np.full(problem.count, 0.5),
+        problem.first_guess().astype(np.float64),
         jacobi(graph.diagonal),
         tolerance=tolerance,
         max_iterations=max_iterations,

@@ -11,8 +11,6 @@ from pipelines.matting.multigrid import preconditioner, worth_it
 from pipelines.matting.problem import MattingProblem
 from pipelines.matting.window_laplacian import WindowLaplacian
 
-_FIRST_GUESS = 0.5
-
 
 def check_windows(
     dtype: npt.DTypeLike, size: int, tolerance: float, max_iterations: int
@@ -70,7 +68,7 @@ def solve_windows(
         values, ended = conjugate_gradients(
             laplacian.product,
             laplacian.load[at],
-            np.full(problem.count, _FIRST_GUESS, dtype),
+            laplacian.first_guess()[at],
             preconditioner(
                 problem.guide(), problem.unknown, size, ridge=ridge, weight=prior_weight
             ),
@@ -79,8 +77,7 @@ def solve_windows(
         )
         ended.warn()
         return problem.fill(values)
-    start = laplacian.chunks.fill(_FIRST_GUESS, dtype)
-    values, ended = laplacian.solve(start, tolerance=tolerance, max_iterations=max_iterations)
+    values, ended = laplacian.solve(tolerance=tolerance, max_iterations=max_iterations)
     ended.warn()
     # The kernels know three axes; a 2D image is one slice.
     out = problem.alpha[problem.box].reshape((1,) * (3 - problem.image.ndim) + problem.trimap.shape)

@@ -21,6 +21,9 @@ _NODE_MM = 2.0
 """Levels vary slowly: they are averaged and kept on nodes so far apart."""
 
 _LESION_SIGMA_MM, _BACKGROUND_SIGMA_MM = 2.0, 3.0
+_FAR = 5.0
+"""So many standard deviations away, a Gaussian's weight drowns in `_local_mean`'s fallback."""
+
 _RIM_MM = 1.5
 """Lesion's level is measured so deep into the known lesion."""
 
@@ -127,37 +130,69 @@ def _local_mean(
     return _along_axes(ups, level) + np.float32(fallback)
 
 
-@compiled
-def _along_axes(matrices, values):
-    """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here."""
-    first, second, third = matrices
+def _along_axes(matrices: tuple[Array, ...], values: Array) -> Array:
+    """Multiply each axis of a volume by its matrix; without BLAS, whose threads cost more here.
+
+    Rows are summed whole where that can be: so a volume that shrinks does so along its last axis
+    last, and one that grows first.
+    """
+    shrinks = matrices[2].shape[0] < matrices[2].shape[1]
+    if not shrinks:
+        values = _along_last(matrices[2], values)
     depth, height, width = values.shape
-    across = np.zeros((depth, height, third.shape[0]), np.float32)
-    for z in range(depth):
-        for y in range(height):
-            row, made = values[z, y], across[z, y]
-            for k in range(third.shape[0]):
-                weights, total = third[k], np.float32(0)
-                for x in range(width):
-                    total += weights[x] * row[x]
-                made[k] = total
-    down = np.zeros((depth, second.shape[0], third.shape[0]), np.float32)
-    for z in range(depth):
-        for k in range(second.shape[0]):
-            made = down[z, k]
-            for y in range(height):
-                weight, row = second[k, y], across[z, y]
-                for x in range(len(row)):
-                    made[x] += weight * row[x]
-    result = np.zeros((first.shape[0], second.shape[0], third.shape[0]), np.float32)
-    for k in range(first.shape[0]):
-        for z in range(depth):
-            weight = first[k, z]
-            for y in range(second.shape[0]):
-                row, made = down[z, y], result[k, y]
+    if shrinks:
+        values = _along_middle(matrices[0], values.reshape(1, depth, height * width))
+        values = _along_middle(matrices[1], values.reshape(-1, height, width))
+        return _along_last(matrices[2], values)
+    values = _along_middle(matrices[1], values)
+    return _along_middle(matrices[0], values.reshape(1, depth, -1)).reshape(
+        len(matrices[0]), -1, width
+    )
+
+
+@compiled
+def _along_middle(matrix, values):
+    """Multiply the middle axis by a matrix whose rows may begin and end with zeros."""
+    ends = _ends(matrix)
+    result = np.zeros((values.shape[0], matrix.shape[0], values.shape[2]), np.float32)
+    for z in range(values.shape[0]):
+        for k in range(matrix.shape[0]):
+            made = result[z, k]
+            for y in range(ends[k, 0], ends[k, 1]):
+                weight, row = matrix[k, y], values[z, y]
                 for x in range(len(row)):
                     made[x] += weight * row[x]
     return result
+
+
+@compiled
+def _along_last(matrix, values):
+    """Multiply the last axis by such a matrix."""
+    ends = _ends(matrix)
+    depth, height, _ = values.shape
+    result = np.empty((depth, height, matrix.shape[0]), np.float32)
+    for z in range(depth):
+        for y in range(height):
+            row, made = values[z, y], result[z, y]
+            for k in range(matrix.shape[0]):
+                weights, total = matrix[k], np.float32(0)
+                for x in range(ends[k, 0], ends[k, 1]):
+                    total += weights[x] * row[x]
+                made[k] = total
+    return result
+
+
+@compiled
+def _ends(matrix):
+    """First column that is not zero and the one after the last, of each row."""
+    ends = np.zeros((matrix.shape[0], 2), np.int64)
+    for k in range(matrix.shape[0]):
+        for x in range(matrix.shape[1]):
+            if matrix[k, x] != 0:
+                if ends[k, 1] == 0:
+                    ends[k, 0] = x
+                ends[k, 1] = x + 1
+    return ends
 
 
 def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
@@ -168,5 +203,6 @@ def _nodes(count: int, spacing: float, sigma_mm: float) -> tuple[Array, Array]:
     voxels = np.arange(count) * spacing
     gap = length / (number - 1) if number > 1 else 1.0
     up = np.maximum(1 - np.abs(voxels[:, None] - nodes[None]) / gap, 0)
-    down = np.exp(-0.5 * ((nodes[:, None] - voxels[None]) / sigma_mm) ** 2)
+    apart = (nodes[:, None] - voxels[None]) / sigma_mm
+    down = np.where(np.abs(apart) <= _FAR, np.exp(-0.5 * apart**2), 0)
     return up.astype(np.float32), down.astype(np.float32)

@@ -10,6 +10,7 @@ flips and permutations of the axes commute with the search.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ REACH = 12
 
 OUTSIDE, BACKGROUND, FOREGROUND = -3, -2, -1
 """What `Neighbourhood.number` says of voxels that are not unknown."""
+
+_STRIDE = np.int32(1 << 21)
+"""A quarter of an octave, in the bits of a float32."""
 
 _FAR = 1e9
 """Intensity of what may not be a neighbour; all other squared distances are less."""
@@ -82,24 +86,23 @@ class Neighbourhood:
             slice(max(int(where[0]) - int(m), 0), int(where[-1]) + int(m) + 1)
             for where, m in zip(_unknown_planes(trimap), margin, strict=True)
         )
-        trimap = trimap[seen]
-        padded = tuple(n + 2 * int(m) for n, m in zip(trimap.shape, margin, strict=True))
-        inside = tuple(slice(int(m), int(m) + n) for n, m in zip(trimap.shape, margin, strict=True))
-        guide, alpha = np.zeros(padded, np.float32), np.zeros(padded, np.float32)
-        number = np.full(padded, OUTSIDE, np.int32)
         low, high = problem.window
         image = problem.image.reshape(shape)[seen].astype(np.float32)
-        guide[inside] = np.clip((image - np.float32(low)) / np.float32(high - low), 0, 1)
-        alpha[inside] = problem.known.reshape(shape)[seen]
-        number[inside] = np.where(trimap == 0, BACKGROUND, FOREGROUND)
-        unknown = trimap == 1
-        number[inside][unknown] = np.arange(problem.count)
-        strides = np.array([padded[1] * padded[2], padded[2], 1])
+        guide, alpha, number, rows = _lay_out(
+            image,
+            trimap[seen],
+            problem.known.reshape(shape)[seen],
+            np.float32(low),
+            np.float32(high - low),
+            tuple(int(m) for m in margin),
+            problem.count,
+        )
+        strides = np.array(guide.strides) // guide.itemsize
         return cls(
             guide.ravel(),
             number.ravel(),
             alpha.ravel(),
-            np.flatnonzero(number.ravel() >= 0).astype(np.int32),
+            rows,
             (offsets @ strides).astype(np.int32),
             (offsets * np.array(spacing)).astype(np.float32),
             squared.astype(np.float32),
@@ -200,9 +203,14 @@ def nearest_offsets(
     ndarray of float64, shape (offsets,)
         Squared lengths in mm².
     """
-    grids = np.meshgrid(
-        *(np.arange(-min(n - 1, REACH), min(n - 1, REACH) + 1) for n in shape), indexing="ij"
-    )
+    return _nearest_offsets(tuple(min(n, REACH + 1) for n in shape), tuple(spacing), count)
+
+
+@lru_cache(maxsize=64)
+def _nearest_offsets(
+    shape: tuple[int, ...], spacing: tuple[float, ...], count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    grids = np.meshgrid(*(np.arange(1 - n, n) for n in shape), indexing="ij")
     offsets = np.stack([g.ravel() for g in grids], axis=1)
     # Summed from the least to the greatest, so that permuted axes round alike.
     squared = np.sort((offsets * np.array(spacing)) ** 2, axis=1).sum(axis=1)
@@ -212,6 +220,7 @@ def nearest_offsets(
         longest = max(s for s, n in zip(spacing, shape, strict=True) if n > 1)
         kept = squared <= max(squared[count - 1], (1.5 * longest) ** 2)
         offsets, squared = offsets[kept], squared[kept]
+    offsets.flags.writeable = squared.flags.writeable = False
     return offsets, squared
 
 
@@ -227,50 +236,89 @@ def _unknown_planes(trimap: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.intp]]
 
 
 @compiled
+def _lay_out(image, trimap, known, low, width, margin, count):
+    """Guide, alpha, number, with a margin, and where the unknown voxels lie in them."""
+    depth, height, breadth = image.shape
+    before, above, left = margin
+    shape = (depth + 2 * before, height + 2 * above, breadth + 2 * left)
+    guide, alpha = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    number = np.full(shape, np.int32(OUTSIDE), np.int32)
+    rows = np.empty(count, np.int32)
+    zero, one = np.float32(0), np.float32(1)
+    found = 0
+    for z in range(depth):
+        for y in range(height):
+            for x in range(breadth):
+                at = z + before, y + above, x + left
+                guide[at] = min(max((image[z, y, x] - low) / width, zero), one)
+                alpha[at] = known[z, y, x]
+                number[at] = FOREGROUND if trimap[z, y, x] == 2 else BACKGROUND
+                if trimap[z, y, x] == 1:
+                    rows[found] = (at[0] * shape[1] + at[1]) * shape[2] + at[2]
+                    number[at] = found
+                    found += 1
+    return guide, alpha, number, rows
+
+
+@compiled
 def _nearest(rows, own, guide, steps, place, count):
     """Lists of the nearest; see `Neighbours`. What may not be a neighbour is very far in guide."""
     start = np.zeros(len(rows) + 1, np.int64)
     which = np.empty(len(rows) * (count + 2) + len(steps), np.int32)
-    weight = np.empty(len(which), np.float32)
+    weight = np.ones(len(which), np.float32)
     distance = np.empty(len(steps), np.float32)
     # Floats that are not negative have the order of their bits as whole numbers.
     bits = distance.view(np.int32)
     limit = np.full(1, _FAR, np.float32).view(np.int32)[0]
-    filled = 0
+    filled, bound = 0, limit // np.int32(2)
     for row in range(len(rows)):
         at, value = rows[row], own[row]
         for k in range(len(steps)):
             difference = guide[at + steps[k]] - value
             distance[k] = difference * difference + place[k]
-        # The least bits that at least `count` distances do not exceed, by halving: counting takes
-        # no branches, which sorting would.
-        low, high, number = np.int32(-1), limit, 0
-        while high - low > 1 and number != count:
-            middle = low + (high - low) // np.int32(2)
-            number = _at_most(bits, middle)
-            if number >= count:
-                high = middle
-            else:
-                low = middle
+        bound, number = _bound(bits, count, limit, bound)
         if filled + len(steps) > len(which):
             which = np.concatenate((which, np.empty(len(which), np.int32)))
-            weight = np.concatenate((weight, np.empty(len(weight), np.float32)))
+            weight = np.concatenate((weight, np.ones(len(weight), np.float32)))
+        most = min(bound, limit - np.int32(1))
         nearer = 0
         first = filled
-        for k in range(len(steps)):
-            if bits[k] <= high and bits[k] < limit:
-                which[filled] = k
-                weight[filled] = np.float32(1)
-                nearer += bits[k] < high
-                filled += 1
+        for k in range(len(steps)):  # without branches
+            which[filled] = k
+            nearer += bits[k] < bound
+            filled += bits[k] <= most
         tied = filled - first - nearer
-        if tied > 1 and number != count and high < limit:
+        if tied > 1 and number != count and bound < limit:
             share = np.float32((count - nearer) / tied)
             for k in range(first, filled):
-                if bits[which[k]] == high:
+                if bits[which[k]] == bound:
                     weight[k] = share
         start[row + 1] = filled
     return start, which[:filled].copy(), weight[:filled].copy()
+
+
+@compiled
+def _bound(bits, count, limit, guess):
+    """The least number that at least `count` of `bits` do not exceed, or one that just so many do.
+
+    Found by halving: counting takes no branches, which sorting would. A voxel's bound is near that
+    of the voxel before it, `guess`, so that the search begins there and strides out. Returns the
+    bound, `limit` where there are fewer, and how many do not exceed it.
+    """
+    low, high, number = np.int32(-1), limit, 0
+    middle, stride = min(guess, limit - np.int32(1)), _STRIDE
+    while high - low > 1 and number != count:
+        number = _at_most(bits, middle)
+        if number >= count:
+            high = middle
+            middle -= stride
+        else:
+            low = middle
+            middle += min(stride, limit - middle)
+        stride *= np.int32(2)
+        if middle <= low or middle >= high or (low >= 0 and high < limit):
+            middle = low + (high - low) // np.int32(2)
+    return high, number
 
 
 @compiled

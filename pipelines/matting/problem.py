@@ -77,8 +77,8 @@ class MattingProblem:
         Raises
         ------
         UnusableVolumeError
-            If the image has not 2 or 3 axes, is not real, holds values that are not finite, or the
-            spacing does not fit it.
+            If the image has not 2 or 3 axes, is not real, holds values that are not finite within
+            `reach` of the unknown voxels, or the spacing does not fit it.
         TrimapError
             If shapes differ, values other than 0, 1, 2 occur, or unknown voxels come without any
             background or without any foreground.
@@ -122,8 +122,13 @@ class MattingProblem:
             slice(max(int(first) - reach, 0), min(int(last) + 1 + reach, n)) if count else slice(0)
             for (first, last), n in zip(bounds[3 - image.ndim :], image.shape, strict=True)
         )
+        # Voxels outside of the box are never looked at. A sum is finite where all terms are, unless
+        # it overflows: then each is asked.
+        seen = image[box]
+        if image.dtype.kind == "f" and not np.isfinite(seen.sum()) and not np.isfinite(seen).all():
+            raise UnusableVolumeError("found intensities that are not finite")
         spacing = tuple(float(s) for s in spacing)
-        return cls(alpha, box, image[box], trimap[box], spacing, (low, high), count)
+        return cls(alpha, box, seen, trimap[box], spacing, (low, high), count)
 
     @property
     def unknown(self) -> npt.NDArray[np.bool_]:
@@ -139,6 +144,31 @@ class MattingProblem:
         """Intensities clipped to the window and scaled to [0, 1], shape of the box."""
         low, high = self.window
         return np.clip((self.image.astype(dtype) - dtype(low)) / dtype(high - low), 0, 1)
+
+    def line(self) -> tuple[float, float]:
+        """Gain and offset of the known voxels' alpha as a linear function of the guide.
+
+        Least squares over the box; 0 and 0.5 where intensities are all alike.
+        """
+        flat = (1,) * (3 - self.image.ndim) + self.image.shape
+        low, high = self.window
+        return _line(
+            np.asarray(self.image, np.float32).reshape(flat),
+            self.trimap.reshape(flat),
+            self.known.reshape(flat),
+            np.float32(low),
+            np.float32(1 / (high - low)),
+        )
+
+    def first_guess(self) -> npt.NDArray[np.float32]:
+        """`line` of the unknown voxels' intensities, clipped to [0, 1], shape (count,).
+
+        Iterative methods start from it, in the order of ``unknown.nonzero()``.
+        """
+        gain, offset = self.line()
+        low, high = self.window
+        guide = np.clip((self.image[self.unknown].astype(np.float32) - low) / (high - low), 0, 1)
+        return np.clip(gain * guide + offset, 0, 1)
 
     def prior(
         self, prior: npt.ArrayLike | None, weight: npt.ArrayLike | None
@@ -186,9 +216,6 @@ def _check_image(image: npt.NDArray, spacing: tuple[float, ...]) -> None:
         raise UnusableVolumeError(f"found intensities of type {image.dtype}, expected real numbers")
     if len(spacing) != image.ndim or not all(np.isfinite(s) and s > 0 for s in spacing):
         raise UnusableVolumeError(f"found spacing {spacing}, expected {image.ndim} lengths in mm")
-    # A sum is finite where all terms are, unless it overflows: then each is looked at.
-    if image.dtype.kind == "f" and not np.isfinite(image.sum()) and not np.isfinite(image).all():
-        raise UnusableVolumeError("found intensities that are not finite")
 
 
 @compiled
@@ -200,6 +227,12 @@ def _scan(trimap, alpha):
     depth, height, width = trimap.shape
     for z in range(depth):
         for y in range(height):
+            seen = np.uint8(0)
+            for x in range(width):
+                seen |= trimap[z, y, x]
+            if seen == 0:  # most rows of most crops
+                counts[0] += width
+                continue
             background = foreground = unknown = np.uint32(0)
             for x in range(width):
                 value = trimap[z, y, x]
@@ -223,3 +256,29 @@ def _scan(trimap, alpha):
                 bounds[1, 0], bounds[1, 1] = min(bounds[1, 0], y), max(bounds[1, 1], y)
                 bounds[2, 0], bounds[2, 1] = min(bounds[2, 0], first), max(bounds[2, 1], last)
     return counts, bounds
+
+
+@compiled
+def _line(image, trimap, alpha, low, scale):
+    zero, one = np.float32(0), np.float32(1)
+    sums = np.zeros(5)
+    for z in range(image.shape[0]):
+        for y in range(image.shape[1]):
+            # Partial sums, so that float32 adds numbers of like size.
+            n = f = ff = a = af = zero
+            for x in range(image.shape[2]):
+                known = np.float32(trimap[z, y, x] != 1)
+                guide = known * min(max((image[z, y, x] - low) * scale, zero), one)
+                n += known
+                f += guide
+                ff += guide * guide
+                a += known * alpha[z, y, x]
+                af += guide * alpha[z, y, x]
+            for i, part in enumerate((n, f, ff, a, af)):
+                sums[i] += part
+    n, f, ff, a, af = sums
+    spread = n * ff - f * f
+    if not spread > 1e-6 * n * n:
+        return 0.0, 0.5
+    gain = (n * af - f * a) / spread
+    return gain, (a - gain * f) / n

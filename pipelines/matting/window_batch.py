@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import avg_pool3d, pad
 
-from pipelines.errors import UnknownParameterError
+from pipelines.matting.padded_crops import find_device, padded, upload
+from pipelines.matting.window_sums import Sides, learned_models
 
 if TYPE_CHECKING:
     from pipelines.matting.batched import Crop
+
+__all__ = ["Sides", "State", "WindowBatch", "find_device"]
 
 Tensor = torch.Tensor
 
@@ -33,68 +35,6 @@ _CHECK_EVERY = 4
 """Iterations between two looks at which crops have converged: a look waits for the device."""
 
 _FIRST_GUESS = 0.5
-
-
-def find_device(name: str | None) -> torch.device:
-    """The device of that name; "cuda" where there is one, else "cpu", where no name is given.
-
-    Raises
-    ------
-    UnknownParameterError
-        If there is no such device, or none that computes in float64.
-    """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device, dtype=torch.float64)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise UnknownParameterError(
-            f"device: found {name!r}, expected one that is here and computes in float64"
-        ) from error
-    return device
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Sides of the windows along each axis, 1 to 3, and how sums over them are placed.
-
-    A window is named by its middle voxel along axes of three, by its first one along others.
-    """
-
-    sides: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        """Voxels in a window."""
-        return int(np.prod(self.sides))
-
-    def over_windows(self, a: Tensor) -> Tensor:
-        """Sums over the voxels of each window, shape (n, slices, rows, columns)."""
-        return self._pool(a, tuple(int(n == 3) for n in self.sides))
-
-    def over_holders(self, a: Tensor) -> Tensor:
-        """Sums over the windows that hold each voxel: the transpose."""
-        return self._pool(a, tuple(n // 2 for n in self.sides))
-
-    def _pool(self, a: Tensor, padding: tuple[int, ...]) -> Tensor:
-        if any(n < side for n, side in zip(a.shape[1:], self.sides, strict=True)):
-            # Pooling looks at the length before it pads.
-            a, padding = pad(a, [p for p in padding[::-1] for _ in range(2)]), (0, 0, 0)
-        return avg_pool3d(a, self.sides, 1, padding, divisor_override=1)
-
-    def valid(self, shapes: Sequence[tuple[int, ...]], device: torch.device) -> Tensor:
-        """Which windows lie wholly in their crop, shape (crops, windows along each axis), bool."""
-        inside = torch.ones((len(shapes), 1, 1, 1), dtype=torch.bool, device=device)
-        for axis, side in enumerate(self.sides):
-            lengths = torch.tensor([s[axis] for s in shapes], device=device)
-            first = int(side == 3)
-            at = torch.arange(int(lengths.max()) - side + 1 + 2 * first, device=device)
-            along = (at >= first) & (at < (lengths[:, None] - side + 1 + first))
-            shape = [len(shapes), 1, 1, 1]
-            shape[axis + 1] = -1
-            inside = inside & along.reshape(shape)
-        return inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +95,7 @@ class WindowBatch:
         """Pad the crops to one shape, send them to the device and set up their operators."""
         window = Sides(sides)
         shapes = [crop.shape for crop in crops]
-        guide, trimap, known = _upload(crops, shapes, device)
+        guide, trimap, known = upload(crops, shapes, device)
         unknown = trimap == 1
         valid = window.valid(shapes, device).to(torch.float64)
         n = window.count
@@ -164,15 +104,15 @@ class WindowBatch:
         m = window.over_windows(guide) / n
         spread = (window.over_windows(guide * guide) - n * m * m).clamp_(min=0)
         if learning:
-            mean, slope, constant = _learned(m, spread, n, ridge)
+            mean, slope, constant = learned_models(m, spread, n, ridge)
         else:
             mean, slope, constant = m, 1 / (spread + ridge), torch.full_like(m, 1 / n)
         slope, constant = slope * valid, constant * valid
 
         own = window.over_holders(valid)
         if crops[0].weight is not None:
-            weight = _padded([crop.weight for crop in crops], shapes, device)
-            prior = _padded([crop.prior for crop in crops], shapes, device)
+            weight = padded([crop.weight for crop in crops], shapes, device)
+            prior = padded([crop.prior for crop in crops], shapes, device)
         square = window.over_holders(constant + slope * mean * mean)
         line = window.over_holders(slope * mean)
         diagonal = own - square + guide * (2 * line - guide * window.over_holders(slope))
@@ -282,65 +222,6 @@ def _some(whole, rows: Tensor):
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """Of each crop, shape (crops, 1, 1, 1)."""
     return (a * b).sum((1, 2, 3), keepdim=True)
-
-
-def _learned(m: Tensor, spread: Tensor, n: int, r: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, slope and constant of learning-based matting.
-
-    With M the inverse of ``X^T X + r``, X = [I, 1], a window's matrix is ``K = 2 M - M X^T X M``,
-    which is ``M + r M^2``. Its entries belong to the model of slope K11 about the mean
-    ``-K12 / K11`` with the constant ``det K / K11``.
-    """
-    second = spread + n * m * m
-    determinant = n * spread + r * (second + n + r)
-    m11, m22, m12 = (n + r) / determinant, (second + r) / determinant, n * m / determinant
-    trace = 1 + r * (m11 + m22)
-    k11 = m11 + r * (m11 * m11 + m12 * m12)
-    return m12 * trace / k11, k11, (trace + r * r / determinant) / (determinant * k11)
-
-
-def _padded(
-    arrays: Sequence[npt.NDArray], shapes: Sequence[tuple[int, ...]], device: torch.device
-) -> Tensor:
-    """One tensor of float64 from arrays of several shapes, filled up with zeros."""
-    whole = np.zeros((len(arrays), *np.max(shapes, axis=0)), np.float32)
-    for row, array, shape in zip(whole, arrays, shapes, strict=True):
-        row[tuple(slice(n) for n in shape)] = array.reshape(shape)
-    return _to(whole, device).to(torch.float64)
-
-
-def _to(array: npt.NDArray, device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(array)
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
-
-
-def _upload(
-    crops: Sequence[Crop], shapes: Sequence[tuple[int, ...]], device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Guide less its mean, trimap and known alpha of all crops; 0 beyond a crop's end."""
-    extent = (len(crops), *np.max(shapes, axis=0))
-    problems = [crop.problem for crop in crops]
-    whole_numbers = all(p.image.dtype == np.int16 for p in problems)
-    images = np.zeros(extent, np.int16 if whole_numbers else np.float32)
-    trimaps = np.full(extent, 3, np.uint8)
-    for k, (problem, shape) in enumerate(zip(problems, shapes, strict=True)):
-        box = (k, *(slice(n) for n in shape))
-        images[box] = problem.image.reshape(shape)
-        trimaps[box] = problem.trimap.reshape(shape)
-    trimap = _to(trimaps, device)
-    if all(crop.plain for crop in crops):
-        known = (trimap == 2).to(torch.float64)
-    else:
-        known = _padded([p.known for p in problems], shapes, device)
-    ends = torch.tensor([p.window for p in problems], dtype=torch.float64, device=device)
-    low, high = (e.reshape(-1, 1, 1, 1) for e in ends.unbind(1))
-    guide = ((_to(images, device) - low) / (high - low)).clamp_(0, 1)
-    inside = trimap < 3
-    # Less its mean, so that the sums of I p do not cancel in float32.
-    guide -= (guide * inside).sum((1, 2, 3), keepdim=True) / inside.sum((1, 2, 3), keepdim=True)
-    return guide * inside, trimap, known
 
 
 _compiled: list[Callable[[WindowBatch, State], State]] = []

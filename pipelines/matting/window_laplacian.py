@@ -26,7 +26,7 @@ from pipelines.matting.conjugate_gradients import Convergence
 from pipelines.matting.lanes import WIDTH
 from pipelines.matting.problem import MattingProblem
 from pipelines.matting.window_product import descend, known_load, multiply
-from pipelines.matting.window_statistics import diagonal, windows
+from pipelines.matting.window_statistics import diagonal, first_guess, windows
 
 Array = npt.NDArray[np.floating]
 
@@ -45,12 +45,16 @@ class WindowLaplacian:
         Guide, 0 outside of the image.
     mean, slope, constant : ndarray
         m, k and c of each window; k and c are 0 where the image does not hold the whole window.
+        A constant that is the same in all windows is given for one chunk only.
     own : ndarray
-        Factor of p_i in row i: number of windows, plus the weight of the prior.
+        Factor of p_i in row i: number of windows, plus the weight of the prior. For one chunk only
+        where it is the same everywhere.
     inverse : ndarray
         One over the diagonal at unknown voxels, 0 elsewhere.
     load : ndarray
         Right-hand side at unknown voxels, 0 elsewhere.
+    line : tuple of float
+        Gain and offset of the first guess, `MattingProblem.line`.
     """
 
     chunks: Chunks
@@ -62,6 +66,8 @@ class WindowLaplacian:
     own: Array
     inverse: Array
     load: Array
+    line: tuple[float, float]
+    _work: Array
 
     @classmethod
     def build(
@@ -97,9 +103,10 @@ class WindowLaplacian:
         shape = (1,) * (3 - problem.image.ndim) + problem.image.shape
         image = np.asarray(problem.image, dtype).reshape(shape)
         chunks = Chunks.around_unknown(problem.trimap.reshape(shape), size)
-        intensity, mean, slope, constant, inverse, a, b, s, t = (
-            np.zeros(len(chunks.unknown) * WIDTH, dtype) for _ in range(9)
-        )
+        length = len(chunks.unknown) * WIDTH
+        intensity, mean, slope, inverse, load = np.zeros((5, length), dtype)
+        work = np.zeros((4, length), dtype)
+        constant, own = work[2:]
         low, high = problem.window
         windows(
             image,
@@ -110,13 +117,12 @@ class WindowLaplacian:
             chunks.place,
             chunks.slices,
             (intensity, mean, slope, constant),
-            (a, b),
+            work[:2],
         )
-        if prior_weight is None:
-            own, load = np.zeros_like(a), np.zeros_like(a)
-        else:
-            own = chunks.gather(prior_weight.reshape(shape), dtype)
-            load = own * chunks.gather(prior.reshape(shape), dtype)
+        if prior_weight is not None:
+            chunks.gather(prior_weight.reshape(shape), own)
+            chunks.gather(prior.reshape(shape), load)
+            load *= own
         diagonal(
             chunks.place,
             chunks.unknown,
@@ -128,9 +134,21 @@ class WindowLaplacian:
             own,
             inverse,
         )
+        # Where all windows are whole, two arrays say the same everywhere.
+        whole = not learning and _within(problem.unknown.reshape(shape), size)
+        constant = np.full(WIDTH, 1 / size**3, dtype) if whole else constant.copy()
+        alike = whole and prior_weight is None
+        own = np.full(WIDTH, size**3, dtype) if alike else own.copy()
         geometry = (chunks.neighbours, chunks.joined, chunks.slices)
-        known_load((a, b, s, t), intensity, own, inverse, geometry, size, load)
-        return cls(chunks, size, intensity, mean, slope, constant, own, inverse, load)
+        known_load(tuple(work), intensity, own, inverse, geometry, size, load)
+        model = (intensity, mean, slope, constant, own, inverse, load)
+        return cls(chunks, size, *model, problem.line(), work)
+
+    def first_guess(self) -> Array:
+        """`line` of the unknown voxels' intensity, clipped to [0, 1], in chunks; 0 elsewhere."""
+        guess = np.empty_like(self.load)
+        first_guess(self.chunks.unknown, self.intensity, *self.line, guess)
+        return guess
 
     def product(self, values: Array) -> Array:
         """L times the unknown voxels' values, the known ones being 0; and the prior's part.
@@ -145,20 +163,16 @@ class WindowLaplacian:
         ndarray, same shape
         """
         at = self.chunks.positions
-        p, out = np.zeros_like(self.own), np.zeros_like(self.own)
+        p, out = np.zeros_like(self.load), np.zeros_like(self.load)
         p[at] = values
         multiply(p, self._geometry, self._model, self.inverse, self.own, self.size, out)
         return out[at]
 
-    def solve(
-        self, start: Array, *, tolerance: float, max_iterations: int
-    ) -> tuple[Array, Convergence]:
+    def solve(self, *, tolerance: float, max_iterations: int) -> tuple[Array, Convergence]:
         """Jacobi-preconditioned conjugate gradients on the unknown voxels.
 
         Parameters
         ----------
-        start : ndarray
-            First guess in chunks, 0 at known voxels; overwritten by the answer.
         tolerance : float
             Stop when the residual's norm falls to this part of the right-hand side's.
         max_iterations : int
@@ -169,8 +183,9 @@ class WindowLaplacian:
         ndarray, Convergence
             The answer in chunks, unclipped, and how it was reached.
         """
+        answer = self.first_guess()
         iterations, residual, goal = descend(
-            start,
+            answer,
             self.load,
             self._geometry,
             self._model,
@@ -179,8 +194,9 @@ class WindowLaplacian:
             self.size,
             tolerance,
             max_iterations,
+            self._work,
         )
-        return start, Convergence(iterations, residual, goal)
+        return answer, Convergence(iterations, residual, goal)
 
     @property
     def _geometry(self) -> tuple:
@@ -189,3 +205,11 @@ class WindowLaplacian:
     @property
     def _model(self) -> tuple:
         return self.intensity, self.mean, self.slope, self.constant
+
+
+def _within(unknown: npt.NDArray[np.bool_], size: int) -> bool:
+    """Whether every window that would hold an unknown voxel lies in the box as a whole."""
+    margin = size - 1
+    return not any(
+        unknown.take(range(-margin, margin), axis=axis, mode="wrap").any() for axis in range(3)
+    )

@@ -63,7 +63,8 @@ def _fit(sums, neighbours, joined, size, begin, end, shifts, model, out):
             m = load(mean, at)
             fitted = load(slope, at) * (s1 - m * s0)
             store(a, at + same * WIDTH, fitted)
-            store(b, at + same * WIDTH, load(constant, at) * s0 - m * fitted)
+            c = load(constant, at if len(constant) > WIDTH else 0)
+            store(b, at + same * WIDTH, c * s0 - m * fitted)
         before0, before1, here0, here1 = here0, here1, next0, next1
 
 
@@ -79,8 +80,8 @@ def _row_sums(a, b, neighbours, size, begin, end, shift, sum_a, sum_b):
 
 
 @compiled
-def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, end, shifts, out):
-    """What the models leave of p at unknown voxels; returns the dot product of p with it."""
+def _residue(sums, p, intensity, own, neighbours, joined, size, begin, end, shifts, out):
+    """What the models leave of p; returns the dot product of p with it."""
     sum_a, sum_b = sums
     below, same, above = shifts
     forth = splat(p, p.dtype.type(1 if size == 3 else 0))
@@ -103,8 +104,8 @@ def _residue(sums, p, intensity, own, inverse, neighbours, joined, size, begin, 
             a = lower(left0, here0) + here0 + forth * upper(here0, right0)
             b = lower(left1, here1) + here1 + forth * upper(here1, right1)
             here = load(p, at)
-            residue = load(own, at) * here - load(intensity, at) * a - b
-            residue = where_positive(load(inverse, at), residue)
+            mine = load(own, at if len(own) > WIDTH else 0)
+            residue = mine * here - load(intensity, at) * a - b
             store(out, at, residue)
             dot = dot + here * residue
         before0, before1, here0, here1 = here0, here1, next0, next1
@@ -125,7 +126,6 @@ def known_load(work, intensity, own, inverse, geometry, size, out):
             a,
             intensity,
             own,
-            inverse,
             neighbours,
             joined,
             size,
@@ -139,13 +139,14 @@ def known_load(work, intensity, own, inverse, geometry, size, out):
 
 
 @compiled
-def _advance(direction, residual, inverse, step, begin, end):
-    """The next search direction."""
-    b = splat(direction, step)
+def _advance(x, direction, residual, inverse, step, beta, begin, end):
+    """Take the step along the last direction, and find the next one."""
+    a, b = splat(x, step), splat(x, beta)
     for chunk in range(begin, end):
         at = chunk * WIDTH
-        new = load(inverse, at) * load(residual, at) + b * load(direction, at)
-        store(direction, at, new)
+        last = load(direction, at)
+        store(x, at, load(x, at) + a * last)
+        store(direction, at, load(inverse, at) * load(residual, at) + b * last)
 
 
 @compiled
@@ -167,11 +168,12 @@ def _shift(k, slices, widest):
 
 
 @compiled
-def _product(p, residual, beta, geometry, model, work, widest, inverse, own, size, out):
-    """``p = inverse residual + beta p``, then L p into `out`; returns p . L p.
+def _product(p, x, residual, step, beta, geometry, model, work, widest, inverse, own, size, out):
+    """``x += step p``, ``p = inverse residual + beta p``, L p into `out`; returns p . L p.
 
     Slice by slice, each stage as far behind the one before as it needs, so that what a stage wrote
-    is still in the cache when the next one reads it. With beta of -1, p is taken as it is.
+    is still in the cache when the next one reads it. With beta of -1, p is taken as it is. What
+    `out` holds at known voxels means nothing.
     """
     neighbours, joined, slices = geometry
     intensity, mean, slope, constant = model
@@ -182,7 +184,7 @@ def _product(p, residual, beta, geometry, model, work, widest, inverse, own, siz
         if k < count:
             begin, end, shift = slices[k], slices[k + 1], _shift(k, slices, widest)
             if beta != -1:
-                _advance(p, residual, inverse, beta, begin, end)
+                _advance(x, p, residual, inverse, step, beta, begin, end)
             _model_sums(p, intensity, neighbours, size, begin, end, shift, s, t)
         for lag in (1, 3):
             plane = k - lag
@@ -211,7 +213,6 @@ def _product(p, residual, beta, geometry, model, work, widest, inverse, own, siz
                         p,
                         intensity,
                         own,
-                        inverse,
                         neighbours,
                         joined,
                         size,
@@ -228,24 +229,24 @@ def _product(p, residual, beta, geometry, model, work, widest, inverse, own, siz
 
 
 @compiled
-def _step(x, residual, p, product, inverse, step):
-    """Step along p; returns residual . inverse residual and the residual's squared norm."""
-    a = splat(x, step)
-    zero = splat(x, x.dtype.type(0))
+def _lessen(residual, product, inverse, step):
+    """The residual after a step; its product with `inverse` and itself, and its squared norm."""
+    a = splat(residual, step)
+    zero = splat(residual, residual.dtype.type(0))
     rho = norm = 0.0
     chunk = 0
-    count = len(x) // WIDTH
+    count = len(residual) // WIDTH
     while chunk < count:
         # Partial sums, so that float32 adds numbers of like size.
         stop = min(chunk + 512, count)
         r2, z2 = zero, zero
         while chunk < stop:
             at = chunk * WIDTH
-            store(x, at, load(x, at) + a * load(p, at))
-            r = load(residual, at) - a * load(product, at)
+            scale = load(inverse, at)
+            r = where_positive(scale, load(residual, at) - a * load(product, at))
             store(residual, at, r)
             r2 = r2 + r * r
-            z2 = z2 + r * r * load(inverse, at)
+            z2 = z2 + r * r * scale
             chunk += 1
         norm += total(r2)
         rho += total(z2)
@@ -254,37 +255,45 @@ def _step(x, residual, p, product, inverse, step):
 
 @compiled
 def multiply(p, geometry, model, inverse, own, size, out):
-    """L p into `out`."""
+    """L p into `out`, 0 where there is no equation."""
+    none = p.dtype.type(0)
     work, widest = _work(p, geometry[2])
-    _product(p, p, p.dtype.type(-1), geometry, model, work, widest, inverse, own, size, out)
+    _product(p, p, p, none, none - 1, geometry, model, work, widest, inverse, own, size, out)
+    for at in range(0, len(p), WIDTH):
+        store(out, at, where_positive(load(inverse, at), load(out, at)))
 
 
 @compiled
-def descend(x, right, geometry, model, inverse, own, size, tolerance, max_iterations):
+def descend(x, right, geometry, model, inverse, own, size, tolerance, max_iterations, scratch):
     """Conjugate gradients from the first guess x, in place, with the diagonal as preconditioner.
 
     Stops when the residual's norm is `tolerance` times that of the right-hand side, or of the first
     residual where the right-hand side is 0. Returns products used, the residual's norm and the norm
-    wanted.
+    wanted. `scratch` holds three arrays like x or more.
     """
     real = x.dtype.type
     work, widest = _work(x, geometry[2])
-    p, r, out = x.copy(), np.zeros_like(x), np.zeros_like(x)
-    _product(p, r, real(-1), geometry, model, work, widest, inverse, own, size, out)
-    for i in range(len(x)):
-        r[i] = right[i] - out[i] if inverse[i] > 0 else real(0)
-    rho, norm = _step(x, r, p, out, inverse, real(0))
+    p, r, out = scratch[0], scratch[1], scratch[2]
+    p[:], r[:] = x, right
+    _product(p, x, r, real(0), real(-1), geometry, model, work, widest, inverse, own, size, out)
+    rho, norm = _lessen(r, out, inverse, real(1))
     square = 0.0
     for i in range(len(right)):
         square += right[i] * right[i]
     goal = tolerance * np.sqrt(square if square > 0 else norm)
-    beta, iterations = real(0), 0
+    step, beta, iterations = real(0), real(0), 0
     while norm > goal * goal and iterations < max_iterations:
-        curvature = _product(p, r, beta, geometry, model, work, widest, inverse, own, size, out)
+        curvature = _product(
+            p, x, r, step, beta, geometry, model, work, widest, inverse, own, size, out
+        )
+        step = real(0)
         iterations += 1
         if not curvature > 0:  # only at rounding level: L is positive semi-definite
             break
         previous = rho
-        rho, norm = _step(x, r, p, out, inverse, real(rho / curvature))
+        step = real(rho / curvature)
+        rho, norm = _lessen(r, out, inverse, step)
         beta = real(rho / previous)
+    for i in range(len(x)):
+        x[i] += step * p[i]
     return iterations, np.sqrt(norm), goal

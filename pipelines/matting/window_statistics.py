@@ -34,6 +34,16 @@ def _holders(valid, size):
 
 
 @compiled
+def _masks(like):
+    """For each byte the eight numbers 0 and 1 that its bits are, lowest bit first."""
+    masks = np.zeros(256 * WIDTH, like.dtype)
+    for byte in range(256):
+        for k in range(WIDTH):
+            masks[byte * WIDTH + k] = byte >> k & 1
+    return masks
+
+
+@compiled
 def _plane(image, alpha, low, scale, width, out):
     """Copy one slice into padded buffers, intensities clipped to [0, 1]."""
     zero, one = low * 0, low * 0 + 1
@@ -135,19 +145,23 @@ def diagonal(place, unknown, neighbours, joined, size, shape, model, own, invers
     back = 1 if size == 3 else 0
     holders_z = _holders(_centres(shape[0], size), size)
     holders_y = _holders(_centres(shape[1], size), size)
-    holders_x = _holders(_centres(shape[2], size), size)
-    kept = len(unknown)
-    least = 1e-5 if own.itemsize == 4 else 1e-12
-    for chunk in range(1, kept):
+    holders_x = np.zeros((shape[2] + WIDTH - 1) // WIDTH * WIDTH, own.dtype)
+    holders_x[: shape[2]] = _holders(_centres(shape[2], size), size)
+    real = own.dtype.type
+    least = splat(own, real(1e-5 if own.itemsize == 4 else 1e-12))
+    zero, one = splat(own, real(0)), splat(own, real(1))
+    masks = _masks(own)
+    store(inverse, 0, zero)
+    for chunk in range(1, len(unknown)):
         z, y, x = place[chunk]
         at = chunk * WIDTH
-        windows = holders_z[z] * holders_y[y]
-        for k in range(min(WIDTH, shape[2] - x)):
-            own[at + k] += own.dtype.type(windows * holders_x[x + k])
+        windows = splat(own, real(holders_z[z] * holders_y[y])) * load(holders_x, x)
+        left = load(own, at) + windows
+        store(own, at, left)
         if unknown[chunk] == 0:
+            store(inverse, at, zero)
             continue
         here = load(intensity, at)
-        left = load(own, at)
         for dz in range(-1, 1 + back):
             plane = chunk if dz == 0 else neighbours[chunk, 0 if dz < 0 else 1]
             if plane == 0:
@@ -170,8 +184,21 @@ def diagonal(place, unknown, neighbours, joined, size, shape, model, own, invers
                     d = here - upper(m, load(mean, after))
                     left = left - upper(c, load(constant, after))
                     left = left - upper(s, load(slope, after)) * d * d
-        store(inverse, at, left)
-        for k in range(WIDTH):
-            # A voxel whose windows hold nothing else has no equation: it keeps its first guess.
-            asked = unknown[chunk] >> k & 1 and inverse[at + k] > least
-            inverse[at + k] = 1 / inverse[at + k] if asked else inverse[at + k] * 0
+        # A voxel whose windows hold nothing else has no equation: it keeps its first guess.
+        asked = load(masks, np.int64(unknown[chunk]) * WIDTH) * (left - least)
+        store(inverse, at, where_positive(asked, one / left))
+
+
+@compiled
+def first_guess(unknown, intensity, gain, offset, out):
+    """A line of the intensity at unknown voxels, clipped to [0, 1]; 0 elsewhere."""
+    masks = _masks(out)
+    real = out.dtype.type
+    one, slope, start = splat(out, real(1)), splat(out, real(gain)), splat(out, real(offset))
+    for chunk in range(len(unknown)):
+        at = chunk * WIDTH
+        value = slope * load(intensity, at) + start
+        value = where_positive(value, value)
+        missing = one - value
+        value = one - where_positive(missing, missing)
+        store(out, at, load(masks, np.int64(unknown[chunk]) * WIDTH) * value)

@@ -345,3 +345,16 @@ def test_a_mark_smaller_than_a_voxel_or_between_slices_still_answers(length):
     soft = soft_mask_from_recist(patch.volume, RecistAxes([centre - half, centre + half]))
     assert soft.alpha.array.max() > 0
     assert soft.warnings
+
+
+def test_a_lesion_too_small_to_have_a_sure_voxel_is_said(solid):
+    said = "no voxel that is surely wholly lesion"
+    hazy = nodule_patch(NoduleKind.GROUND_GLASS, 4, (2.5, 0.7, 0.7), seed=1)
+    soft = soft_mask_from_recist(hazy.volume, hazy.axes)
+    assert any(said in warning for warning in soft.warnings)
+    masks = hazy.occupancy.array >= 0.5
+    for given in (masks, np.stack([masks, np.roll(masks, 1, 2)])):
+        soft = soft_mask_from_masks(hazy.volume, given)
+        assert any(said in warning for warning in soft.warnings)
+    soft = soft_mask_from_recist(solid.volume, solid.axes)
+    assert not any(said in warning for warning in soft.warnings)

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from pipelines.errors import EmptyMaskError, TrimapError, UnknownParameterError
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN
-from pipelines.trimap import shape_from_masks, trimap_from_mask, trimap_from_masks
+from pipelines.trimap import (
+    mask_has_core,
+    masks_have_core,
+    shape_from_masks,
+    trimap_from_mask,
+    trimap_from_masks,
+)
 
 
 def box(shape=(9, 20, 20)):
@@ -59,6 +66,47 @@ def test_one_voxel_keeps_its_foreground():
     assert trimap[1, 2, 2] == FOREGROUND
 
 
+@pytest.mark.parametrize(("inner", "sure"), [(0.0, True), (1.5, True), (2.5, False)])
+def test_a_core_that_the_band_swallowed_is_told_from_a_sure_one(inner, sure):
+    mask = box()  # Five slices thick: its middle lies 2.5 mm behind its outline.
+    assert mask_has_core(mask, (1, 1, 1), inner_mm=inner) is sure
+    assert mask_has_core(mask.astype(int), (1, 1, 1), inner_mm=inner) is sure
+    trimap = trimap_from_mask(mask, (1, 1, 1), inner_mm=inner, outer_mm=1)
+    assert (trimap == FOREGROUND).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), inner=st.floats(0.01, 4), more=st.floats(0, 4))
+def test_a_wider_band_never_makes_a_core_sure(seed, inner, more):
+    mask = np.random.default_rng(seed).random((5, 6, 5)) < 0.9
+    mask[0, 0, 0], mask[1, 1, 1] = False, True
+    spacing = (2.0, 0.7, 1.0)
+    wide = mask_has_core(mask, spacing, inner_mm=inner + more)
+    assert mask_has_core(mask, spacing, inner_mm=inner) or not wide
+    # Sure foreground keeps off the outline, a fallback cannot be deeper than the band.
+    trimap = trimap_from_mask(mask, spacing, inner_mm=inner, outer_mm=1)
+    depth = ndimage.distance_transform_edt(mask, spacing) - min(spacing) / 2
+    if mask_has_core(mask, spacing, inner_mm=inner):
+        assert depth[trimap == FOREGROUND].min() > inner * (1 - 1e-4)
+    else:
+        assert not (depth[ndimage.binary_erosion(mask, border_value=1)] > inner * 1.001).any()
+
+
+def test_readers_who_share_too_little_leave_no_sure_core():
+    masks = np.repeat(readers((4, 14), (6, 16)), 3, axis=1)
+    assert masks_have_core(masks, (1, 1, 1), margin_mm=0)
+    assert masks_have_core(
+        np.concatenate([masks, np.zeros_like(masks[:1])]), (1, 1, 1), margin_mm=0
+    )
+    assert not masks_have_core(masks, (1, 1, 1), margin_mm=6)
+    apart = np.repeat(readers((4, 9), (10, 16)), 3, axis=1)
+    assert not masks_have_core(apart, (1, 1, 1), margin_mm=0)
+    with pytest.raises(EmptyMaskError):
+        masks_have_core(np.zeros((2, 3, 3, 3), bool), (1, 1, 1))
+    with pytest.raises(UnknownParameterError):
+        masks_have_core(readers((4, 14)), (1, 1, 1), margin_mm=-1)
+
+
 def test_nonsense_is_refused():
     with pytest.raises(EmptyMaskError):
         trimap_from_mask(np.zeros((3, 3, 3), bool), (1, 1, 1), inner_mm=1, outer_mm=1)
@@ -68,6 +116,8 @@ def test_nonsense_is_refused():
         trimap_from_mask(box(), (1, 1), inner_mm=1, outer_mm=1)
     with pytest.raises(UnknownParameterError):
         trimap_from_mask(box(), (1, 1, 1), inner_mm=-1, outer_mm=1)
+    with pytest.raises(EmptyMaskError):
+        mask_has_core(np.zeros((3, 3, 3), bool), (1, 1, 1), inner_mm=1)
 
 
 def readers(*columns):

@@ -64,11 +64,7 @@ def test_the_mixtures_form_is_symmetric_with_the_diagonal_and_load_it_says():
     place, found = search(*shell(size=15))
     form = Mixture.of(place, found, 50.0)
     count = len(place.rows)
-    w = np.zeros((count, count))
-    for row in range(count):
-        for k in range(form.start[row], form.start[row + 1]):
-            w[row, form.column[k]] += form.weight[k]
-    residue = np.eye(count) - w
+    residue = np.eye(count) - form.weights.toarray()
     x = np.random.default_rng(1).random(count)
     assert np.allclose(form.product(x), residue.T @ (residue @ x), atol=1e-9)
     assert np.allclose(form.diagonal, (residue**2).sum(axis=0), atol=1e-9)

@@ -1,7 +1,5 @@
 """Occupancy matting: exact parts of voxels, behind blur and beside a wall, however it is turned."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipelines.errors import TrimapError, UnknownParameterError, UnusableVolumeError
-from pipelines.matting.deblurring import gaussian_taps
 from pipelines.matting.occupancy import occupancy
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN
 from pipelines.trimap import trimap_from_mask
@@ -183,16 +180,3 @@ def test_nonsense_is_refused():
         occupancy(image, trimap[1:], SPACING)
     with pytest.raises(TrimapError, match="background"):
         occupancy(image, np.maximum(trimap, UNKNOWN), SPACING)
-
-
-@pytest.mark.parametrize("sigma", [0.0, 0.2, 1.0, 2.5])
-def test_a_kernel_sums_to_one(sigma):
-    taps = gaussian_taps(sigma, 0.7)
-    assert np.isclose(2 * taps.sum() - taps[0], 1)
-
-
-def test_axes_of_different_length_have_their_own_blur():
-    assert all(
-        len(gaussian_taps(0.6, a)) >= len(gaussian_taps(0.6, b))
-        for a, b in itertools.pairwise((0.5, 0.7, 1.25, 5.0))
-    )

@@ -56,7 +56,23 @@ SHAPES = [(5, 6, 7), (1, 6, 19), (2, 5, 4), (3, 3, 3), (4, 9, 2), (7, 5, 1), (2,
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("learning", [False, True])
 def test_product_diagonal_and_load_are_those_of_the_matrix(shape, size, learning):
-    image, trimap = scene(1, shape)
+    check(*scene(1, shape), size, learning)
+
+
+@pytest.mark.parametrize("shape", [(6, 7, 9), (8, 9)])
+@pytest.mark.parametrize("gap", [1, 2, 3])
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("learning", [False, True])
+def test_they_are_so_at_any_distance_from_the_border(shape, gap, size, learning):
+    image, trimap = scene(3, shape)
+    inner = np.zeros(shape, bool)
+    inner[tuple(slice(gap, n - gap) for n in shape)] = True
+    trimap[~inner & (trimap == 1)] = 2
+    trimap[tuple(n // 2 for n in shape)] = 1
+    check(image, trimap, size, learning)
+
+
+def check(image, trimap, size, learning):
     laplacian = operator(image, trimap, size=size, learning=learning)
     matrix = assembled(image, size, learning)
     unknown, known = (trimap == 1).ravel(), (trimap == 2).ravel().astype(float)
