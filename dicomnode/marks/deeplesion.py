@@ -236,7 +236,7 @@ def volume_and_axes(row: DeepLesionRow, folder: Path) -> tuple[hd.Volume, Recist
 def _read_slice(path: Path, row: DeepLesionRow) -> npt.NDArray[np.int16]:
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            if image.mode not in ("I;16", "I;16B") or image.size != (row.columns, row.rows):
+            if image.mode not in ("I;16", "I;16B", "I") or image.size != (row.columns, row.rows):
                 raise UnreadableSlices(
                     f"{path.parent.name}/{path.name}: found {image.mode}, {image.size[0]} x "
                     f"{image.size[1]}, expected 16-bit grey, {row.columns} x {row.rows}"
