@@ -46,3 +46,18 @@ class DeliveryState(StrEnum):
     """The peer said no for good; `peer_words` holds its answer. A dead letter."""
     EXHAUSTED = "exhausted"
     """Repeated as often as allowed without an acceptance. A dead letter."""
+
+
+class RetrievalState(StrEnum):
+    """Of images that a mark waits for and that a source is asked for."""
+
+    QUEUED = "queued"
+    """To be asked for at `due_at`."""
+    RUNNING = "running"
+    """A source is being asked now; after a crash it is asked again."""
+    DONE = "done"
+    """All that the source has is here. Asked again later where a lesion still waits for more."""
+    REFUSED = "refused"
+    """Every source said no for good, or none can be asked; `peer_words` says why."""
+    EXHAUSTED = "exhausted"
+    """Asked as often as allowed."""
