@@ -64,7 +64,7 @@ class Match(BaseModel):
         for name in _CONDITIONS:
             patterns = getattr(self, name)
             value = getattr(candidate, name)
-            if patterns is not None and not any(_fits(value, pattern) for pattern in patterns):
+            if patterns is not None and not any(fits(value, pattern) for pattern in patterns):
                 return f"{name} {value!r} is none of {', '.join(map(repr, patterns))}"
         return None
 
@@ -136,5 +136,6 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts.get(c, re.escape(c)) for c in pattern), re.IGNORECASE | re.S)
 
 
-def _fits(value: str, pattern: str) -> bool:
+def fits(value: str, pattern: str) -> bool:
+    """Whether a value fits a pattern of `Patterns`."""
     return _expression(pattern).fullmatch(value.strip()) is not None
