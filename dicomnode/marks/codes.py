@@ -87,6 +87,8 @@ AIM_IMAGE_ANNOTATION = _concept("Image Annotation", ("zzz030", "99NCIAIM"))
 AIM_SHAPE = _concept("Geometric Shape", ("zzz022", "99NCIAIM"))
 
 MILLIMETRE = _concept("millimetre", ("mm", "UCUM"))
+CENTIMETRE = _concept("centimetre", ("cm", "UCUM"))
+NO_UNIT = _concept("no units", ("1", "UCUM"))
 LENGTH_UNITS = _concept("unit of length", ("mm", "UCUM"), ("cm", "UCUM"), ("um", "UCUM"))
 
 REGION_UNITS = _concept(

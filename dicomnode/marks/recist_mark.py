@@ -46,6 +46,9 @@ class RecistMark:
         What was measured, and where.
     stated_long_mm, stated_short_mm : float or None
         Lengths that the object states in mm; None where it states none or another unit.
+    uncalibrated : bool
+        Whether the object states a length in unit "1", which is pixels: the mark was drawn where
+        the image's pixel spacing was not known.
     """
 
     long_axis: npt.NDArray[np.float64]
@@ -61,6 +64,7 @@ class RecistMark:
     site: Code | None = None
     stated_long_mm: float | None = None
     stated_short_mm: float | None = None
+    uncalibrated: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_axis", line("long_axis", self.long_axis, (2, 3)))

@@ -237,14 +237,19 @@ def is_linear(measurement: ContentItem) -> bool:
 
 
 def stated_mm(measurement: ContentItem | None) -> float | None:
-    """Length that a NUM states; None without a value or in a unit other than mm.
-
-    An uncalibrated image makes OHIF write pixels as unit "1".
-    """
+    """Length that a NUM states in mm or cm, in mm; None without a value or in another unit."""
     number = None if measurement is None else measurement.number
-    if number is None or number[0] <= 0 or not codes.MILLIMETRE.covers(number[1]):
+    if number is None or number[0] <= 0:
         return None
-    return number[0]
+    if codes.MILLIMETRE.covers(number[1]):
+        return number[0]
+    return 10 * number[0] if codes.CENTIMETRE.covers(number[1]) else None
+
+
+def is_uncalibrated(measurement: ContentItem | None) -> bool:
+    """Whether a NUM states a length without a unit: so OHIF writes pixels of unknown spacing."""
+    number = None if measurement is None else measurement.number
+    return number is not None and codes.NO_UNIT.covers(number[1])
 
 
 def printable(graphic_type: str | None) -> str:

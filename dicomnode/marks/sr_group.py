@@ -18,6 +18,7 @@ from dicomnode.marks.sr_graphic import (
     Place,
     UnreadableItem,
     is_linear,
+    is_uncalibrated,
     read_drawing,
     stated_mm,
 )
@@ -80,6 +81,7 @@ class _Axis:
     points: Points
     place: Place
     stated_mm: float | None
+    uncalibrated: bool = False
 
 
 def read_group(
@@ -212,7 +214,7 @@ def _named_axis(num: ContentItem, graphics: list[Graphic], root: ContentItem) ->
     drawing = read_drawing(own[0], root)
     if not isinstance(drawing.shape, Line):
         raise UnreadableItem(scoord, "expected a line of 2 points, found a closed curve")
-    return _Axis(drawing.shape.points, drawing.place, stated_mm(num))
+    return _Axis(drawing.shape.points, drawing.place, stated_mm(num), is_uncalibrated(num))
 
 
 def _axes_by_geometry(
@@ -293,7 +295,10 @@ def _all_points(drawing: Drawing) -> Points:
 
 
 def _axis(drawing: Drawing) -> _Axis:
-    return _Axis(drawing.shape.points, drawing.place, stated_mm(drawing.graphic.measurement))
+    measurement = drawing.graphic.measurement
+    return _Axis(
+        drawing.shape.points, drawing.place, stated_mm(measurement), is_uncalibrated(measurement)
+    )
 
 
 def _pair_mark(drawing: Drawing, described: Described) -> RecistMark:
@@ -317,6 +322,7 @@ def _mark(long: _Axis, short: _Axis | None, described: Described, site: Code | N
         site=site,
         stated_long_mm=long.stated_mm,
         stated_short_mm=None if short is None else short.stated_mm,
+        uncalibrated=long.uncalibrated or (short is not None and short.uncalibrated),
     )
 
 

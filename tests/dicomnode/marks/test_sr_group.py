@@ -329,3 +329,13 @@ def test_highdicom_finds_the_same_regions_and_segments(ct):
     assert reference.seg_sop_instance_uid == seg.SOPInstanceUID
     assert reference.segment_number == 2
     assert reference.tracking_uid == segment.tracking_uid
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "stated", "uncalibrated"),
+    [(12.5, "mm", 12.5, False), (1.25, "cm", 12.5, False), (18, "1", None, True)],
+)
+def test_a_length_is_stated_in_mm_whatever_its_unit(value, unit, stated, uncalibrated):
+    (mark,) = read_marks(report(group(num(LENGTH, value, unit, scoord(LONG))))).marks
+    assert mark.stated_long_mm == stated
+    assert mark.uncalibrated is uncalibrated
