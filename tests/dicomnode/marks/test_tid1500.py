@@ -127,7 +127,7 @@ def test_another_template_is_no_obstacle(report):
     assert len(read_tid1500(report).marks) == 2
 
 
-@pytest.mark.parametrize(("unit", "scheme"), [("1", "UCUM"), ("cm", "UCUM"), ("mm", "99LOCAL")])
+@pytest.mark.parametrize(("unit", "scheme"), [("1", "UCUM"), ("um", "UCUM"), ("mm", "99LOCAL")])
 def test_a_length_in_another_unit_is_not_stated(report, unit, scheme):
     group = groups(report)[0]
     units = long_axis(group).MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]
