@@ -149,4 +149,6 @@ def _read_xml(content: bytes) -> MarkFile:
         next(root.iter("ImageAnnotation"), None) is not None
     ):
         return MarkFile(MarkForm.AIM, read_aim(content))
+    if root.tag == "annotation" and next(root.iter("bndbox"), None) is not None:
+        raise UnreadableMarkFile("Pascal VOC boxes: a box holds a lesion, it does not outline it")
     raise UnreadableMarkFile("XML, but neither AIM (ImageAnnotation) nor LIDC (LidcReadMessage)")

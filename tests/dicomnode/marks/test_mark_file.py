@@ -64,6 +64,7 @@ def test_each_form_is_recognised_by_its_content(name, tmp_path):
         (b"", "neither a DICOM object nor"),
         (b"DOE^JANE", "neither a DICOM object nor"),
         (b"<annotation><object/></annotation>", "neither AIM"),
+        (b"<annotation><object><bndbox/></object></annotation>", "does not outline it"),
         (b"<LidcReadMessage", "not well-formed"),
         (b"a,b\n1,2\n", "neither a DICOM object nor"),
         (b"\0" * 128 + b"DICM" + b"\xff" * 40, "begins as DICOM"),
