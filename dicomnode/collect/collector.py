@@ -12,8 +12,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.collect.examine import examine_received
-from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Waiting, join
+from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Superseded, Waiting, join
+from dicomnode.collect.supersede import supersede
 from dicomnode.faults import describe_fault
+from dicomnode.marks.serialised import to_json
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
@@ -43,6 +45,8 @@ class Collector:
     rules : sequence of Rule
     on_work : callable
         Called, without arguments, when lesions may have become ready or deliveries due.
+    on_waiting : callable
+        Called, without arguments, when lesions may have begun to wait, or wait for something else.
     """
 
     def __init__(
@@ -52,12 +56,14 @@ class Collector:
         settings: CollectSettings,
         rules: Sequence[Rule],
         on_work: Callable[[], None],
+        on_waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
         self._settings = settings
         self._rules = rules
         self._on_work = on_work
+        self._on_waiting = on_waiting
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
         self._look_at_all = False
@@ -98,6 +104,7 @@ class Collector:
                 select(Lesion.id).where(Lesion.state == LesionState.WAITING)
             ).all()
         self._join(waiting)
+        self._on_waiting()
 
     def expire(self) -> None:
         """Refuse lesions that have waited longer than patience lasts."""
@@ -133,6 +140,7 @@ class Collector:
         lesions = set(self._examine())
         lesions.update(self._waiting_for(arrived))
         self._join(sorted(lesions))
+        self._on_waiting()
 
     def _examine(self) -> Sequence[int]:
         """Read new marks; give the lesions that are to be joined."""
@@ -164,7 +172,9 @@ class Collector:
         if ready:
             self._on_work()
 
-    def _decide(self, lesion_id: int, known: SeriesOfPass) -> Joined | Waiting | Refused:
+    def _decide(
+        self, lesion_id: int, known: SeriesOfPass
+    ) -> Joined | Waiting | Refused | Superseded:
         with self._database.read() as session:
             lesion = session.get_one(Lesion, lesion_id)
             try:
@@ -175,7 +185,7 @@ class Collector:
                 logger.error("lesion.fault lesion=%d %s", lesion_id, describe_fault(error))
                 return Refused(f"cannot be joined to its CT: {describe_fault(error)}")
 
-    def _record(self, lesion_id: int, decision: Joined | Waiting | Refused) -> None:
+    def _record(self, lesion_id: int, decision: Joined | Waiting | Refused | Superseded) -> None:
         values: dict[str, object] = {}
         if decision.key is not None:
             values = {
@@ -187,6 +197,7 @@ class Collector:
             case Joined():
                 axes = decision.axes
                 values |= {
+                    "mark": to_json(decision.mark),
                     "state": LesionState.READY,
                     "reason": None,
                     "slices": list(decision.slices),
@@ -205,7 +216,14 @@ class Collector:
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}
                 logger.warning("lesion.refused lesion=%d", lesion_id)
+            case Superseded():
+                values |= {"state": LesionState.SUPERSEDED, "reason": decision.reason}
+                logger.info("lesion.superseded lesion=%d", lesion_id)
         with self._database.write() as session:
+            if isinstance(decision, Joined):
+                for other, why in decision.supersedes:
+                    supersede(session, other, why, lesion_id)
+                    logger.info("lesion.superseded lesion=%d by=%d", other, lesion_id)
             session.execute(
                 update(Lesion)
                 .where(
