@@ -75,7 +75,7 @@ def stack_around(
     Unusable
         If orientations or grids differ, two slices share a place or the steps differ.
     """
-    _check_same_grid(key, series)
+    check_same_grid(key, series)
     normal = np.cross(key.plane.orientation[:3], key.plane.orientation[3:])
     origin = np.asarray(key.plane.position)
     offsets = np.array([(np.asarray(s.plane.position) - origin) @ normal for s in series])
@@ -96,7 +96,7 @@ def stack_around(
     return chosen
 
 
-def _check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
+def check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
     """Check what no further slice can mend; all slices at once, for series are long."""
     plane = key.plane
     orientations = np.array([s.plane.orientation for s in series])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
-from dicomnode.marks import RecistMark
+from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
@@ -26,7 +26,7 @@ class PublishRequest:
     slices : tuple of Path
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
-    mark : RecistMark
+    mark : LesionMark
     source : Path
         The object that holds the mark.
     lesion_number : int
@@ -39,7 +39,7 @@ class PublishRequest:
 
     slices: tuple[Path, ...]
     soft_mask: Path
-    mark: RecistMark
+    mark: LesionMark
     source: Path
     lesion_number: int
     series_number: int

@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dicomnode.jobs.read_masks import MaskPrior, read_masks
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
-from pipelines.lesion import soft_mask_from_recist
+from pipelines.errors import UnusableMarkError
+from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import Parameter
+
+LARGEST_ML = 2000.0
+"""More than any lesion that a mark means."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class SegmentRequest:
         CT slices in order along the normal.
     key_index : int
         Position of the slice with the mark.
-    axes : RecistAxes
+    prior : RecistAxes or MaskPrior
+        Axes, or readers' masks, which say more.
     method : str
     parameters : Mapping
     target : Path
@@ -33,7 +39,7 @@ class SegmentRequest:
 
     slices: tuple[Path, ...]
     key_index: int
-    axes: RecistAxes
+    prior: RecistAxes | MaskPrior
     method: str
     parameters: Mapping[str, Parameter]
     target: Path
@@ -57,13 +63,21 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
     Raises
     ------
     pipelines.errors.SegmentationError
-        If the mark and the voxels give no soft mask.
+        If the mark and the voxels give no soft mask, or one of more than `LARGEST_ML`.
     """
     started = time.perf_counter()
     volume, warnings = read_volume(request.slices, request.key_index)
-    soft_mask = soft_mask_from_recist(
-        volume, request.axes, method=request.method, parameters=request.parameters
-    )
+    how = {"method": request.method, "parameters": request.parameters}
+    if isinstance(request.prior, MaskPrior):
+        masks = read_masks(request.prior, request.slices)
+        soft_mask = soft_mask_from_masks(volume, masks, **how)
+    else:
+        soft_mask = soft_mask_from_recist(volume, request.prior, **how)
+    if soft_mask.volume_ml is not None and soft_mask.volume_ml > LARGEST_ML:
+        raise UnusableMarkError(
+            f"the result holds {soft_mask.volume_ml:.0f} ml, expected a lesion of at most "
+            f"{LARGEST_ML:g}"
+        )
     soft_mask = replace(soft_mask, warnings=(*warnings, *soft_mask.warnings))
     write_durably(request.target, soft_mask.save)
     return SegmentOutcome(

@@ -71,6 +71,8 @@ class Outline:
         As the outline's author wrote them.
     finding, site : Code or None
         What was outlined, and where.
+    structure_type : str or None
+        RT ROI Interpreted Type (PS3.3 C.8.8.8), such as ``GTV`` or ``ORGAN``.
     """
 
     contours: tuple[Contour, ...]
@@ -82,6 +84,7 @@ class Outline:
     tracking_uid: str | None = None
     finding: Code | None = None
     site: Code | None = None
+    structure_type: str | None = None
 
     def __post_init__(self) -> None:
         if not self.contours:

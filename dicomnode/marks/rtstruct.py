@@ -63,7 +63,7 @@ def read_rtstruct(dataset: Dataset) -> MarkReading:
     if source is None:
         return MarkReading(refusals=(Refusal("1", "the object has no SOP Instance UID"),))
     spaces = _frames_of_reference(dataset)
-    findings = _findings(dataset)
+    findings, types = _observed(dataset)
     outlines: list[Outline] = []
     marks: list[RecistMark] = []
     refusals: list[Refusal] = []
@@ -89,7 +89,13 @@ def read_rtstruct(dataset: Dataset) -> MarkReading:
         }
         try:
             if region.curves:
-                outlines.append(Outline(contours=_with_holes(region.curves), **described))
+                outlines.append(
+                    Outline(
+                        contours=_with_holes(region.curves),
+                        structure_type=types.get(number),
+                        **described,
+                    )
+                )
             if region.lines:
                 marks.append(_axes(region.lines, described))
         except NoShape as problem:
@@ -271,12 +277,16 @@ def _frames_of_reference(dataset: Dataset) -> dict[int | None, str]:
     return found
 
 
-def _findings(dataset: Dataset) -> dict[int | None, Code]:
-    """ROI number to what the region is (RT ROI Identification Code)."""
+def _observed(dataset: Dataset) -> tuple[dict[int | None, Code], dict[int | None, str]]:
+    """ROI number to what the region is: RT ROI Identification Code, and Interpreted Type."""
     found: dict[int | None, Code] = {}
+    types: dict[int | None, str] = {}
     for item in read_sequence(dataset, "RTROIObservationsSequence")[:MAX_ROIS]:
         number = (read_integers(item, "ReferencedROINumber") or (None,))[0]
         code = read_code(item, "RTROIIdentificationCodeSequence")
         if number is not None and code is not None:
             found[number] = code
-    return found
+        interpreted = read_text(item, "RTROIInterpretedType")
+        if number is not None and interpreted:
+            types[number] = interpreted.upper()
+    return found, types

@@ -296,4 +296,5 @@ def _segment(
         tracking_uid=read_uid(description, "TrackingUID"),
         finding=read_code(description, "SegmentedPropertyTypeCodeSequence"),
         site=read_code(description, "AnatomicRegionSequence"),
+        category=read_code(description, "SegmentedPropertyCategoryCodeSequence"),
     )

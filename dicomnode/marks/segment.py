@@ -101,6 +101,8 @@ class Segment:
         As the segment's author wrote them.
     finding, site : Code or None
         What was segmented (Segmented Property Type), and where (Anatomic Region).
+    category : Code or None
+        Of what sort that is (Segmented Property Category), such as an anatomical structure.
     """
 
     frames: tuple[SegmentFrame, ...]
@@ -113,6 +115,7 @@ class Segment:
     tracking_uid: str | None = None
     finding: Code | None = None
     site: Code | None = None
+    category: Code | None = None
 
     def __post_init__(self) -> None:
         if not self.frames:

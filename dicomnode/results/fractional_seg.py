@@ -23,6 +23,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from dicomnode.marks.codes import PUBLIC_SCHEMES
+from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.results.source_slices import (
     check_geometry,
@@ -35,6 +36,9 @@ from dicomnode.results.uids import derive_uid
 from pipelines.soft_mask import SoftMask
 
 MAXIMUM_FRACTIONAL_VALUE = 255
+
+CONTENT_LABEL = "RESEARCH_MATTE"
+"""By this and the model name results of this software are known, wherever they were made."""
 
 _CATEGORY = CodedConcept("49755003", "SCT", "Morphologically Altered Structure")
 _FRACTIONAL_TYPE = {
@@ -139,7 +143,7 @@ def result_uids(
 def fractional_seg(
     mask: SoftMask,
     sources: Sequence[Dataset],
-    mark: RecistMark,
+    mark: LesionMark | RecistMark,
     settings: SegSettings,
     equipment: Equipment,
     mark_source: MarkSource | None = None,
@@ -155,7 +159,7 @@ def fractional_seg(
         Headers of all slices of that volume, in its order, without need of pixel data. Only the
         covered ones are looked at, unless `settings.omit_empty_frames` is False. Each frame takes
         position, orientation and pixel measures from its slice, by index.
-    mark : RecistMark
+    mark : LesionMark or RecistMark
         Gives tracking, finding and site of the segment, and the instance its UID.
     settings : SegSettings
     equipment : Equipment
@@ -213,7 +217,7 @@ def fractional_seg(
         device_serial_number=equipment.serial_number,
         fractional_type=_FRACTIONAL_TYPE[mask.quantity],
         max_fractional_value=MAXIMUM_FRACTIONAL_VALUE,
-        content_label="RESEARCH_MATTE",
+        content_label=CONTENT_LABEL,
         content_description="Research, not for diagnosis",
         content_creator_name="softmask-node^",
         content_qualification="RESEARCH",
@@ -245,7 +249,7 @@ def _frames(
 
 
 def _segment(
-    mask: SoftMask, mark: RecistMark, settings: SegSettings, equipment: Equipment
+    mask: SoftMask, mark: LesionMark | RecistMark, settings: SegSettings, equipment: Equipment
 ) -> hd.seg.SegmentDescription:
     algorithm = hd.AlgorithmIdentificationSequence(
         name=mask.method,

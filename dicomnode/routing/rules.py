@@ -73,7 +73,11 @@ _CONDITIONS = tuple(field.name for field in fields(Candidate))
 
 
 class Rule(BaseModel):
-    """If the conditions hold: this method, with these parameters, to these destinations."""
+    """If the conditions hold: this method, with these parameters, to these destinations.
+
+    `include_anatomy` takes regions and segments that say they are an organ or the body as well.
+    `allow_other_patient_id` takes marks in objects whose Patient ID is not that of the CT.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,6 +86,8 @@ class Rule(BaseModel):
     method: str = DEFAULT_METHOD
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     destinations: tuple[str, ...] = ()
+    include_anatomy: bool = False
+    allow_other_patient_id: bool = False
 
     @field_validator("method")
     @classmethod

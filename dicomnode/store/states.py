@@ -29,6 +29,9 @@ class LesionState(StrEnum):
     """The result objects are on disk, and every destination has a delivery."""
     REFUSED = "refused"
     """Cannot be processed; `reason` says why."""
+    SUPERSEDED = "superseded"
+    """Another lesion is the same, or newer, or holds this one's masks; `reason` says which. What
+    was made of it is kept, and no longer sent."""
     FAILED = "failed"
     """Processing broke as often as it is allowed to; `reason` says how."""
 
@@ -46,6 +49,8 @@ class DeliveryState(StrEnum):
     """The peer said no for good; `peer_words` holds its answer. A dead letter."""
     EXHAUSTED = "exhausted"
     """Repeated as often as allowed without an acceptance. A dead letter."""
+    WITHDRAWN = "withdrawn"
+    """Not sent (again): its lesion was superseded."""
 
 
 class RetrievalState(StrEnum):
