@@ -212,6 +212,10 @@ class Collector:
                 logger.info("lesion.ready lesion=%d slices=%d", lesion_id, len(decision.slices))
             case Waiting():
                 values["reason"] = decision.reason
+                if decision.image is not None or decision.space is not None:
+                    values["key_sop_instance_uid"] = decision.image
+                if decision.space is not None:
+                    values["frame_of_reference_uid"] = decision.space
                 logger.info("lesion.waiting lesion=%d reason=%s", lesion_id, decision.reason)
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}

@@ -82,7 +82,7 @@ class SeriesOfPass:
         if self._seg is None or self._seg[0] != uid:
             instance = session.get(Instance, uid)
             if instance is None:
-                raise NotYet(f"the SEG {uid} has not come")
+                raise NotYet(f"the SEG {uid} has not come", image=uid)
             self._seg = (uid, read_marks(pydicom.dcmread(Path(instance.path))))
         return find_segment(self._seg[1], reference)
 
@@ -106,7 +106,7 @@ def named_slice(session: Session, sop_instance_uid: str) -> Instance:
     """The CT slice of that UID; as `key_slice`."""
     key = session.get(Instance, sop_instance_uid)
     if key is None:
-        raise NotYet(f"the image {sop_instance_uid} has not come")
+        raise NotYet(f"the image {sop_instance_uid} has not come", image=sop_instance_uid)
     return check_ct(key)
 
 
@@ -148,7 +148,10 @@ def ct_in_space(session: Session, frame_of_reference_uid: str) -> dict[Instance,
             with contextlib.suppress(NoGeometry):
                 planes[image] = plane_of(image)
     if not planes:
-        raise NotYet(f"no CT of the frame of reference {frame_of_reference_uid} has come")
+        raise NotYet(
+            f"no CT of the frame of reference {frame_of_reference_uid} has come",
+            space=frame_of_reference_uid,
+        )
     return planes
 
 

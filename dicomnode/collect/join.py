@@ -64,11 +64,24 @@ class Joined:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A lesion that is not ready; `settles_at` is when its series will count as complete."""
+    """A lesion that is not ready.
+
+    Attributes
+    ----------
+    reason : str
+    key : Instance or None
+        A slice of its CT, where one is here.
+    settles_at : float or None
+        When its series, or what may come beside it, will count as complete.
+    image, space : str or None
+        Object or frame of reference that is waited for.
+    """
 
     reason: str
     key: Instance | None = None
     settles_at: float | None = None
+    image: str | None = None
+    space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,7 @@ def join(
         key = placed.key
         series = known.slices(session, key)
     except NotYet as error:
-        return Waiting(str(error), key)
+        return Waiting(str(error), key, image=error.image, space=error.space)
     except (Unusable, Unplaceable, UndecodableFrame, AbsurdAxis) as error:
         return Refused(str(error), key)
     settles_at = _last_arrival(session, key) + quiet_period_s
@@ -193,7 +206,7 @@ def _with_what_came(
         return mark, None
     without = [_without(opinion, absent) for opinion in mark.opinions]
     if None in without:
-        raise NotYet(f"the SEG {absent[0]} has not come")
+        raise NotYet(f"the SEG {absent[0]} has not come", image=absent[0])
     until = lesion.waiting_since + quiet_period_s
     if time.time() < until:
         return mark, until

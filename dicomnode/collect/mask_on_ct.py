@@ -74,7 +74,7 @@ def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> 
         absent = missing(session, named)
         if absent:
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-            raise NotYet(f"the image {absent[0]}{more} has not come")
+            raise NotYet(f"the image {absent[0]}{more} has not come", image=absent[0])
         slices = [named_slice(session, uid) for uid in named]
         series = {image.series_instance_uid for image in slices}
         if len(series) > 1:
@@ -161,7 +161,8 @@ def _nearest_series(
     if farthest > allowed * (1 + 1e-6):
         raise NotYet(
             f"the nearest slice lies {farthest:.2f} mm from a plane of the mask, expected at most "
-            f"{allowed:.2f} mm; more may come"
+            f"{allowed:.2f} mm; more may come",
+            space=space,
         )
     return check_ct(images[0])
 

@@ -20,7 +20,20 @@ _POSITION_TOLERANCE = 0.02
 
 
 class NotYet(Exception):
-    """Slices are missing; more may come. The text says which."""
+    """Something is missing; more may come. The text says what.
+
+    Attributes
+    ----------
+    image : str or None
+        SOP Instance UID of what is waited for, where one is known.
+    space : str or None
+        Frame of reference whose CT is waited for, where only that is known.
+    """
+
+    def __init__(self, reason: str, *, image: str | None = None, space: str | None = None) -> None:
+        super().__init__(reason)
+        self.image = image
+        self.space = space
 
 
 class Unusable(ValueError):
