@@ -74,6 +74,7 @@ class Node:
             self._scheduler,
             settings,
             Intake(self._files, self._index, self._on_stored),
+            self._on_asked,
         )
         self._collector = Collector(
             self.database,
@@ -82,6 +83,7 @@ class Node:
             settings.rules,
             self._on_work,
             self._retriever.notify,
+            self._retriever.is_to_ask,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen), self._files, self._index, self._on_stored
@@ -165,6 +167,9 @@ class Node:
     def _on_stored(self, received: ReceivedInstance) -> None:
         self._retriever.stored(received)
         self._collector.notify(received)
+
+    def _on_asked(self, series_instance_uid: str) -> None:
+        self._collector.revisit(series_instance_uid)
 
     def _on_work(self) -> None:
         self._dispatcher.notify()

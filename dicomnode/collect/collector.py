@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from dicomnode.collect.examine import examine_received
 from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Superseded, Waiting, join
@@ -47,6 +48,9 @@ class Collector:
         Called, without arguments, when lesions may have become ready or deliveries due.
     on_waiting : callable
         Called, without arguments, when lesions may have begun to wait, or wait for something else.
+    may_be_fetched : callable
+        Given a session, a lesion and a Series Instance UID: whether a source is still to be asked
+        for slices. `revisit` tells that it was.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Collector:
         rules: Sequence[Rule],
         on_work: Callable[[], None],
         on_waiting: Callable[[], None] = lambda: None,
+        may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
@@ -64,6 +69,7 @@ class Collector:
         self._rules = rules
         self._on_work = on_work
         self._on_waiting = on_waiting
+        self._may_be_fetched = may_be_fetched
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
         self._look_at_all = False
@@ -84,16 +90,14 @@ class Collector:
     def notify(self, received: ReceivedInstance) -> None:
         """Say that an instance has been stored. Returns at once."""
         header = received.header
+        self.revisit(
+            header.sop_instance_uid, header.series_instance_uid, header.frame_of_reference_uid
+        )
+
+    def revisit(self, *uids: str | None) -> None:
+        """Say that something is new about what these UIDs name. Returns at once."""
         with self._lock:
-            self._arrived.update(
-                uid
-                for uid in (
-                    header.sop_instance_uid,
-                    header.series_instance_uid,
-                    header.frame_of_reference_uid,
-                )
-                if uid
-            )
+            self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
     def collect_all(self) -> None:
@@ -178,7 +182,14 @@ class Collector:
         with self._database.read() as session:
             lesion = session.get_one(Lesion, lesion_id)
             try:
-                return join(session, lesion, self._rules, self._settings.quiet_period_s, known)
+                return join(
+                    session,
+                    lesion,
+                    self._rules,
+                    self._settings.quiet_period_s,
+                    known,
+                    self._may_be_fetched,
+                )
             except (SQLAlchemyError, OSError):
                 raise
             except Exception as error:  # one lesion that cannot be joined stops no other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,6 +118,7 @@ def join(
     rules: Sequence[Rule],
     quiet_period_s: float,
     known: SeriesOfPass,
+    may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
 ) -> Joined | Waiting | Refused | Superseded:
     """Decide about one waiting lesion from what is in the store now.
 
@@ -133,6 +134,8 @@ def join(
         waits as long for other readers' masks, and one whose SEG has not come for the SEG.
     known : SeriesOfPass
         Gets what is read.
+    may_be_fetched : callable
+        Whether a source is still to be asked for slices of a series; then none counts as complete.
     """
     mark = from_json(lesion.mark)
     key = None
@@ -155,14 +158,15 @@ def join(
     except (Unusable, Unplaceable, UndecodableFrame, AbsurdAxis) as error:
         return Refused(str(error), key)
     settles_at = _last_arrival(session, key) + quiet_period_s
-    settled = time.time() >= settles_at
+    quiet = time.time() >= settles_at
+    settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
     slice_ = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
     if slice_ is None:  # it came while the pass was under way
         return Waiting("the slices are being looked at", key, time.time())
     try:
         slices = stack_around(slice_, series, placed.low_mm, placed.high_mm, settled=settled)
     except NotYet as error:
-        return Waiting(str(error), key, None if settled else settles_at)
+        return Waiting(str(error), key, None if quiet else settles_at)
     except Unusable as error:
         return Refused(str(error), key)
     if mark.has_mask:

@@ -82,10 +82,12 @@ def find_series(asking: Asking, want: Want) -> list[str]:
         Also where the source knows of none: it may still come.
     """
     study = want.study_instance_uid
-    candidates = [s for s in asking.series(study) if s.modality in ("CT", "")]
+    of_image = want.sop_instance_uid is not None
+    modalities = ("CT", "SEG", "") if of_image else ("CT", "")
+    candidates = [s for s in asking.series(study) if s.modality in modalities]
     if not candidates:
         raise Failed("the source does not have the study, or no CT of it")
-    if want.sop_instance_uid is not None:
+    if of_image:
         for series in candidates:
             # A query by C-FIND must name the series (PS3.4 C.4.1.2.1).
             images = asking.images(study, series.series_instance_uid, want.sop_instance_uid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
@@ -27,7 +27,7 @@ from dicomnode.retrieve.wanted import Want, WantedImages, wanted_images
 from dicomnode.settings import DicomSource, NodeSettings, Source
 from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
-from dicomnode.store.tables import Retrieval
+from dicomnode.store.tables import Instance, Lesion, Retrieval
 from dicomnode.timing import call_at
 from dicomnode.woken_thread import WokenThread
 
@@ -50,6 +50,8 @@ class Retriever:
         `retrieve`, `retry`, `sources`, the node's AE title and the quiet period of `collect`.
     intake : Intake
         Keeps what is fetched.
+    on_asked : callable
+        Called with the UID of a series that a source was asked for, whatever came of it.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Retriever:
         scheduler: BaseScheduler,
         settings: NodeSettings,
         intake: Intake,
+        on_asked: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
         self._settings = settings
         self._intake = intake
+        self._on_asked = on_asked
         self._arrivals = Arrivals()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -98,6 +102,15 @@ class Retriever:
         """Say that an instance has been stored. Returns at once."""
         self._arrivals.notify(received)
 
+    def is_to_ask(self, session: Session, lesion: Lesion, series_instance_uid: str) -> bool:
+        """Whether a source is still to be asked for what a series may lack."""
+        if not self._settings.sources:
+            return False
+        mark = session.get(Instance, lesion.source_sop_instance_uid)
+        if mark is None or not self._has_source(mark.calling_ae):
+            return False
+        return not waiting_list.was_asked(session, series_instance_uid)
+
     # -- what is wanted, and when
 
     def _look(self) -> None:
@@ -127,14 +140,16 @@ class Retriever:
     def _ask_for_unasked(self) -> float | None:
         """Make rows for lesions that have waited long enough; say when the next will have."""
         with self._database.read() as session:
-            unasked = waiting_list.unasked(session)
+            lesions = waiting_list.waiting(session)
         moments = []
         wants: dict[Want, list[int]] = {}
-        for waiting in unasked:
-            if not any(source.serves(waiting.calling_ae) for source in self._settings.sources):
+        for waiting in lesions:
+            if not self._has_source(waiting.calling_ae):
                 continue
             moment = self._due(waiting)
-            want = None if moment > time.time() else self._want(waiting)
+            want = None if moment > time.time() else _want(waiting)
+            if want is not None and want.words in waiting.asked_for:
+                continue
             if want is not None and want.series_instance_uid is not None:
                 moment = max(moment, self._quiet_at(want.series_instance_uid))
             if moment > time.time():
@@ -146,11 +161,14 @@ class Retriever:
                 self._ask_for(session, want, lesion_ids)
         return min(moments, default=None)
 
+    def _has_source(self, calling_ae: str) -> bool:
+        return any(source.serves(calling_ae) for source in self._settings.sources)
+
     def _due(self, waiting: Waiting) -> float:
         """When a lesion has waited long enough for images to be pushed."""
         wait = self._settings.retrieve.grace_s
         if waiting.series_uid is not None:  # slices are here; more may come, or be none
-            wait += self._settings.collect.quiet_period_s
+            wait = max(wait, self._settings.collect.quiet_period_s)
         return waiting.quiet_since + wait
 
     def _quiet_at(self, series_instance_uid: str) -> float:
@@ -158,16 +176,6 @@ class Retriever:
         with self._database.read() as session:
             newest = waiting_list.last_arrival(session, series_instance_uid)
         return newest + self._settings.retrieve.grace_s
-
-    def _want(self, waiting: Waiting) -> Want | None:
-        if waiting.series_uid is not None and waiting.study_uid is not None:
-            return Want(waiting.study_uid, series_instance_uid=waiting.series_uid)
-        images = _images_of(waiting.mark_path, waiting.mark_study_uid)
-        if waiting.image_uid is not None:
-            return images.of_image(waiting.image_uid)
-        if waiting.frame_uid is not None:
-            return images.of_frame(waiting.frame_uid, CT_CLASSES)
-        return None
 
     def _ask_for(self, session: Session, want: Want, lesion_ids: Sequence[int]) -> None:
         if want.sop_class_uid is None or want.sop_class_uid in IMAGE_CLASSES:
@@ -245,6 +253,8 @@ class Retriever:
                 self._settings.retry,
             )
         self._log(row, logging.WARNING)
+        if row.series_instance_uid is not None:
+            self._on_asked(row.series_instance_uid)
 
     def _ask(self, source: Source, retrieval: Retrieval, budget: Budget) -> tuple[str, list[str]]:
         """Ask one source.
@@ -305,6 +315,8 @@ class Retriever:
                 want = Want(retrieval.study_instance_uid, series_instance_uid=series)
                 waiting_list.ask_for(session, want, lesion_ids)
         self._log(row, logging.INFO)
+        if row.series_instance_uid is not None:
+            self._on_asked(row.series_instance_uid)
 
     def _log(self, row: Retrieval, level: int) -> None:
         # The peer's words can name a patient: they are for `explain`, the log gets the status.
@@ -326,7 +338,31 @@ def _end(budget: Budget) -> None:
         logger.debug("retrieve.interrupt_failed %s", describe_fault(error))
 
 
-@lru_cache(maxsize=32)
+def _want(waiting: Waiting) -> Want | None:
+    """What to ask for, so that a lesion need not wait."""
+    if waiting.image_uid is not None and not waiting.image_here:
+        return _of_image(waiting.mark_path, waiting.mark_study_uid, waiting.image_uid)
+    if waiting.series_uid is not None and waiting.study_uid is not None:
+        return Want(waiting.study_uid, series_instance_uid=waiting.series_uid)
+    if waiting.frame_uid is not None:
+        return _of_frame(waiting.mark_path, waiting.mark_study_uid, waiting.frame_uid)
+    return None
+
+
+# A stored object never changes, and what it refers to is looked up at each pass.
+
+
+@lru_cache(maxsize=4096)
+def _of_image(path: str, study_instance_uid: str, sop_instance_uid: str) -> Want | None:
+    return _images_of(path, study_instance_uid).of_image(sop_instance_uid)
+
+
+@lru_cache(maxsize=4096)
+def _of_frame(path: str, study_instance_uid: str, frame_of_reference_uid: str) -> Want | None:
+    return _images_of(path, study_instance_uid).of_frame(frame_of_reference_uid, CT_CLASSES)
+
+
+@lru_cache(maxsize=4)
 def _images_of(path: str, study_instance_uid: str) -> WantedImages:
     """Images that a stored object refers to; of one that cannot be read only its study is known."""
     try:

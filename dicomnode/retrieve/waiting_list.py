@@ -6,8 +6,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from dicomnode.deliver.backoff import wait_s
 from dicomnode.receive.sop_classes import CT_CLASSES
@@ -19,18 +19,25 @@ from dicomnode.store.tables import Instance, Lesion, Retrieval, lesion_retrieval
 
 NOT_NEEDED = "nothing waits for it any more"
 
+_IN_VAIN = 3
+"""Attempts after which a series is taken as it is."""
+
 _ENDED = (RetrievalState.DONE, RetrievalState.REFUSED, RetrievalState.EXHAUSTED)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A lesion that waits for images, and for which nobody is asked yet.
+    """A lesion that waits for images.
 
     Attributes
     ----------
     lesion_id : int
     image_uid, series_uid, study_uid, frame_uid : str or None
-        What is known of its CT; the series only once one of its slices is here.
+        What is known of what it waits for; the series only once one of its slices is here.
+    image_here : bool
+        Whether the image has come.
+    asked_for : frozenset of str
+        Words of the wants that sources are, or were, asked for.
     mark_uid, mark_path, mark_study_uid : str
         The object that brought the mark.
     calling_ae : str
@@ -44,6 +51,8 @@ class Waiting:
     series_uid: str | None
     study_uid: str | None
     frame_uid: str | None
+    image_here: bool
+    asked_for: frozenset[str]
     mark_uid: str
     mark_path: str
     mark_study_uid: str
@@ -51,15 +60,15 @@ class Waiting:
     quiet_since: float
 
 
-def unasked(session: Session) -> list[Waiting]:
-    """Lesions that wait, and for which there is no retrieval."""
+def waiting(session: Session) -> list[Waiting]:
+    """Lesions that wait."""
+    image = aliased(Instance)
     rows = session.execute(
-        select(Lesion, Instance)
+        select(Lesion, Instance, image.sop_instance_uid.is_not(None))
         .join(Instance, Instance.sop_instance_uid == Lesion.source_sop_instance_uid)
-        .where(
-            Lesion.state == LesionState.WAITING,
-            ~exists().where(lesion_retrieval.c.lesion_id == Lesion.id),
-        )
+        .outerjoin(image, image.sop_instance_uid == Lesion.key_sop_instance_uid)
+        .options(selectinload(Lesion.retrievals))
+        .where(Lesion.state == LesionState.WAITING)
         .order_by(Lesion.id)
     ).all()
     return [
@@ -69,13 +78,15 @@ def unasked(session: Session) -> list[Waiting]:
             lesion.series_instance_uid,
             lesion.study_instance_uid,
             lesion.frame_of_reference_uid,
+            bool(image_here),
+            frozenset(retrieval.wanted for retrieval in lesion.retrievals),
             source.sop_instance_uid,
             source.path,
             source.study_instance_uid,
             source.calling_ae,
             max(lesion.waiting_since, _last_arrival(session, lesion)),
         )
-        for lesion, source in rows
+        for lesion, source, image_here in rows
     ]
 
 
@@ -123,6 +134,19 @@ def ask_for(session: Session, want: Want, lesion_ids: Iterable[int]) -> Retrieva
         if lesion_id not in known:
             retrieval.lesions.append(session.get_one(Lesion, lesion_id))
     return retrieval
+
+
+def was_asked(session: Session, series_instance_uid: str) -> bool:
+    """Whether a source gave what it has of a series, or all were asked in vain for long enough."""
+    want = Want("", series_instance_uid=series_instance_uid)
+    retrieval = session.scalar(select(Retrieval).where(Retrieval.wanted == want.words))
+    if retrieval is None:
+        return False
+    return (
+        retrieval.state in (RetrievalState.REFUSED, RetrievalState.EXHAUSTED)
+        or (retrieval.status == 0 and retrieval.attempts > 0)
+        or retrieval.attempts >= _IN_VAIN
+    )
 
 
 def want_of(retrieval: Retrieval) -> Want:

@@ -173,15 +173,25 @@ def test_a_series_that_is_too_large_is_not_fetched(pacs, tmp_path):
         assert len(rows(node, Instance)) == 1
 
 
-def test_an_orthanc_that_does_not_know_the_node_says_so(pacs, tmp_path):
+def test_an_orthanc_that_does_not_know_where_to_send_is_asked_again(pacs, tmp_path):
     made = study("unknown")
     archive(pacs, made.ct, tmp_path / "ct")
-    with node_for(pacs, "c-move", tmp_path / "node") as node:
-        pacs.introduce("node", "ANOTHER", node.port)
+    pacs.introduce("asker", "ASKER", 4)
+    node = NodeProcess(
+        tmp_path / "node",
+        pacs.AE_TITLE,
+        pacs.dicom_port,
+        sources=[source(pacs, "c-move", calling_ae_title="ASKER")],
+        retrieve=SOON,
+        retry={"first_wait_s": 0.5, "factor": 1.0},
+    )
+    with node:
         push(node, [made.report], tmp_path / "report")
         until(lambda: any(r.attempts for r in rows(node, Retrieval)), "an attempt")
         (retrieval,) = rows(node, Retrieval)
+        print(retrieval.peer_words, retrieval.status)
         assert retrieval.status not in (None, 0)
         assert retrieval.peer_words.startswith("ARCHIVE: 0x")
-        (lesion,) = rows(node, Lesion)
-        assert lesion.state is LesionState.WAITING
+        assert rows(node, Lesion)[0].state is LesionState.WAITING
+        pacs.introduce("node", node.AE_TITLE, node.port)
+        until(lambda: len(pacs.find("SEG")) == 1, "the SEG")
