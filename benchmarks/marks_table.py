@@ -3,9 +3,9 @@
     python -m benchmarks.marks_table DATA
 
 DATA holds ``dicom_objects``, ``aim_recist_pairs`` (each file has a row), ``deeplesion_csv``,
-``lidc_xml``, ``ibsi_ct`` and ``lungdx_*``. CT images, and files in no form
-of marks, are one row a folder, and of the LIDC's files a sample is shown after all of them. It takes
-two minutes, nearly all of them for the LIDC. The reader, not this table, decides what each file is: by its content.
+``lidc_xml``, ``ibsi_ct`` and ``lungdx_*``. CT images, and files in no form of marks, are one row a
+folder; of the LIDC's files a sample follows the sum of all. It takes two minutes, nearly all of
+them for the LIDC. What each file is, the reader finds out by its content.
 """
 
 from __future__ import annotations

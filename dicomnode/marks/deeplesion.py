@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,25 +129,33 @@ def read_rows(content: bytes) -> tuple[dict[int, DeepLesionRow], tuple[Refusal, 
         return {}, (Refusal("1", reason),)
     rows: dict[int, DeepLesionRow] = {}
     refusals: list[Refusal] = []
-    table = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""))
-    index = 0
-    try:
-        missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-        if missing:
-            return {}, (Refusal("1", f"the table has no column {', '.join(missing)}"),)
-        for index, fields in enumerate(table, start=1):
-            if index > MAX_ROWS:
-                refusals.append(Refusal(f"row {index}", f"more than {MAX_ROWS} rows"))
-                break
-            try:
-                rows[index] = _read_row(fields)
-            except _Unreadable as problem:
-                refusals.append(Refusal(f"row {index}", str(problem)))
-    except csv.Error:
-        refusals.append(Refusal(f"row {index + 1}", "the rest of the table cannot be read"))
+    lines = content.decode("utf-8-sig", "replace").splitlines()
+    names = _cells(lines[0]) if lines else None
+    missing = [name for name in _COLUMNS if name not in (names or ())]
+    if missing:
+        return {}, (Refusal("1", f"the table has no column {', '.join(missing)}"),)
+    for index, text in enumerate((text for text in lines[1:] if text), start=1):
+        if index > MAX_ROWS:
+            refusals.append(Refusal(f"row {index}", f"more than {MAX_ROWS} rows"))
+            break
+        try:
+            cells = _cells(text)
+            if cells is None or len(cells) < len(names):
+                raise _Unreadable("the row cannot be parted into its columns")
+            rows[index] = _read_row(dict(zip(names, cells, strict=False)))
+        except _Unreadable as problem:
+            refusals.append(Refusal(f"row {index}", str(problem)))
     if not rows and not refusals:
         refusals.append(Refusal("1", "the table has no rows"))
     return rows, tuple(refusals)
+
+
+def _cells(text: str) -> list[str] | None:
+    """Cells of one row; None where its quotes do not close: the next cell would join the last."""
+    try:
+        return next(csv.reader([text], strict=True), None)
+    except csv.Error:
+        return None
 
 
 def read_deeplesion(content: bytes) -> MarkReading:

@@ -226,6 +226,8 @@ def _points(
 def _rotated(points: Points, graphic: Dataset) -> Points:
     """Turn a compound graphic counterclockwise as it is seen (PS3.3 C.10.5.1.3.2)."""
     angle = read_numbers(graphic, "RotationAngle")
+    if angle is None and "RotationAngle" in graphic:
+        raise NoShape("rotated by an angle that cannot be read")
     if angle is None or angle[0] % 360 == 0:
         return points
     centre = read_numbers(graphic, "RotationPoint")

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 import pydicom
+from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicomnode.faults import describe_fault
@@ -54,12 +55,15 @@ class MarkFile:
         Of a DICOM object.
     sop_instance_uid : str or None
         The same.
+    dataset : Dataset or None
+        The DICOM object itself.
     """
 
     form: MarkForm
     reading: MarkReading
     sop_class_uid: str | None = None
     sop_instance_uid: str | None = None
+    dataset: Dataset | None = None
 
 
 def read_mark_file(path: Path) -> MarkFile:
@@ -135,7 +139,7 @@ def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
         ) from None
     if found == (None, None):
         raise UnreadableMarkFile("begins as DICOM, but has neither SOP Class nor Instance UID")
-    return MarkFile(MarkForm.DICOM, read_marks(dataset), *found)
+    return MarkFile(MarkForm.DICOM, read_marks(dataset), *found, dataset)
 
 
 def _read_xml(content: bytes) -> MarkFile:

@@ -99,7 +99,14 @@ def test_short_rows_and_long_fields_are_refused():
     assert refusals[0].item == "row 2"
     rows, refusals = read_rows(table({}) + b'\n"' + b"x" * 200_000)
     assert list(rows) == [1]
-    assert "rest of the table" in refusals[0].reason
+    assert "cannot be parted" in refusals[0].reason
+
+
+def test_an_open_quote_does_not_join_two_cells_into_another_number():
+    content = table({}, {}).replace(b'36.5","20, 11.5"', b'36.5"20, 11.5"', 1)
+    rows, refusals = read_rows(content)
+    assert list(rows) == [2]
+    assert [refusal.item for refusal in refusals] == ["row 1"]
 
 
 def test_bytes_and_rows_are_bounded(monkeypatch):

@@ -339,6 +339,13 @@ def test_a_compound_ellipse_is_turned_counterclockwise(state):
     assert right[1] < 12  # the right end rises on the screen
 
 
+def test_a_rotation_that_cannot_be_read_is_not_left_out(state):
+    item = compound("RULER", LONG, RotationAngle=float("nan"), RotationPoint=[20.0, 12.0])
+    reading = read_gsps(with_compound(state([graphic(LONG)]), item))
+    assert reading.marks == ()
+    assert "angle that cannot be read" in reading.refusals[0].reason
+
+
 @pytest.mark.parametrize("kind", ["CROSSHAIR", "ARROW", "RECTANGLE", "INFINITELINE", "CUTLINE"])
 def test_compounds_that_measure_nothing_are_refused_with_their_strokes(state, kind):
     pr = with_compound(state([graphic(LONG), graphic(SHORT)]), compound(kind, LONG))
