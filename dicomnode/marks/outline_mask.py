@@ -11,10 +11,7 @@ from scipy.ndimage import distance_transform_edt
 
 from dicomnode.marks.outline import Outline
 from dicomnode.marks.rasterise import ImageSlice, OtherImage, rasterise
-from dicomnode.marks.segment_mask import Pixels
-
-MAX_GAP_MM = 12.0
-"""Farther apart than this, two contours leave what is between them empty."""
+from dicomnode.marks.segment_mask import MAX_GAP_MM, Pixels
 
 
 def outline_on_slices(

@@ -27,6 +27,9 @@ _SAME_PIXEL = 0.05
 _SAME_SLICE = 0.1
 """Part of a slice step by which a frame may lie beside its slice."""
 
+MAX_GAP_MM = 12.0
+"""Farther apart than this, two slices of a mask leave what is between them empty."""
+
 _MOST_VOXELS = 200_000_000
 """Of the box around a segment that is resampled."""
 
@@ -74,8 +77,17 @@ def segment_on_slices(
             break
         found[place] = found[place] | pixels if place in found else pixels
     else:
-        return found, ()
+        if not _is_thicker(found, segment, step_mm):
+            return found, ()
     return _resampled(segment, images, step_mm), (RESAMPLED,)
+
+
+def _is_thicker(found: Pixels, segment: Segment, step_mm: float | None) -> bool:
+    """Whether frames lie on every n-th slice only: they are slices of a thicker series."""
+    gaps = np.diff(sorted(found))
+    if len(gaps) == 0 or gaps.min() == 1 or gaps.min() * (step_mm or 0.0) > MAX_GAP_MM:
+        return False
+    return all(frame.position is not None for frame in segment.frames)
 
 
 def _own_slice(
