@@ -30,7 +30,7 @@ _SAME_SLICE = 0.1
 MAX_GAP_MM = 12.0
 """Farther apart than this, two slices of a mask leave what is between them empty."""
 
-_MOST_VOXELS = 200_000_000
+_MOST_VOXELS = 60_000_000
 """Of the box around a segment that is resampled."""
 
 Pixels = dict[int, npt.NDArray[np.bool_]]

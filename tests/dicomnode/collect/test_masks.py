@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from io import BytesIO
 
 import numpy as np
 import pydicom
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from dicomnode.collect.collector import Collector
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.jobs.lesion_queue import Folders, segment_request
 from dicomnode.jobs.read_masks import read_masks
 from dicomnode.marks.segment_mask import RESAMPLED
 from dicomnode.marks.serialised import from_json
-from dicomnode.receive.folder import find_instances
-from dicomnode.receive.sop_classes import CT_CLASSES
-from dicomnode.routing import Rule
-from dicomnode.settings import CollectSettings
-from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Finding, Lesion
 from tests.dicomnode.mask_objects import (
@@ -33,7 +25,7 @@ from tests.dicomnode.mask_objects import (
     structure_set,
     without_derivation,
 )
-from tests.dicomnode.studies import save, study
+from tests.dicomnode.studies import study
 
 READY, REFUSED, WAITING, SUPERSEDED = (
     LesionState.READY,
@@ -41,35 +33,6 @@ READY, REFUSED, WAITING, SUPERSEDED = (
     LesionState.WAITING,
     LesionState.SUPERSEDED,
 )
-
-
-@pytest.fixture
-def collect(database, tmp_path):
-    """Store objects from a folder, look at everything, give all lesions."""
-    index = InstanceIndex(database, CT_CLASSES)
-
-    def collect(*objects, quiet: float = 1e-6, **rule) -> list[Lesion]:
-        collector = Collector(
-            database,
-            BackgroundScheduler(timezone="UTC"),
-            CollectSettings(quiet_period_s=quiet, patience_h=1.0),
-            [Rule(name="all", **rule)],
-            lambda: None,
-        )
-        folder = tmp_path / f"objects {time.monotonic_ns()}"
-        save(objects, folder)
-        for finding in find_instances(folder):
-            assert finding.received is not None, finding.reason
-            index.add(finding.received)
-        collector.collect_all()
-        return lesions(database)
-
-    return collect
-
-
-def lesions(database) -> list[Lesion]:
-    with database.read() as session:
-        return list(session.scalars(select(Lesion).order_by(Lesion.id)))
 
 
 def states(found: list[Lesion]) -> list[LesionState]:
@@ -88,9 +51,9 @@ def on_slices(made, lesion: Lesion, mask: np.ndarray) -> np.ndarray:
     return mask[[order.index(uid) for uid in lesion.slices]]
 
 
-def test_a_segment_gives_its_own_voxels(database, collect, tmp_path):
+def test_a_segment_gives_its_own_voxels(database, collect_objects, tmp_path):
     made = study("segment")
-    (lesion,) = collect(*made.ct, segmentation(made.ct, [ball()]))
+    (lesion,) = collect_objects(*made.ct, segmentation(made.ct, [ball()]))
     assert lesion.state is READY, lesion.reason
     assert lesion.key_sop_instance_uid == made.ct[12].SOPInstanceUID
     assert not lesion.warnings
@@ -103,12 +66,12 @@ def test_a_segment_gives_its_own_voxels(database, collect, tmp_path):
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
 def test_segments_without_derivation_find_their_slices_by_position(
-    database, collect, tmp_path, kind
+    database, collect_objects, tmp_path, kind
 ):
     made = study("incomplete")
     other = ball((12, 15, 15), 9.0)
     seg = without_derivation(segmentation(made.ct, [ball(), other], kind=kind))
-    found = collect(*made.ct, seg)
+    found = collect_objects(*made.ct, seg)
     assert states(found) == [READY, READY], [lesion.reason for lesion in found]
     for lesion, mask in zip(found, (ball(), other), strict=True):
         np.testing.assert_array_equal(
@@ -116,7 +79,7 @@ def test_segments_without_derivation_find_their_slices_by_position(
         )
 
 
-def test_a_segment_on_another_grid_is_resampled_and_says_so(database, collect, tmp_path):
+def test_a_segment_on_another_grid_is_resampled_and_says_so(database, collect_objects, tmp_path):
     made = study("other grid")
     finer = made.volume.array.repeat(2, axis=1).repeat(2, axis=2)
     affine = made.volume.affine.copy()
@@ -131,7 +94,7 @@ def test_a_segment_on_another_grid_is_resampled_and_says_so(database, collect, t
     fine_ct = ct_series(volume, CtSeriesDescription(seed="other grid", series_number=8))
     fine = ball().repeat(2, axis=1).repeat(2, axis=2)
     seg = without_derivation(segmentation(fine_ct, [fine]))
-    (lesion,) = collect(*made.ct, seg)
+    (lesion,) = collect_objects(*made.ct, seg)
     assert lesion.state is READY, lesion.reason
     assert RESAMPLED in lesion.warnings
     found = masks(database, lesion, tmp_path)[0]
@@ -140,9 +103,11 @@ def test_a_segment_on_another_grid_is_resampled_and_says_so(database, collect, t
 
 
 @pytest.mark.parametrize("names_images", [True, False])
-def test_a_region_lies_where_it_was_drawn(database, collect, tmp_path, names_images):
+def test_a_region_lies_where_it_was_drawn(database, collect_objects, tmp_path, names_images):
     made = study("region")
-    (lesion,) = collect(*made.ct, structure_set(made, [circles(made)], names_images=names_images))
+    (lesion,) = collect_objects(
+        *made.ct, structure_set(made, [circles(made)], names_images=names_images)
+    )
     assert lesion.state is READY, lesion.reason
     assert lesion.key_sop_instance_uid == made.ct[12].SOPInstanceUID
     found = masks(database, lesion, tmp_path)[0]
@@ -150,39 +115,41 @@ def test_a_region_lies_where_it_was_drawn(database, collect, tmp_path, names_ima
     assert (found ^ expected).sum() <= 0.1 * expected.sum()
 
 
-def test_slices_between_contours_are_filled_in(database, collect, tmp_path):
+def test_slices_between_contours_are_filled_in(database, collect_objects, tmp_path):
     made = study("sparse")
-    (lesion,) = collect(*made.ct, structure_set(made, [circles(made, every=2)]))
+    (lesion,) = collect_objects(*made.ct, structure_set(made, [circles(made, every=2)]))
     assert lesion.state is READY, lesion.reason
     assert any("filled in" in warning for warning in lesion.warnings)
     filled = masks(database, lesion, tmp_path)[0].any(axis=(1, 2)).nonzero()[0]
     assert (np.diff(filled) == 1).all()
 
 
-def test_a_curve_of_a_presentation_state_is_a_lesion_on_one_slice(database, collect, tmp_path):
+def test_a_curve_of_a_presentation_state_is_a_lesion_on_one_slice(
+    database, collect_objects, tmp_path
+):
     made = study("curve")
     outline = circles(made)[2]
-    (lesion,) = collect(*made.ct, presentation_state(made, [outline]))
+    (lesion,) = collect_objects(*made.ct, presentation_state(made, [outline]))
     assert lesion.state is READY, lesion.reason
     assert masks(database, lesion, tmp_path)[0].any(axis=(1, 2)).sum() == 1
 
 
-def test_organs_are_refused_unless_the_rule_takes_them(collect):
+def test_organs_are_refused_unless_the_rule_takes_them(collect_objects):
     made = study("organs")
     regions = [circles(made), circles(made, (12, 15, 15), 8.0), circles(made, (12, 50, 50), 8.0)]
     rtstruct = structure_set(made, regions, types=["ORGAN", "", "EXTERNAL"])
     seg = segmentation(made.ct, [ball((12, 50, 15), 8.0)], anatomy=True)
-    collect(*made.ct, rtstruct)
-    found = collect(seg)
+    collect_objects(*made.ct, rtstruct)
+    found = collect_objects(seg)
     assert states(found) == [REFUSED, READY, REFUSED, REFUSED]
     assert "ORGAN" in found[0].reason
     assert "include_anatomy" in found[0].reason
     assert "anatomical structure" in found[3].reason
-    found = collect(rtstruct, seg, include_anatomy=True)
+    found = collect_objects(rtstruct, seg, include_anatomy=True)
     assert states(found) == [READY] * 4
 
 
-def test_an_absurdly_large_mask_is_refused(collect):
+def test_an_absurdly_large_mask_is_refused(collect_objects):
     made = study("large")
     coarse = made.volume.array.repeat(4, axis=0)
     affine = made.volume.affine.copy()
@@ -198,21 +165,21 @@ def test_an_absurdly_large_mask_is_refused(collect):
     wide[20:60, 10:50, 10:50] = True
     long = np.zeros(volume.shape, bool)
     long[2:60, 5:8, 5:8] = True
-    found = collect(*ct, segmentation(ct, [wide, long]))
+    found = collect_objects(*ct, segmentation(ct, [wide, long]))
     assert states(found) == [REFUSED, REFUSED]
     assert "ml, expected a lesion of at most 2000" in found[0].reason
     assert "mm long" in found[1].reason
 
 
-def test_a_segment_reference_waits_for_its_seg_and_is_one_lesion_with_it(database, collect):
+def test_a_segment_reference_waits_for_its_seg_and_is_one_lesion_with_it(database, collect_objects):
     made = study("reference")
     seg = segmentation(made.ct, [ball()])
     report = with_reference(made, seg)
-    (lesion,) = collect(*made.ct, report)
+    (lesion,) = collect_objects(*made.ct, report)
     assert lesion.state is WAITING
     assert f"the SEG {seg.SOPInstanceUID} has not come" in lesion.reason
     assert lesion.key_sop_instance_uid == seg.SOPInstanceUID
-    (lesion,) = collect(seg)
+    (lesion,) = collect_objects(seg)
     assert lesion.state is READY, lesion.reason
     with database.read() as session:
         found = session.scalars(select(Finding).where(Finding.lesion_id == lesion.id)).all()
@@ -254,115 +221,115 @@ def measurement_group(report):
     return walk(report)
 
 
-def test_axes_and_a_segment_of_one_group_are_one_lesion_by_its_segment(collect):
+def test_axes_and_a_segment_of_one_group_are_one_lesion_by_its_segment(collect_objects):
     made = study("both")
     seg = segmentation(made.ct, [ball()])
     report = with_reference(made, seg, axes=True)
-    found = collect(*made.ct, report, quiet=3600)
+    found = collect_objects(*made.ct, report, quiet=3600)
     assert states(found) == [WAITING]
-    found = collect(seg)
+    found = collect_objects(seg)
     assert sorted(states(found)) == sorted([READY, SUPERSEDED])
     (ready,) = (lesion for lesion in found if lesion.state is READY)
     assert from_json(ready.mark).has_mask
 
 
-def test_axes_go_on_without_a_segment_that_stays_away(collect):
+def test_axes_go_on_without_a_segment_that_stays_away(collect_objects):
     made = study("away")
     seg = segmentation(made.ct, [ball()])
     report = with_reference(made, seg, axes=True)
-    (lesion,) = collect(*made.ct, report)
+    (lesion,) = collect_objects(*made.ct, report)
     assert lesion.state is READY, lesion.reason
     assert not from_json(lesion.mark).has_mask
 
 
-def test_masks_of_two_readers_are_one_lesion(database, collect, tmp_path):
+def test_masks_of_two_readers_are_one_lesion(database, collect_objects, tmp_path):
     made = study("readers")
     first = segmentation(made.ct, [ball(), ball((12, 15, 15), 8.0)], "first")
     second = structure_set(made, [circles(made, (12, 32.5, 32), 13.0)], "second")
-    collect(*made.ct, first)
-    found = collect(second)
+    collect_objects(*made.ct, first)
+    found = collect_objects(second)
     assert states(found) == [SUPERSEDED, READY, READY]
     assert "lesion 3 takes its place" in found[0].reason
     assert len(masks(database, found[2], tmp_path)) == 2
     assert len(masks(database, found[1], tmp_path)) == 1
 
 
-def test_readers_are_waited_for_as_long_as_for_slices(collect):
+def test_readers_are_waited_for_as_long_as_for_slices(collect_objects):
     made = study("quiet")
-    found = collect(*made.ct, segmentation(made.ct, [ball()]), quiet=3600)
+    found = collect_objects(*made.ct, segmentation(made.ct, [ball()]), quiet=3600)
     assert states(found) == [WAITING]
     assert "other readers" in found[0].reason or "numbered" in found[0].reason
 
 
-def test_two_lesions_of_one_object_stay_two(collect):
+def test_two_lesions_of_one_object_stay_two(collect_objects):
     made = study("nested")
     target = structure_set(
         made, [circles(made), circles(made, diameter_mm=14.0)], types=["GTV", "CTV"]
     )
-    assert states(collect(*made.ct, target)) == [READY, READY]
+    assert states(collect_objects(*made.ct, target)) == [READY, READY]
 
 
-def test_the_same_mask_in_another_object_is_the_same_lesion(collect):
+def test_the_same_mask_in_another_object_is_the_same_lesion(collect_objects):
     made = study("twice")
     one = segmentation(made.ct, [ball()], "one")
     other = segmentation(made.ct, [ball()], "other")
-    found = collect(*made.ct, one)
-    found = collect(other)
+    found = collect_objects(*made.ct, one)
+    found = collect_objects(other)
     assert states(found) == [READY, SUPERSEDED]
     assert found[1].reason == "the same mark as lesion 1"
 
 
-def test_a_changed_region_takes_the_place_of_its_predecessor(database, collect, tmp_path):
+def test_a_changed_region_takes_the_place_of_its_predecessor(database, collect_objects, tmp_path):
     made = study("changed")
     first = structure_set(
         made, [circles(made), circles(made, diameter_mm=14.0)], "v1", series="1.2.77"
     )
-    collect(*made.ct, first)
+    collect_objects(*made.ct, first)
     second = structure_set(
         made, [circles(made), circles(made, diameter_mm=15.0)], "v2", series="1.2.77"
     )
-    found = collect(second)
+    found = collect_objects(second)
     assert states(found) == [READY, SUPERSEDED, READY]
     assert found[1].reason == "the mark was changed; lesion 3 takes its place"
     assert len(masks(database, found[2], tmp_path)) == 1
 
 
-def test_a_change_that_is_taken_back_is_a_change(collect):
+def test_a_change_that_is_taken_back_is_a_change(collect_objects):
     made = study("back")
     first = structure_set(made, [circles(made)], "v1", series="1.2.77")
     second = structure_set(made, [circles(made, diameter_mm=14.0)], "v2", series="1.2.77")
     third = structure_set(made, [circles(made)], "v3", series="1.2.77")
-    collect(*made.ct, first)
-    assert states(collect(second)) == [SUPERSEDED, READY]
-    assert states(collect(third)) == [READY, SUPERSEDED]
+    collect_objects(*made.ct, first)
+    assert states(collect_objects(second)) == [SUPERSEDED, READY]
+    assert states(collect_objects(third)) == [READY, SUPERSEDED]
 
 
-def test_a_mask_that_its_object_no_longer_holds_is_superseded(collect):
+def test_a_mask_that_its_object_no_longer_holds_is_superseded(collect_objects):
     made = study("gone")
     both = structure_set(made, [circles(made), circles(made, (12, 15, 15), 8.0)], "set")
-    assert states(collect(*made.ct, both)) == [READY, READY]
-    found = collect(structure_set(made, [circles(made)], "set"))
+    assert states(collect_objects(*made.ct, both)) == [READY, READY]
+    found = collect_objects(structure_set(made, [circles(made)], "set"))
     assert states(found) == [READY, SUPERSEDED]
     assert found[1].reason == "its object came again without it"
 
 
-def test_another_patient_is_refused_without_saying_who(collect):
+def test_another_patient_is_refused_without_saying_who(collect_objects):
     made = study("patient")
     seg = segmentation(made.ct, [ball()])
     seg.PatientID = "SOMEBODY-ELSE"
-    (lesion,) = collect(*made.ct, seg)
+    (lesion,) = collect_objects(*made.ct, seg)
     assert lesion.state is REFUSED
     assert "Patient ID" in lesion.reason
     assert "allow_other_patient_id" in lesion.reason
     assert "SOMEBODY" not in lesion.reason
     assert made.ct[0].PatientID not in lesion.reason
-    (lesion,) = collect(seg, allow_other_patient_id=True)
+    (lesion,) = collect_objects(seg, allow_other_patient_id=True)
     assert lesion.state is READY
     assert lesion.warnings == ["the Patient ID of the mark's object is not that of the CT"]
 
 
-def test_an_unknown_patient_is_not_another_one(collect):
+def test_an_unknown_patient_is_not_another_one(collect_objects):
     made = study("no patient")
     made.report.PatientID = ""
-    (lesion,) = collect(*made.ct, made.report)
+    (lesion,) = collect_objects(*made.ct, made.report)
     assert lesion.state is READY
