@@ -17,8 +17,12 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from dicomnode.marks.encoded_item import EncodedItem, encoded_items
 from dicomnode.marks.recist_mark import Code
 from dicomnode.store.uid import is_valid_uid
+
+Item = Dataset | EncodedItem
+"""A data set, or an item of one that is still encoded."""
 
 MAX_BYTES = 8 * 2**20
 """Bytes of one list of numbers that are parsed."""
@@ -26,7 +30,7 @@ MAX_BYTES = 8 * 2**20
 _PLAIN_TEXT = frozenset({"CS", "LO", "SH", "UC", "UI", "UR"})
 
 
-def read_attribute(dataset: Dataset, keyword: str) -> Any:
+def read_attribute(dataset: Item, keyword: str) -> Any:
     """Value of an attribute; None where it is absent, empty or cannot be decoded."""
     try:
         value = _value(dataset, keyword)
@@ -41,13 +45,21 @@ def _tag(keyword: str) -> BaseTag:
     return Tag(keyword)
 
 
-def _value(dataset: Dataset, keyword: str) -> Any:
+def _value(dataset: Item, keyword: str) -> Any:
     element = dataset.get(_tag(keyword))
     return None if element is None else element.value
 
 
-def read_sequence(dataset: Dataset, keyword: str) -> list[Dataset]:
+def read_sequence(dataset: Item, keyword: str) -> list[Item]:
     """Items of a sequence; empty where there are none or they cannot be read."""
+    try:
+        raw = dataset.get_item(_tag(keyword))
+        if isinstance(raw, RawDataElement):
+            items = encoded_items(raw, _encoding(dataset))
+            if items is not None:
+                return items
+    except Exception:  # see above
+        return []
     value = read_attribute(dataset, keyword)
     try:
         return [item for item in value if isinstance(item, Dataset)]
@@ -55,7 +67,14 @@ def read_sequence(dataset: Dataset, keyword: str) -> list[Dataset]:
         return []
 
 
-def read_text(dataset: Dataset, keyword: str) -> str | None:
+def _encoding(dataset: Item) -> Any:
+    """Character sets of the texts in an item."""
+    if isinstance(dataset, EncodedItem):
+        return dataset.encoding
+    return dataset.original_character_set or dataset._character_set
+
+
+def read_text(dataset: Item, keyword: str) -> str | None:
     """A single text without its padding; None where there is none.
 
     Plain ASCII that nothing has decoded yet is taken as it stands: it is the same in every
@@ -75,7 +94,7 @@ def read_text(dataset: Dataset, keyword: str) -> str | None:
     return value.strip("\0 ") or None
 
 
-def read_uid(dataset: Dataset, keyword: str) -> str | None:
+def read_uid(dataset: Item, keyword: str) -> str | None:
     """A UID that is one: anything else would travel into logs, file names and results."""
     uid = read_text(dataset, keyword)
     return uid if uid is not None and is_valid_uid(uid) else None
@@ -86,7 +105,7 @@ def _clean(text: str) -> bool:
     return text.isprintable() and "\\" not in text
 
 
-def read_code(dataset: Dataset, keyword: str) -> Code | None:
+def read_code(dataset: Item, keyword: str) -> Code | None:
     """First code of a sequence: code value, long code value or URN (PS3.3 8.8)."""
     for item in read_sequence(dataset, keyword)[:1]:
         value = next(
@@ -102,7 +121,7 @@ def read_code(dataset: Dataset, keyword: str) -> Code | None:
     return None
 
 
-def read_integers(dataset: Dataset, keyword: str) -> tuple[int, ...] | None:
+def read_integers(dataset: Item, keyword: str) -> tuple[int, ...] | None:
     """Whole numbers of an attribute; empty where it is absent, None where it cannot be read."""
     try:
         raw = dataset.get_item(_tag(keyword))
@@ -131,7 +150,7 @@ def _is_integer_text(raw: RawDataElement) -> bool:
     )
 
 
-def read_numbers(dataset: Dataset, keyword: str) -> npt.NDArray[np.float64] | None:
+def read_numbers(dataset: Item, keyword: str) -> npt.NDArray[np.float64] | None:
     """Finite numbers of an attribute, shape (n,), n > 0; None where they cannot be read.
 
     Coordinates (VR DS and FL) that nothing has decoded yet are parsed at once: pydicom takes

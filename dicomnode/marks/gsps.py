@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from dicomnode.marks.attributes import sop_instance_uid
 from dicomnode.marks.drawn_shape import (
+    PERPENDICULAR_TOLERANCE_DEGREES,
     AxisPair,
     ClosedCurve,
     Line,
@@ -27,7 +28,7 @@ from dicomnode.marks.mark_reading import MarkReading, Refusal
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import RecistMark
 
-MAX_LINES = 100
+MAX_LINES = 60
 """Lines on one image and layer that are compared with each other."""
 
 TICK_LENGTH = 1 / 3
@@ -126,8 +127,12 @@ def _partners(lines: list[DrawnGraphic]) -> list[list[int]]:
     crossed: list[list[int]] = [[] for _ in lines]
     points = _all_points(lines)
     low, high = points.min(axis=1), points.max(axis=1)
-    overlap = (low[:, None] <= high[None]).all(axis=2) & (high[:, None] >= low[None]).all(axis=2)
-    for i, j in np.argwhere(np.triu(overlap, 1)).tolist():
+    may_cross = (low[:, None] <= high[None]).all(axis=2) & (high[:, None] >= low[None]).all(axis=2)
+    along = points[:, 1] - points[:, 0]
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    # A little wider than `are_axes`, which decides.
+    may_cross &= np.abs(along @ along.T) < np.sin(np.radians(PERPENDICULAR_TOLERANCE_DEGREES + 1))
+    for i, j in np.argwhere(np.triu(may_cross, 1)).tolist():
         if are_axes(points[i], points[j], both_inside=True):
             crossed[i].append(j)
             crossed[j].append(i)

@@ -24,7 +24,12 @@ from dicomnode.marks.read_marks import read_marks
 MAX_DICOM_BYTES = 2 * 1024**3
 """Greatest DICOM file that is read: a SEG of 2,000 frames of 1024 x 1024 bytes."""
 
+MAX_UNDEFINED_ITEMS = 15_000
+"""Items of undefined length (PS3.5 7.5.1), which pydicom decodes all at once: about a second."""
+
 _HEAD = 4096
+_UNDEFINED_ITEM = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+_CHUNK = 1 << 22
 _PREAMBLE = 128
 _XML_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
 _CSV_COLUMNS = (b"File_name", b"Measurement_coordinates")
@@ -129,6 +134,12 @@ def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
     if DeflatedExplicitVRLittleEndian.encode() in file.read(_HEAD):
         # It would be inflated as a whole, whatever that comes to.
         raise UnreadableMarkFile("in the deflated transfer syntax, which is not read")
+    file.seek(0)
+    items = sum(chunk.count(_UNDEFINED_ITEM) for chunk in iter(lambda: file.read(_CHUNK), b""))
+    if items > MAX_UNDEFINED_ITEMS:
+        raise UnreadableMarkFile(
+            f"found {items} items of undefined length, expected at most {MAX_UNDEFINED_ITEMS}"
+        )
     file.seek(0)
     try:
         dataset = pydicom.dcmread(file, force=True)

@@ -9,6 +9,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from dicomnode.marks.mark_file import (
+    MAX_UNDEFINED_ITEMS,
     MarkForm,
     UnreadableMarkFile,
     read_mark_bytes,
@@ -70,6 +71,10 @@ def test_each_form_is_recognised_by_its_content(name, tmp_path):
         (b"\0" * 128 + b"DICM" + b"\xff" * 40, "begins as DICOM"),
         (b"\0" * 128 + b"DICM", "begins as DICOM"),
         (dicom(DeflatedExplicitVRLittleEndian), "deflated"),
+        (
+            dicom() + b"\xfe\xff\x00\xe0\xff\xff\xff\xff" * (MAX_UNDEFINED_ITEMS + 1),
+            "15001 items of undefined length",
+        ),
     ],
 )
 def test_any_other_file_is_an_error_that_says_why(content, words):
