@@ -16,6 +16,7 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
+import SimpleITK as sitk
 
 from pipelines.recist import RecistAxes, line
 
@@ -235,8 +236,6 @@ def volume_from_nifti(path: str | Path) -> hd.Volume:
     ------
     UnusableCase
         If the file cannot be read or is not 3D.
-    ImportError
-        If SimpleITK is not installed.
     """
     array, affine = _read(path)
     return volume_from_array(array, affine)
@@ -264,8 +263,6 @@ def mask_from_nifti(
     ------
     UnusableCase
         If the file cannot be read or lies on another grid.
-    ImportError
-        If SimpleITK is not installed.
     """
     array, affine = _read(path)
     check_same_grid(volume, array.shape, affine)
@@ -336,8 +333,6 @@ def read_nifti_case(
     ------
     UnusableCase
         If a file cannot be read or does not fit the CT.
-    ImportError
-        If SimpleITK is not installed.
     """
     volume = volume_from_nifti(ct)
     readers = [mask_from_nifti(path, volume, label=label) for path in masks]
@@ -351,8 +346,6 @@ def read_nifti_case(
 
 def _read(path: str | Path) -> tuple[npt.NDArray, npt.NDArray[np.float64]]:
     """Voxels (slice, row, column) and the affine from their indices to LPS mm."""
-    import SimpleITK as sitk  # not needed to run the node
-
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as problem:

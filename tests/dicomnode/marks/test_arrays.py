@@ -7,6 +7,7 @@ import struct
 import highdicom as hd
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -159,7 +160,6 @@ def test_masks_of_another_shape_or_kind_are_refused():
 
 @pytest.fixture
 def nifti(tmp_path):
-    pytest.importorskip("SimpleITK")
     array = voxels()
     write_nifti(tmp_path / "ct.nii", array.transpose(2, 1, 0), ras_ijk(oblique()))
     return tmp_path, array
@@ -173,8 +173,6 @@ def test_nifti_lands_where_its_header_says(nifti):
 
 
 def test_nifti_goes_round_trip_through_simpleitk(nifti):
-    import SimpleITK as sitk
-
     folder, array = nifti
     affine = oblique()
     image = sitk.GetImageFromArray(array)
@@ -218,7 +216,6 @@ def test_files_that_are_no_images_are_refused(nifti):
 
 
 def test_a_case_from_nifti_goes_through_the_pipelines(tmp_path):
-    pytest.importorskip("SimpleITK")
     k, j, i = np.mgrid[:20, :40, :40]
     distance = np.sqrt(((k - 10) * 1.5) ** 2 + ((j - 20) * 0.8) ** 2 + ((i - 18) * 0.8) ** 2)
     hu = np.rint(-850 + 890 * np.clip(7.5 - distance, 0, 1)).astype(np.int16)

@@ -265,7 +265,6 @@ def test_axes_are_measured_where_the_outline_is_largest():
 @pytest.mark.real_data
 def test_a_real_structure_set_is_the_voxel_mask_that_was_published_with_it():
     """IBSI's CT phantom: 26 contours and 125,256 voxels, from other people's software."""
-    pytest.importorskip("SimpleITK")
     folder = real("ibsi_ct")
     images = [pydicom.dcmread(path) for path in (folder / "ct").glob("*.dcm")]
     images.sort(key=lambda image: image.ImagePositionPatient[2])
