@@ -94,9 +94,7 @@ def check_patient(
         If they differ, unless the rule has `allow_other_patient_id`.
     """
     expected = _patient_id(ct, known)
-    sources = {opinion.source_sop_instance_uid for opinion in mark.opinions}
-    sources |= {o.segment.seg_sop_instance_uid for o in mark.opinions if o.segment is not None}
-    for uid in sorted(sources):
+    for uid in mark.objects:
         source = session.get(Instance, uid)
         found = "" if source is None else _patient_id(source, known)
         if not found or not expected or found == expected:

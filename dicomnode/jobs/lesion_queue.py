@@ -19,7 +19,7 @@ from dicomnode.marks.serialised import from_json
 from dicomnode.settings import PublishSettings
 from dicomnode.store.instances import paths_of
 from dicomnode.store.states import DeliveryState, LesionState
-from dicomnode.store.tables import Delivery, Instance, Lesion, Result
+from dicomnode.store.tables import Delivery, Lesion, Result
 from pipelines.recist import RecistAxes
 
 WORK = (LesionState.READY, LesionState.SEGMENTED)
@@ -84,12 +84,12 @@ def publish_request(
     session: Session, lesion: Lesion, folders: Folders, settings: PublishSettings
 ) -> PublishRequest:
     """Say what a worker needs to publish a segmented lesion."""
-    source = session.get_one(Instance, lesion.source_sop_instance_uid)
+    mark = from_json(lesion.mark)
     return PublishRequest(
         slices=tuple(paths_of(session, lesion.slices)),
         soft_mask=Path(lesion.soft_mask_path),
-        mark=from_json(lesion.mark),
-        source=Path(source.path),
+        mark=mark,
+        sources=tuple(paths_of(session, mark.objects)),
         lesion_number=lesion.id,
         series_number=settings.series_number,
         omit_empty_frames=settings.omit_empty_frames,

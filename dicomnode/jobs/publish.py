@@ -27,8 +27,8 @@ class PublishRequest:
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
     mark : LesionMark
-    source : Path
-        The object that holds the mark.
+    sources : tuple of Path
+        The objects that hold the mark, that of its first opinion first.
     lesion_number : int
         Number of the instances in their series.
     series_number : int
@@ -40,7 +40,7 @@ class PublishRequest:
     slices: tuple[Path, ...]
     soft_mask: Path
     mark: LesionMark
-    source: Path
+    sources: tuple[Path, ...]
     lesion_number: int
     series_number: int
     omit_empty_frames: bool
@@ -79,7 +79,7 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
         request.mark,
         settings,
         Equipment(software_version=VERSION),
-        _mark_source(request.source),
+        tuple(map(_mark_source, request.sources)),
         instance_number=request.lesion_number,
     )
     return (_write(seg, "fractional-seg", request.folder),)

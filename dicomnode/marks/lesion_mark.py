@@ -123,6 +123,16 @@ class LesionMark:
         return self.opinions[0].source_sop_instance_uid
 
     @property
+    def objects(self) -> tuple[str, ...]:
+        """All objects that hold it or a segment of it, that of the first opinion first."""
+        found: dict[str, None] = {}
+        for opinion in self.opinions:
+            found[opinion.source_sop_instance_uid] = None
+            if opinion.segment is not None:
+                found[opinion.segment.seg_sop_instance_uid] = None
+        return tuple(found)
+
+    @property
     def item(self) -> str:
         """Where in that object."""
         return self.opinions[0].item

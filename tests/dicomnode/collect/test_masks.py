@@ -10,13 +10,14 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
+from dicomnode.collect.examine import OWN_RESULT, REFERS_TO_OWN
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.jobs.lesion_queue import Folders, segment_request
 from dicomnode.jobs.read_masks import read_masks
 from dicomnode.marks.segment_mask import RESAMPLED
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Finding, Lesion
+from dicomnode.store.tables import Finding, Lesion, Result
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
@@ -208,6 +209,33 @@ def with_reference(made, seg, *, axes: bool = False) -> Dataset:
     kept = [child for child in group.ContentSequence if axes or child.ValueType != "NUM"]
     group.ContentSequence = [*kept, item]
     return report
+
+
+def test_a_reference_to_a_result_of_the_node_is_not_read(database, collect_objects):
+    made = study("own")
+    seg = segmentation(made.ct, [ball()])
+    (first,) = collect_objects(*made.ct, made.report)
+    with database.write() as session:
+        session.add(
+            Result(
+                lesion_id=first.id,
+                kind="fractional-seg",
+                sop_class_uid=seg.SOPClassUID,
+                sop_instance_uid=seg.SOPInstanceUID,
+                path="/nowhere",
+                size=1,
+            )
+        )
+    report = with_reference(made, seg)
+    report.SOPInstanceUID = report.SOPInstanceUID + ".1"
+    report.file_meta.MediaStorageSOPInstanceUID = report.SOPInstanceUID
+    assert len(collect_objects(report, seg)) == 1
+    with database.read() as session:
+        reasons = {
+            row.source_sop_instance_uid: row.reason
+            for row in session.scalars(select(Finding).where(Finding.lesion_id.is_(None)))
+        }
+    assert reasons == {report.SOPInstanceUID: REFERS_TO_OWN, seg.SOPInstanceUID: OWN_RESULT}
 
 
 def measurement_group(report):

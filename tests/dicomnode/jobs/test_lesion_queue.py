@@ -70,7 +70,7 @@ def test_requests_hold_what_a_worker_needs(database):
         request = lesions.publish_request(
             session, session.get_one(Lesion, segmented), FOLDERS, PublishSettings()
         )
-    assert request.source == Path("/nowhere/2.sr.dcm")
+    assert request.sources == (Path("/nowhere/2.sr.dcm"),)
     assert request.folder == Path("/results/1.2.1")
     assert request.mark.item == "1"
 

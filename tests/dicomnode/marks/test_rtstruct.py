@@ -209,3 +209,14 @@ def test_structure_sets_of_other_programs(name, contours, points):
     found = sum(len(c.points) for outline in reading.outlines for c in outline.contours)
     assert found <= points  # a point that stands twice in a row counts once
     assert found > 0.98 * points
+
+
+def test_a_region_says_what_it_is_of():
+    dataset = structure_set([contour(circle(9))], [contour(circle(5))], [contour(circle(4))])
+    dataset.RTROIObservationsSequence = []
+    for number, kind in ((11, "ORGAN"), (13, "")):
+        observed = Dataset()
+        observed.ReferencedROINumber, observed.RTROIInterpretedType = number, kind
+        dataset.RTROIObservationsSequence.append(observed)
+    outlines = read_marks(from_file(dataset)).outlines
+    assert [outline.structure_type for outline in outlines] == ["ORGAN", None, None]
