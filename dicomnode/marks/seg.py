@@ -98,12 +98,16 @@ def read_seg(dataset: Dataset) -> MarkReading:
         )
         return MarkReading(refusals=(Refusal("1", reason),))
     by_segment: dict[int, list[SegmentFrame]] = defaultdict(list)
+    labels: dict[int, frozenset[int]] = {}
     for header in headers:
         numbers = described if header.segment is None else (header.segment,)
         for number in numbers:
             by_segment[number].append(
                 _frame(
-                    header, size[0][0], size[1][0], _decoder(dataset, kind, header.number, number)
+                    header,
+                    size[0][0],
+                    size[1][0],
+                    _decoder(dataset, kind, header.number, number, labels),
                 )
             )
     if len(by_segment) > MAX_SEGMENTS:
@@ -233,11 +237,22 @@ def _frame(
 
 
 def _decoder(
-    dataset: Dataset, kind: SegmentKind, number: int, label: int
+    dataset: Dataset,
+    kind: SegmentKind,
+    number: int,
+    label: int,
+    labels: dict[int, frozenset[int]],
 ) -> Callable[[], npt.NDArray[np.float32]]:
+    """Decode a frame; `labels` gets those of each LABELMAP frame, which then is decoded for no
+    other: a hundred segments share the frames, and few lie on one."""
+
     def decode() -> npt.NDArray[np.float32]:
+        if label not in labels.get(number, (label,)):
+            return np.zeros((int(dataset.Rows), int(dataset.Columns)), np.float32)
         stored = _stored(dataset, number)
         if kind is SegmentKind.LABELMAP:
+            if number not in labels:
+                labels[number] = frozenset(np.unique(stored).tolist())
             return (stored == label).astype(np.float32)
         full = _full_scale(dataset) if kind is SegmentKind.FRACTIONAL else 1
         return np.clip(stored / np.float32(full), 0, 1)

@@ -318,7 +318,7 @@ def _fix_dimension_organization(seg: Dataset, sop_instance_uid: str) -> None:
 
 
 def _reference_marks(seg: Dataset, sources: Sequence[MarkSource]) -> None:
-    """Name the marks' objects as related instances (PS3.3 C.12.4), list them as referenced (C.12.2).
+    """Name the marks' objects as related instances (PS3.3 C.12.4) and as referenced (C.12.2).
 
     Those of another study go to where objects of other studies are listed.
     """
