@@ -121,12 +121,20 @@ def mask_on_ct(session: Session, mark: LesionMark, key: Instance, known: SeriesO
 
 
 def _named(session: Session, opinion: Opinion, known: SeriesOfPass) -> Iterator[str | None]:
-    """Images that an opinion's mask names and without which it cannot be placed."""
+    """Images that an opinion's mask names and without which it cannot be placed.
+
+    dcmjs makes one multi-frame image of a series in memory, and may name its frames: nobody will
+    ever send it. Frames of such an image are placed by their positions.
+    """
     if opinion.segment is None:
         yield from (contour.referenced_sop_instance_uid for contour in opinion.outline.contours)
         return
     for frame in known.segment(session, opinion.segment).frames:
-        yield frame.referenced_sop_instance_uid
+        uid = frame.referenced_sop_instance_uid
+        of_many = uid is not None and frame.referenced_frame is not None
+        if of_many and frame.position is not None and missing(session, [uid]):
+            continue
+        yield uid
 
 
 def _in_space(

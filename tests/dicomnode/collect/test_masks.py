@@ -80,6 +80,22 @@ def test_segments_without_derivation_find_their_slices_by_position(
         )
 
 
+def test_frames_of_an_image_that_was_never_stored_are_placed_by_position(
+    database, collect_objects, tmp_path
+):
+    made = study("in memory")
+    seg = segmentation(made.ct, [ball()])
+    for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
+        source = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        source.ReferencedSOPInstanceUID = "1.2.3.999"
+        source.ReferencedFrameNumber = number
+    (lesion,) = collect_objects(*made.ct, seg)
+    assert lesion.state is READY, lesion.reason
+    np.testing.assert_array_equal(
+        masks(database, lesion, tmp_path), on_slices(made, lesion, ball())[None]
+    )
+
+
 def test_a_segment_on_another_grid_is_resampled_and_says_so(database, collect_objects, tmp_path):
     made = study("other grid")
     finer = made.volume.array.repeat(2, axis=1).repeat(2, axis=2)
