@@ -107,11 +107,13 @@ def kinship(session: Session, placed: Placed, known: SeriesOfPass) -> Kinship:
         elif placed.voxels is None or kin.mark.has_mask:
             return Kinship(placed.mark, other.id, f"the same mark as lesion {other.id}")
         else:
-            kin.why = "the same mark came with a mask"
+            kin.why = "the mark came with a mask"
             found.append(kin)
     series = _series_of_source(session, placed.mark)
     _name_versions(session, placed, found, series)
     for kin in found:
+        if kin.is_version and placed.voxels is None and kin.mark.has_mask:
+            return Kinship(placed.mark, kin.lesion.id, f"lesion {kin.lesion.id} has its mask")
         if kin.is_version and kin.lesion.waiting_since > placed.lesion.waiting_since:
             return Kinship(placed.mark, kin.lesion.id, f"lesion {kin.lesion.id} is a newer mark")
     _name_readers(found)
@@ -224,7 +226,8 @@ def _name_versions(session: Session, placed: Placed, found: list[_Kin], series: 
         max(by_place, key=lambda entry: entry[:2])[2].is_version = True
     for kin in found:
         if kin.is_version:
-            kin.why = kin.why or "the mark was changed"
+            came = placed.voxels is not None and not kin.mark.has_mask
+            kin.why = kin.why or ("the mark came with a mask" if came else "the mark was changed")
 
 
 def _nearness(placed: Placed, kin: _Kin) -> float:

@@ -100,7 +100,7 @@ def publish_request(
 def record_segmented(session: Session, lesion_id: int, target: Path, made: SegmentOutcome) -> None:
     """The soft mask is on disk."""
     lesion = session.get_one(Lesion, lesion_id)
-    if lesion.state not in WORK:  # superseded while it was worked at
+    if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
         return
     lesion.state = LesionState.SEGMENTED
     lesion.soft_mask_path = str(target)
@@ -114,7 +114,7 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
 def record_published(session: Session, lesion_id: int, objects: Sequence[PublishedObject]) -> None:
     """The objects are on disk: each gets one delivery for each destination of its lesion."""
     lesion = session.get_one(Lesion, lesion_id)
-    if lesion.state not in WORK:  # superseded while it was worked at
+    if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
         return
     for made in objects:
         result = session.scalar(
@@ -149,7 +149,7 @@ def record_published(session: Session, lesion_id: int, objects: Sequence[Publish
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     """The mark and the voxels give no result."""
     lesion = session.get_one(Lesion, lesion_id)
-    if lesion.state not in WORK:
+    if lesion.state is LesionState.SUPERSEDED:
         return
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
@@ -159,7 +159,7 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
     """The work broke: it is tried again, or parked when it has broken `attempts` times."""
     lesion = session.get_one(Lesion, lesion_id)
-    if lesion.state not in WORK:
+    if lesion.state is LesionState.SUPERSEDED:
         return lesion.state
     lesion.attempts += 1
     lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"

@@ -11,10 +11,13 @@ from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.jobs import lesion_queue
 from dicomnode.jobs.segment import SegmentOutcome
 from dicomnode.marks import ImagePlane
+from dicomnode.marks.serialised import from_json
+from dicomnode.results import derive_uid
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion
 from pipelines.recist import RecistAxes
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
+from tests.dicomnode.mask_objects import ball, segmentation
 from tests.dicomnode.studies import Study, study
 
 READY, SUPERSEDED = LesionState.READY, LesionState.SUPERSEDED
@@ -100,6 +103,22 @@ def test_a_new_version_by_its_tracking_uid_takes_the_place(collect_objects):
     found = collect_objects(report(made, second, "2", series=51))
     assert states(found) == [SUPERSEDED, READY]
     assert found[0].reason == "the mark was changed; lesion 2 takes its place"
+
+
+@pytest.mark.parametrize("mask_first", [True, False])
+def test_of_axes_and_a_mask_with_one_tracking_uid_the_mask_is_segmented(
+    collect_objects, mask_first
+):
+    made = study("mask and axes")
+    tracking = derive_uid("s", "tracking", "T1")
+    seg = segmentation(made.ct, [ball()], tracking=tracking)
+    axes = report(made, made.axes[0], "1")
+    first, second = (seg, axes) if mask_first else (axes, seg)
+    collect_objects(*made.ct, first)
+    found = collect_objects(second)
+    assert states(found) == ([READY, SUPERSEDED] if mask_first else [SUPERSEDED, READY])
+    (ready,) = (row for row in found if row.state is READY)
+    assert from_json(ready.mark).has_mask
 
 
 def test_a_new_version_by_its_place_takes_the_place(collect_objects):
