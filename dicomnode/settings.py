@@ -174,7 +174,7 @@ class DicomWebSource(_Source, _Patience):
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     """Sent with each request, such as ``Authorization``."""
     ca_file: Path | None = None
-    """Certificates that the server's is checked against, besides the system's own."""
+    """Certificates that the server's must be signed by, in place of the usual authorities'."""
 
 
 Source = Annotated[DicomSource | DicomWebSource, Field(discriminator="kind")]

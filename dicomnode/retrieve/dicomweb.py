@@ -58,6 +58,8 @@ class DicomWebAsking:
         self._timeout = (source.connect_timeout_s, source.response_timeout_s)
         self._session = requests.Session()
         self._session.max_redirects = _MAX_REDIRECTS
+        # The configuration says all: no proxy and no password of whoever started the node.
+        self._session.trust_env = False
         self._session.headers.update(source.headers)
         if source.ca_file is not None:
             self._session.verify = str(source.ca_file)
@@ -147,6 +149,7 @@ class DicomWebAsking:
         ) as response:
             response.raise_for_status()
             self._budget.interrupt = response.raw.shutdown
+            self._budget.check()  # an end that came before there was something to interrupt
             chunks = self._counted(response.iter_content(_CHUNK))
             boundary = boundary_of(response.headers.get("Content-Type", ""))
             pieces = chunks if boundary is None else only_part(chunks, boundary)
@@ -264,7 +267,7 @@ def _as_failed() -> Iterator[None]:
         raise Failed("the server could not be reached in time") from None
     except requests.Timeout:
         raise Failed("the server did not answer in time") from None
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
         raise Failed("the server could not be reached, or closed the connection") from None
     except requests.TooManyRedirects:
         raise Failed(f"more than {_MAX_REDIRECTS} redirections", final=True) from None

@@ -44,6 +44,7 @@ def only_part(chunks: Iterable[bytes], boundary: bytes) -> Iterator[bytes]:
     NotMultipart
         The message has no part, or ends within it.
     """
+    chunks = iter(chunks)
     delimiter = b"\r\n--" + boundary
     # The first delimiter may stand at the very start.
     held, content = b"\r\n", False
@@ -60,6 +61,9 @@ def only_part(chunks: Iterable[bytes], boundary: bytes) -> Iterator[bytes]:
         at = held.find(delimiter)
         if at >= 0:
             yield held[:at]
+            # Read to the end, so that the connection can serve the next request.
+            for _ in chunks:
+                pass
             return
         # What may be the start of a delimiter waits for the next chunk.
         keep = len(delimiter) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -111,7 +112,12 @@ class DicomAsking:
             self._association = associate(ae, self._source, roles, handlers)
         except NoAssociation as error:
             raise Failed(str(error), final=isinstance(error, NothingAccepted)) from None
-        self._budget.interrupt = self._association.abort
+        self._budget.interrupt = self._interrupt
+        try:
+            self._budget.check()  # an end that came before there was something to interrupt
+        except Failed:
+            self._interrupt()
+            raise
         return self
 
     def __exit__(
@@ -215,6 +221,8 @@ class DicomAsking:
             raise self._failure or error from None
         except ValueError:
             raise Failed(f"the source does not accept {name}", final=True) from None
+        except RuntimeError:  # it ended between the look and the call
+            raise self._failure or Failed("the association ended") from None
         raise Failed(f"no answer to {name}")
 
     def _judge(self, status: Dataset) -> None:
@@ -245,6 +253,8 @@ class DicomAsking:
                     raise Failed(f"more than {limit} answers to C-FIND", final=True)
         except ValueError:
             return None
+        except RuntimeError:  # it ended between the look and the call
+            raise self._failure or Failed("the association ended") from None
         raise Failed("no answer to C-FIND")
 
     def _answers(
@@ -254,6 +264,10 @@ class DicomAsking:
             if "Status" not in status:
                 raise self._failure or Failed(f"no answer to {name}, or the association broke")
             yield status, identifier
+
+    def _interrupt(self) -> None:
+        self._budget.interrupt = lambda: None
+        _cut(self._association)
 
     def _established(self) -> Association:
         if self._association is None or not self._association.is_established:
@@ -300,7 +314,17 @@ class DicomAsking:
     def _fail(self, event: evt.Event, error: Failed) -> None:
         if self._failure is None:
             self._failure = error
-            event.assoc.abort()
+            _cut(event.assoc)
+
+
+def _cut(association: Association) -> None:
+    """End an association from any thread, so that whoever waits for an answer learns of it.
+
+    pynetdicom's own abort can leave that thread waiting for the whole time-out; the end of the
+    connection, which is an abort too (PS3.8 9.2.3, AA-4), does not.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # it has ended by itself
+        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _failed(status: Dataset) -> Failed:

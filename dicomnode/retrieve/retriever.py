@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
 import pydicom
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy.orm import Session
 
@@ -205,13 +207,15 @@ class Retriever:
                 self._running[retrieval_id] = budget
             # A source that sends byte by byte meets no time-out of the network.
             late = time.time() + self._settings.retrieve.longest_s + 1
-            call_at(self._scheduler, late, f"retrieve:late:{retrieval_id}", _end, budget)
+            call_at(self._scheduler, late, _late(retrieval_id), _end, budget)
             future = self._pool.submit(self._retrieve, retrieval_id, budget)
             future.add_done_callback(lambda f, i=retrieval_id: self._ended(i, f))
 
     def _ended(self, retrieval_id: int, future: Future[None]) -> None:
         with self._lock:
             self._running.pop(retrieval_id, None)
+        with contextlib.suppress(JobLookupError):
+            self._scheduler.remove_job(_late(retrieval_id))
         error = None if future.cancelled() else future.exception()
         if error is not None:
             logger.error("retrieve.failed retrieval=%d %s", retrieval_id, describe_fault(error))
@@ -329,6 +333,11 @@ class Retriever:
             row.instances,
             "none" if row.status is None else row.status,
         )
+
+
+def _late(retrieval_id: int) -> str:
+    """Name of the call that ends an attempt that takes too long."""
+    return f"retrieve:late:{retrieval_id}"
 
 
 def _end(budget: Budget) -> None:

@@ -22,8 +22,6 @@ NOT_NEEDED = "nothing waits for it any more"
 _IN_VAIN = 3
 """Attempts after which a series is taken as it is."""
 
-_ENDED = (RetrievalState.DONE, RetrievalState.REFUSED, RetrievalState.EXHAUSTED)
-
 
 @dataclass(frozen=True)
 class Waiting:
@@ -183,7 +181,7 @@ def resume(session: Session, sources: Sequence[Source]) -> None:
 
 
 def look_again(session: Session, retry: RetrySettings) -> float | None:
-    """Queue what ended and is still waited for: after a while, or because its mark came again.
+    """Queue what is still waited for: after a while, or at once because its mark came again.
 
     Returns
     -------
@@ -199,7 +197,7 @@ def look_again(session: Session, retry: RetrySettings) -> float | None:
         .scalar_subquery()
     )
     rows = session.execute(
-        select(Retrieval, came).where(Retrieval.state.in_(_ENDED), came.is_not(None))
+        select(Retrieval, came).where(Retrieval.state != RetrievalState.RUNNING, came.is_not(None))
     ).all()
     moments = []
     for retrieval, mark_came_at in rows:
