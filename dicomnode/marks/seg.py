@@ -244,7 +244,8 @@ def _decoder(
     labels: dict[int, frozenset[int]],
 ) -> Callable[[], npt.NDArray[np.float32]]:
     """Decode a frame; `labels` gets those of each LABELMAP frame, which then is decoded for no
-    other: a hundred segments share the frames, and few lie on one."""
+    other: a hundred segments share the frames, and few lie on one.
+    """
 
     def decode() -> npt.NDArray[np.float32]:
         if label not in labels.get(number, (label,)):

@@ -34,7 +34,7 @@ def encoded(dataset: Dataset) -> bytes:
 
 def shown(dataset: Dataset) -> str:
     """All raw elements, so that nothing has to be decoded."""
-    return str([(tag, repr(dataset.get_item(tag))) for tag in dataset.keys()])
+    return str([(tag, repr(dataset.get_item(tag))) for tag in dataset.keys()])  # noqa: SIM118
 
 
 @pytest.fixture(scope="module")
