@@ -55,6 +55,7 @@ class _Held:
     graphics: list[tuple[Dataset, Points]] = field(default_factory=list)
     positions: set[tuple[float, ...]] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
+    looked_into: set[int] = field(default_factory=set)
 
 
 def check_dataset(dataset: Dataset, reading: MarkReading) -> None:
@@ -130,8 +131,9 @@ def _all_images(reading: MarkReading) -> set[str]:
 
 
 def _gather(dataset: Dataset, held: _Held, depth: int) -> None:
-    if depth > _MAX_DEPTH:
-        return
+    if depth > _MAX_DEPTH or id(dataset) in held.looked_into:
+        return  # a grafted item may hold itself
+    held.looked_into.add(id(dataset))
     for tag in list(dataset.keys()):
         try:
             if int(tag) in (_GRAPHIC_DATA, _CONTOUR_DATA, _POSITION):
@@ -139,10 +141,19 @@ def _gather(dataset: Dataset, held: _Held, depth: int) -> None:
             elif int(tag) == _IMAGE_UID:
                 held.images.add(str(dataset[tag].value).strip("\0 "))
             elif int(tag) in _HOLDERS:
-                for item in dataset[tag].value:
+                for item in _items(dataset, tag):
                     _gather(item, held, depth + 1)
         except Exception:  # what pydicom cannot decode, no reader can have read
             continue
+
+
+def _items(dataset: Dataset, tag: int) -> list[Dataset]:
+    try:
+        return list(dataset[tag].value)
+    except Exception:
+        # pydicom hands Pixel Representation down to the items it has decoded, and raises where
+        # that is broken; the items are there by then.
+        return list(dataset[tag].value)
 
 
 def _gather_numbers(dataset: Dataset, tag: int, held: _Held) -> None:

@@ -35,7 +35,7 @@ from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid_of_bytes
 from dicomnode.marks.segment import SegmentReference
 
-MAX_ANNOTATIONS = 1_000
+MAX_ANNOTATIONS = 400
 MAX_SHAPES = 1_000
 """Shapes of one annotation; contours of a large lesion on thin slices need a few hundred."""
 

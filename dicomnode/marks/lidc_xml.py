@@ -17,7 +17,7 @@ from dicomnode.marks.recist_mark import Code
 from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid, uid_of_bytes
 from dicomnode.marks.same_lesion import enclosed_pixels
 
-MAX_ITEMS = 10_000
+MAX_ITEMS = 1_000
 """Nodules and non-nodules that are looked at in one file; real ones hold up to about 200."""
 
 MAX_REGIONS = 2_000

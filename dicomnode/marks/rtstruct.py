@@ -23,7 +23,7 @@ from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code, RecistMark
 
 MAX_ROIS = 1_000
-MAX_CONTOURS = 5_000
+MAX_CONTOURS = 3_500
 """Regions and contours of one object that are read."""
 
 MAX_POINTS = 1_000_000

@@ -20,7 +20,7 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
 """Levels of elements; AIM needs about 15."""
 
-MAX_ELEMENTS = 200_000
+MAX_ELEMENTS = 120_000
 """Elements in one file; the longest LIDC XML has about 60,000."""
 
 _CHUNK = 1 << 16
