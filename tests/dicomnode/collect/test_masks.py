@@ -151,6 +151,23 @@ def test_a_curve_of_a_presentation_state_is_a_lesion_on_one_slice(
     assert masks(database, lesion, tmp_path)[0].any(axis=(1, 2)).sum() == 1
 
 
+def test_a_mask_without_its_ct_says_what_is_to_be_fetched(collect_objects):
+    made = study("alone")
+    (lesion,) = collect_objects(segmentation(made.ct, [ball()]))
+    assert lesion.state is WAITING
+    named = {image.SOPInstanceUID for image in made.ct}
+    assert lesion.key_sop_instance_uid in named
+    assert lesion.key_sop_instance_uid in lesion.reason
+
+    made = study("alone in space")
+    *_, lesion = collect_objects(without_derivation(segmentation(made.ct, [ball()], "space")))
+    assert lesion.state is WAITING
+    assert lesion.key_sop_instance_uid is None
+    assert lesion.frame_of_reference_uid == made.ct[0].FrameOfReferenceUID
+    *_, lesion = collect_objects(*made.ct)
+    assert lesion.state is READY, lesion.reason
+
+
 def test_organs_are_refused_unless_the_rule_takes_them(collect_objects):
     made = study("organs")
     regions = [circles(made), circles(made, (12, 15, 15), 8.0), circles(made, (12, 50, 50), 8.0)]
