@@ -53,6 +53,9 @@ def explain(
                 Lesion.series_instance_uid == uid,
                 Lesion.study_instance_uid == uid,
                 Lesion.frame_of_reference_uid == uid,
+                Lesion.retrievals.any(
+                    or_(Retrieval.series_instance_uid == uid, Retrieval.study_instance_uid == uid)
+                ),
             )
         )
         .order_by(Lesion.id)

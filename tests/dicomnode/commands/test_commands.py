@@ -15,6 +15,10 @@ from typer.testing import CliRunner
 from dicomnode.commands import app
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.jobs import lesion_queue
+from dicomnode.retrieve import waiting_list
+from dicomnode.retrieve.source import Failed
+from dicomnode.retrieve.wanted import Want
+from dicomnode.settings import RetrySettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import LesionState
 from dicomnode.version import VERSION
@@ -99,6 +103,25 @@ def test_jobs_lists_lesions_with_what_became_of_them(store):
     assert "1.25" in result.output
     assert "pacs: queued" in result.output
     assert "'CT [/b]' is [none] of it" in result.output
+
+
+def test_what_is_fetched_is_listed_and_explained_with_the_words_of_the_source(store, tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
+    waiting = add_lesion(database, 3, LesionState.WAITING)
+    with database.write() as session:
+        want = Want("1.2.3.3", series_instance_uid="1.2.3.3.7")
+        retrieval = waiting_list.ask_for(session, want, [waiting]).id
+    failures = {"ARCHIVE": Failed("0xA801 move [destination] unknown", 0xA801, final=True)}
+    with database.write() as session:
+        waiting_list.record_failed(session, retrieval, failures, 0, ["ARCHIVE"], RetrySettings())
+    database.close()
+    listed = run("jobs", "--config", store, width=250)
+    assert listed.exit_code == 0, listed.output
+    assert "series 1.2.3.3.7" in listed.output
+    assert "ARCHIVE: 0xA801 move [destination] unknown" in listed.output
+    explained = run("explain", "1.2.3.3.7", "--config", store, width=250)
+    assert "to be fetched: series 1.2.3.3.7: refused after 1 attempt(s)" in explained.output
+    assert "ARCHIVE: 0xA801" in explained.output
 
 
 def test_jobs_can_be_narrowed(store):
