@@ -243,7 +243,11 @@ def _with_mask(session: Session, mark: LesionMark, site: Instance, known: Series
         except (NotYet, Unusable, Unplaceable, AbsurdAxis):
             warnings = (*warnings, "the axes beside the mask cannot be placed; it was measured")
     key = session.get_one(Instance, found.key_sop_instance_uid)
-    return _OnCt(key, axes, found.low_mm, found.high_mm, warnings, found.voxels)
+    low, high = found.low_mm, found.high_mm
+    if len(found.voxels) == 1:  # segmented from its axes, which reach farther
+        reach = _stretch(key, axes)
+        low, high = min(low, reach[0]), max(high, reach[1])
+    return _OnCt(key, axes, low, high, warnings, found.voxels)
 
 
 def _doubts(mark: LesionMark, axes: RecistAxes, key: Instance) -> tuple[str, ...]:

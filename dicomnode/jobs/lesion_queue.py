@@ -73,11 +73,12 @@ def segment_request(session: Session, lesion: Lesion, folders: Folders) -> Segme
 
 def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
     """Masks, where there is one: they say more than axes beside them."""
+    axes = RecistAxes(lesion.long_axis, lesion.short_axis)
     opinions = tuple(o for o in from_json(lesion.mark).opinions if o.has_mask)
     if not opinions:
-        return RecistAxes(lesion.long_axis, lesion.short_axis)
+        return axes
     uids = sorted({o.segment.seg_sop_instance_uid for o in opinions if o.segment is not None})
-    return MaskPrior(opinions, tuple(zip(uids, paths_of(session, uids), strict=True)))
+    return MaskPrior(opinions, tuple(zip(uids, paths_of(session, uids), strict=True)), axes)
 
 
 def publish_request(

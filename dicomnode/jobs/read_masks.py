@@ -22,6 +22,7 @@ from dicomnode.marks.lesion_mark import Opinion
 from dicomnode.marks.lesion_mask import as_array, find_segment, in_order, voxels_of
 from dicomnode.marks.rasterise import ImageSlice
 from pipelines.errors import EmptyMaskError, UnusableMarkError
+from pipelines.recist import RecistAxes
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ class MaskPrior:
         Each with an outline or a segment.
     segs : tuple of (str, Path)
         SOP Instance UID and file of each SEG that they refer to.
+    axes : RecistAxes
+        Drawn beside them or measured on them, for masks of one slice.
     """
 
     opinions: tuple[Opinion, ...]
     segs: tuple[tuple[str, Path], ...]
+    axes: RecistAxes
 
 
 def read_masks(prior: MaskPrior, slices: Sequence[Path]) -> npt.NDArray[np.bool_]:

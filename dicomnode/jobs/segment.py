@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import highdicom as hd
+
 from dicomnode.jobs.read_masks import MaskPrior, read_masks
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
 from pipelines.errors import UnusableMarkError
 from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import Parameter
+from pipelines.soft_mask import Parameter, SoftMask
 
 LARGEST_ML = 2000.0
 """More than any lesion that a mark means."""
+
+ONE_SLICE = "outlined on one slice only; segmented from the diameters there"
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,8 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
     """
     started = time.perf_counter()
     volume, warnings = read_volume(request.slices, request.key_index)
-    how = {"method": request.method, "parameters": request.parameters}
-    if isinstance(request.prior, MaskPrior):
-        masks = read_masks(request.prior, request.slices)
-        soft_mask = soft_mask_from_masks(volume, masks, **how)
-    else:
-        soft_mask = soft_mask_from_recist(volume, request.prior, **how)
+    soft_mask, doubts = _soft_mask(volume, request)
+    warnings = (*warnings, *doubts)
     if soft_mask.volume_ml is not None and soft_mask.volume_ml > LARGEST_ML:
         raise UnusableMarkError(
             f"the result holds {soft_mask.volume_ml:.0f} ml, expected a lesion of at most "
@@ -85,3 +85,19 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
         seconds=time.perf_counter() - started,
         warnings=soft_mask.warnings,
     )
+
+
+def _soft_mask(volume: hd.Volume, request: SegmentRequest) -> tuple[SoftMask, tuple[str, ...]]:
+    """By the masks or the axes of the request, and what is to be said of that.
+
+    A mask on one slice of several says how large the lesion is there, and not how far it reaches:
+    that is what axes say. It does not vote where another reader's mask says more.
+    """
+    how = {"method": request.method, "parameters": request.parameters}
+    if not isinstance(request.prior, MaskPrior):
+        return soft_mask_from_recist(volume, request.prior, **how), ()
+    masks = read_masks(request.prior, request.slices)
+    deep = masks[masks.any(axis=(2, 3)).sum(axis=1) > 1]
+    if len(deep) or len(request.slices) == 1:
+        return soft_mask_from_masks(volume, deep if len(deep) else masks, **how), ()
+    return soft_mask_from_recist(volume, request.prior.axes, **how), (ONE_SLICE,)

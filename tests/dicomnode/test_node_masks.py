@@ -50,7 +50,7 @@ def test_each_form_of_a_mask_comes_back_as_a_soft_mask(tmp_path, pacs):
         for dataset in objects:
             assert "to pacs: accepted" in explained(node, dataset.SOPInstanceUID)
     found = {seg.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID: seg for seg in segs(pacs)}
-    for dataset, place in zip(objects[:2], places, strict=False):
+    for dataset, place in zip(objects, places, strict=True):
         seg = found[dataset.SOPInstanceUID]
         assert seg.SegmentationType == "FRACTIONAL"
         volume = seg.get_volume(combine_segments=False)
@@ -62,7 +62,6 @@ def test_each_form_of_a_mask_comes_back_as_a_soft_mask(tmp_path, pacs):
         np.testing.assert_allclose(
             volume.map_indices_to_reference(centre[None]), expected, atol=0.5
         )
-    assert objects[2].SOPInstanceUID in found
 
 
 def test_a_changed_region_takes_the_place_of_one_that_was_not_sent(tmp_path):
