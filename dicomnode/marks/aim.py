@@ -42,6 +42,9 @@ MAX_SHAPES = 1_000
 MAX_POINTS = 10_000
 """Points of one shape."""
 
+MAX_COST = 40_000
+"""Of all shapes of a file: four for each, and one for each of its points."""
+
 Place = tuple[str | None, int | None, str | None]
 """Image, frame from 1, frame of reference: where the points of a shape are."""
 
@@ -67,13 +70,15 @@ class _Drawn:
         self.shape = _shape(element, points)
 
 
-def read_aim(content: bytes) -> MarkReading:
+def read_aim(content: bytes, root: Element | None = None) -> MarkReading:
     """Read all marks and outlines of an AIM file.
 
     Parameters
     ----------
     content : bytes
         An AIM 3 ``ImageAnnotation`` or an AIM 4 ``ImageAnnotationCollection``. It may be broken.
+    root : Element, optional
+        Its tree, where `safe_xml.parse` has made it already.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def read_aim(content: bytes) -> MarkReading:
         only annotation, or where that is no UID, one made of the file's bytes.
     """
     try:
-        root = parse(content)
+        root = parse(content) if root is None else root
     except UnsafeXml as problem:
         return MarkReading(refusals=(Refusal("1", str(problem)),))
     source = uid_of(root, "uniqueIdentifier") or uid_of_bytes(content)
@@ -108,6 +113,7 @@ class _Reading:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.left = MAX_COST
         self.marks: list[RecistMark] = []
         self.outlines: list[Outline] = []
         self.references: list[SegmentReference] = []
@@ -155,6 +161,11 @@ class _Reading:
         for index, element in enumerate(elements[:MAX_SHAPES], start=1):
             if element.get("xsi:type") == "TextAnnotationEntity":
                 continue  # a label beside a shape
+            self.left -= 4 + sum(len(part) for part in element)
+            if self.left < 0:
+                # Half a lesion would look like a whole one.
+                self.refuse(item, "not read: the file holds too many shapes and points")
+                return []
             try:
                 drawn.append(_Drawn(element, f"{item}, shape {index}", images))
             except (_Unreadable, NoShape) as problem:

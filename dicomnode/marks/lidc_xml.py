@@ -17,7 +17,7 @@ from dicomnode.marks.recist_mark import Code
 from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid, uid_of_bytes
 from dicomnode.marks.same_lesion import enclosed_pixels
 
-MAX_ITEMS = 1_000
+MAX_ITEMS = 600
 """Nodules and non-nodules that are looked at in one file; real ones hold up to about 200."""
 
 MAX_REGIONS = 2_000
@@ -49,13 +49,15 @@ class _Budget:
         self.area = MAX_AREA
 
 
-def read_lidc_xml(content: bytes) -> MarkReading:
+def read_lidc_xml(content: bytes, root: Element | None = None) -> MarkReading:
     """Read all readers' outlines of nodules of 3 mm and more.
 
     Parameters
     ----------
     content : bytes
         An LIDC XML file (`LidcReadMessage`). It may be broken.
+    root : Element, optional
+        Its tree, where `safe_xml.parse` has made it already.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def read_lidc_xml(content: bytes) -> MarkReading:
         so is every region that cannot be read.
     """
     try:
-        root = parse(content)
+        root = parse(content) if root is None else root
     except UnsafeXml as problem:
         return MarkReading(refusals=(Refusal("1", str(problem)),))
     if root.tag != "LidcReadMessage":

@@ -159,11 +159,11 @@ def _read_xml(content: bytes) -> MarkFile:
     except safe_xml.UnsafeXml as problem:
         raise UnreadableMarkFile(str(problem)) from None
     if root.tag == "LidcReadMessage":
-        return MarkFile(MarkForm.LIDC, read_lidc_xml(content))
+        return MarkFile(MarkForm.LIDC, read_lidc_xml(content, root))
     if root.tag in ("ImageAnnotationCollection", "ImageAnnotation") or (
         next(root.iter("ImageAnnotation"), None) is not None
     ):
-        return MarkFile(MarkForm.AIM, read_aim(content))
+        return MarkFile(MarkForm.AIM, read_aim(content, root))
     if root.tag == "annotation" and next(root.iter("bndbox"), None) is not None:
         raise UnreadableMarkFile("Pascal VOC boxes: a box holds a lesion, it does not outline it")
     raise UnreadableMarkFile("XML, but neither AIM (ImageAnnotation) nor LIDC (LidcReadMessage)")

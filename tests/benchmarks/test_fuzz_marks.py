@@ -157,3 +157,10 @@ def test_coordinates_that_a_file_does_not_hold_are_seen(reader, content, shift):
         check_text(content, moved(reading, 0.013), shift)
     with pytest.raises(MadeUp):
         check_text(content, reading, shift + 0.25)
+
+
+def test_an_item_that_holds_itself_is_looked_into_once():
+    group = items.group(items.num(items.LENGTH, 20, "mm", items.scoord(items.LONG)))
+    group.ContentSequence._list += [group, group]
+    dataset = items.report(group)
+    check_dataset(dataset, read_marks(dataset))

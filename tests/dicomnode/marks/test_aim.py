@@ -340,6 +340,16 @@ def test_annotations_shapes_and_points_are_bounded(monkeypatch):
     assert "first 1" in read_aim(aim3(shape3(LONG), shape3(LONG))).refusals[0].reason
 
 
+def test_an_annotation_that_is_too_much_is_left_out_whole(monkeypatch):
+    monkeypatch.setattr(aim, "MAX_COST", 4 + 2 + 4 + 4)
+    reading = read_aim(aim3(shape3(LONG), shape3(RING)))
+    assert (len(reading.marks), len(reading.outlines)) == (1, 1)
+    monkeypatch.setattr(aim, "MAX_COST", 4 + 2 + 4 + 3)
+    reading = read_aim(aim3(shape3(LONG), shape3(RING)))
+    assert (reading.marks, reading.outlines) == ((), ())
+    assert "too many shapes and points" in reading.refusals[0].reason
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("form", ["", "_Model"])
 def test_a_real_file_and_its_own_structured_report_are_the_same_mark(form):
