@@ -21,12 +21,13 @@ from pydicom.dataset import Dataset
 from rich.console import Console
 from rich.table import Table
 
-from dicomnode.marks import aim, deeplesion, gsps, gsps_graphic, lidc_xml, rtstruct, safe_xml, seg
+from dicomnode.marks import deeplesion, gsps, gsps_graphic, lidc_xml, rtstruct, safe_xml, seg
 from dicomnode.marks.mark_file import UnreadableMarkFile, read_mark_bytes
 from dicomnode.marks.sr_tree import MAX_ITEMS
 
 _ITEMS_A_GROUP = 7
 _CONTOUR_POINTS = 100
+_AIM_LINES = 900
 
 
 @dataclass(frozen=True)
@@ -193,52 +194,41 @@ def _until(part: Callable[[int], str], head: str, tail: str, elements: int) -> b
 
 
 def aim_xml() -> bytes:
-    """Annotations of one line each."""
-    line = "".join(
-        f'<SpatialCoordinate coordinateIndex="{k}" imageReferenceUID="1.2.8" x="{10 + k}" y="20"/>'
+    """Annotations of one line on each of many images."""
+    points = "".join(
+        f'<SpatialCoordinate coordinateIndex="{k}" imageReferenceUID="1.2.NUMBER" x="{k}" y="20"/>'
         for k in range(2)
     )
-    shape = (
+    line = (
         '<GeometricShape xsi:type="MultiPoint"><spatialCoordinateCollection>'
-        f"{line}</spatialCoordinateCollection></GeometricShape>"
+        f"{points}</spatialCoordinateCollection></GeometricShape>"
     )
-    shapes = shape.replace("1.2.8", "1.2.8.{}") * 8
+
+    def annotation(number: int) -> str:
+        lines = (line.replace("NUMBER", f"{number}.{k}") for k in range(_AIM_LINES))
+        collected = f"<geometricShapeCollection>{''.join(lines)}</geometricShapeCollection>"
+        return f"<ImageAnnotation>{collected}</ImageAnnotation>"
+
     head = '<R xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-    return _until(
-        lambda n: (
-            (
-                "<ImageAnnotation><geometricShapeCollection>"
-                + shapes.replace("{}", str(n))
-                + "</geometricShapeCollection></ImageAnnotation>"
-            )
-            if n < aim.MAX_ANNOTATIONS
-            else "<x/>" * 40
-        ),
-        head,
-        "</R>",
-        40,
-    )
+    return _until(annotation, head, "</R>", 2 + 4 * _AIM_LINES)
 
 
 def lidc() -> bytes:
-    """Nodules of squares of pixels."""
+    """Nodules of as many points as elements allow."""
+    count = (safe_xml.MAX_ELEMENTS - 10) // lidc_xml.MAX_ITEMS // 3 - 2
     edge = "".join(
-        f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>"
-        for x, y in ((10, 10), (20, 10), (20, 20), (10, 20))
+        f"<edgeMap><xCoord>{10 + 7 * k % 80}</xCoord><yCoord>{10 + k * k % 80}</yCoord></edgeMap>"
+        for k in range(count)
     )
     head, tail = "<LidcReadMessage><readingSession>", "</readingSession></LidcReadMessage>"
     return _until(
         lambda n: (
-            (
-                f"<unblindedReadNodule><roi><imageSOP_UID>1.2.{n}</imageSOP_UID>"
-                f"<inclusion>TRUE</inclusion>{edge}</roi></unblindedReadNodule>"
-            )
-            if n < lidc_xml.MAX_ITEMS
-            else "<x/>" * 16
+            f"<unblindedReadNodule><roi><imageSOP_UID>1.2.{n}</imageSOP_UID>"
+            f"<inclusion>TRUE</inclusion>{edge}</roi></unblindedReadNodule>"
         ),
         head,
         tail,
-        16,
+        4 + 3 * count,
     )
 
 
