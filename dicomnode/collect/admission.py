@@ -50,28 +50,28 @@ _ANATOMY = frozenset(
 _PATIENT_ID = 0x00100020
 
 
-def check_anatomy(mark: LesionMark, rule: Rule) -> None:
+def check_anatomy(mark: LesionMark) -> None:
     """Refuse regions that say they are an organ, the body or a help of planning.
+
+    For marks whose rule does not have `include_anatomy`.
 
     Raises
     ------
     Unusable
-        Unless the rule has `include_anatomy`.
+        With what the region says that it is.
     """
-    if rule.include_anatomy:
-        return
     for opinion in mark.opinions:
         stated = None if opinion.outline is None else opinion.outline.structure_type
         if stated is not None and stated not in LESION_TYPES:
             kind = stated if stated in OTHER_TYPES else "of a type unknown to the standard"
             raise Unusable(
-                f"the region is {kind}, expected GTV, CTV, PTV or no type; rule {rule.name!r} may "
-                "allow others with include_anatomy"
+                f"the region is {kind}, expected GTV, CTV, PTV or no type; a rule may allow others "
+                "with include_anatomy"
             )
         if _is_anatomy(opinion.category):
             raise Unusable(
-                f"the segment is an anatomical structure, expected a lesion; rule {rule.name!r} "
-                "may allow it with include_anatomy"
+                "the segment is an anatomical structure, expected a lesion; a rule may allow it "
+                "with include_anatomy"
             )
 
 

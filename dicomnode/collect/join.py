@@ -140,6 +140,8 @@ def join(
     mark = from_json(lesion.mark)
     key = None
     try:
+        if not any(rule.include_anatomy for rule in rules):
+            check_anatomy(mark)  # no CT that may come, or be fetched, changes that
         mark, until = _with_what_came(session, lesion, mark, quiet_period_s)
         if until is not None:
             return Waiting(f"the SEG {_absent(session, mark)[0]} has not come", None, until)
@@ -149,7 +151,8 @@ def join(
         if rule is None:
             raise Unusable(why)
         doubts = check_patient(session, mark, key, rule, known)
-        check_anatomy(mark, rule)
+        if not rule.include_anatomy:
+            check_anatomy(mark)
         placed = _with_mask(session, mark, key, known) if mark.has_mask else _on_slice(mark, key)
         key = placed.key
         series = known.slices(session, key)

@@ -183,6 +183,13 @@ def test_organs_are_refused_unless_the_rule_takes_them(collect_objects):
     assert states(found) == [READY] * 4
 
 
+def test_organs_do_not_wait_for_a_ct(collect_objects):
+    made = study("organ alone")
+    (lesion,) = collect_objects(structure_set(made, [circles(made)], types=["OAR"]))
+    assert lesion.state is REFUSED
+    assert "OAR" in lesion.reason
+
+
 def test_an_absurdly_large_mask_is_refused(collect_objects):
     made = study("large")
     coarse = made.volume.array.repeat(4, axis=0)
