@@ -226,6 +226,10 @@ class Retriever:
         with self._database.read() as session:
             retrieval = session.get_one(Retrieval, retrieval_id)
             callers = waiting_list.calling_aes(session, retrieval)
+        if not callers:  # what was waited for came while this waited for its turn
+            with self._database.write() as session:
+                waiting_list.record_not_needed(session.get_one(Retrieval, retrieval_id))
+            return
         sources = [
             source
             for source in self._settings.sources

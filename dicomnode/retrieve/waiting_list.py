@@ -18,6 +18,7 @@ from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval, lesion_retrieval
 
 NOT_NEEDED = "nothing waits for it any more"
+NO_SOURCE = "no source is left to be asked"
 
 _IN_VAIN = 3
 """Attempts after which a series is taken as it is."""
@@ -176,7 +177,8 @@ def resume(session: Session, sources: Sequence[Source]) -> None:
     for retrieval in session.scalars(
         select(Retrieval).where(Retrieval.state == RetrievalState.REFUSED)
     ):
-        if retrieval.refused_by and not names <= set(retrieval.refused_by):
+        by_sources = retrieval.refused_by or retrieval.peer_words == NO_SOURCE
+        if by_sources and not names <= set(retrieval.refused_by):
             _start_over(retrieval)
 
 
@@ -246,8 +248,7 @@ def take_due(session: Session, count: int) -> list[int]:
     taken = []
     for retrieval in due:
         if not any(lesion.state is LesionState.WAITING for lesion in retrieval.lesions):
-            retrieval.state = RetrievalState.DONE
-            retrieval.peer_words = NOT_NEEDED
+            record_not_needed(retrieval)
             continue
         retrieval.state = RetrievalState.RUNNING
         taken.append(retrieval.id)
@@ -288,6 +289,12 @@ def held(session: Session, series_instance_uid: str) -> set[str]:
             )
         )
     )
+
+
+def record_not_needed(retrieval: Retrieval) -> None:
+    """Write down that there is no reason to ask any more."""
+    retrieval.state = RetrievalState.DONE
+    retrieval.peer_words = NOT_NEEDED
 
 
 def record_done(
@@ -355,6 +362,8 @@ def record_failed(
         *_, retrieval.source = failures
         retrieval.status = failures[retrieval.source].status
         retrieval.peer_words = "; ".join(f"{name}: {f.words}" for name, f in failures.items())
+    elif not open_sources:
+        retrieval.peer_words = NO_SOURCE
     if set(open_sources) <= set(refused):
         retrieval.state = RetrievalState.REFUSED
     elif retrieval.attempts >= retry.attempts:

@@ -97,6 +97,12 @@ def test_only_what_every_source_refuses_is_refused(database, retrieval_id):
     assert (failed.source, failed.status) == ("B", 0xA801)
 
 
+def test_where_no_source_is_left_that_is_said(database, retrieval_id):
+    failed = fail(database, retrieval_id)
+    assert failed.state is RetrievalState.REFUSED
+    assert failed.peer_words == waiting_list.NO_SOURCE
+
+
 def test_what_is_refused_is_asked_of_a_new_source_at_a_start(database, retrieval_id):
     fail(database, retrieval_id, "A", A=Failed("no", final=True))
     with database.write() as session:
