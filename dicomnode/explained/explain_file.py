@@ -303,8 +303,17 @@ def _segment_drawing(segment: Segment, ct: CtFolder) -> tuple[Drawing | None, st
 
 def _slice_of_frame(segment: Segment, frame: SegmentFrame, ct: CtFolder) -> CtSlice | None:
     if frame.referenced_sop_instance_uid is not None:
-        return ct.by_uid(frame.referenced_sop_instance_uid)
-    return ct.nearest(np.array([frame.position]), segment.frame_of_reference_uid)
+        found = ct.by_uid(frame.referenced_sop_instance_uid)
+        if found is not None:
+            return found
+    if frame.position is None:
+        return None
+    position = np.array([frame.position])
+    found = ct.nearest(position, segment.frame_of_reference_uid)
+    if found is None:
+        return None
+    plane = _plane(found)
+    return found if plane.distance_mm(position)[0] <= (plane.slice_spacing or 1.0) / 2 else None
 
 
 def _reference(reference: SegmentReference) -> ExplainedItem:

@@ -126,6 +126,44 @@ def test_an_outline_in_space_is_drawn_on_the_slice_of_its_largest_curve(whole, c
     assert "on 2 CT slice(s)" in item.notes
 
 
+def segmentation(whole: Study, depth: int) -> Dataset:
+    """Four pixels of one segment, without an image, at the place of a slice or beyond the last."""
+    step = whole.volume.affine[:3, 0]
+    first = np.array([float(v) for v in whole.ct[0].ImagePositionPatient])
+    dataset, frame, groups = Dataset(), Dataset(), Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.9"
+    dataset.SegmentationType, dataset.NumberOfFrames = "BINARY", 1
+    dataset.Rows, dataset.Columns, dataset.BitsAllocated = 64, 64, 1
+    dataset.FrameOfReferenceUID = whole.ct[0].FrameOfReferenceUID
+    mask = np.zeros((64, 64), np.uint8)
+    mask[30:32, 40:42] = 1
+    dataset.PixelData = np.packbits(mask, bitorder="little").tobytes()
+    groups.ReferencedSegmentNumber = 1
+    frame.SegmentIdentificationSequence = [groups]
+    position, orientation, measures = Dataset(), Dataset(), Dataset()
+    position.ImagePositionPatient = (first + depth * step).tolist()
+    orientation.ImageOrientationPatient = whole.ct[0].ImageOrientationPatient
+    measures.PixelSpacing = whole.ct[0].PixelSpacing
+    frame.PlanePositionSequence, frame.PlaneOrientationSequence = [position], [orientation]
+    frame.PixelMeasuresSequence = [measures]
+    dataset.PerFrameFunctionalGroupsSequence = [frame]
+    return dataset
+
+
+def test_a_frame_without_an_image_lies_on_the_slice_of_its_position(whole, ct):
+    (item,) = explain_reading(read_marks(segmentation(whole, 5)), ct)
+    assert item.kind is ItemKind.SEGMENT
+    assert item.outcome is Outcome.COMPLETED
+    assert item.found_image == whole.ct[5].SOPInstanceUID
+    assert item.drawing.mask.sum() == 4
+
+
+def test_a_frame_far_from_every_slice_lies_on_none(whole, ct):
+    (item,) = explain_reading(read_marks(segmentation(whole, 90)), ct)
+    assert item.drawing is None
+    assert item.doubts == ("its image is not in the folder of the CT",)
+
+
 def test_items_are_told_as_text_and_as_json_without_patient_data(whole, ct):
     named = items.content("TEXT", ("112039", "DCM"))
     named.TextValue = SECRET
