@@ -9,7 +9,8 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from dicomnode.store.tables import Finding, Instance, Lesion, Result
+from dicomnode.store.states import RetrievalState
+from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
 
 def explain(
@@ -52,6 +53,9 @@ def explain(
                 Lesion.series_instance_uid == uid,
                 Lesion.study_instance_uid == uid,
                 Lesion.frame_of_reference_uid == uid,
+                Lesion.retrievals.any(
+                    or_(Retrieval.series_instance_uid == uid, Retrieval.study_instance_uid == uid)
+                ),
             )
         )
         .order_by(Lesion.id)
@@ -116,6 +120,8 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
         yield f"  soft volume {lesion.volume_ml:.3f} ml in {lesion.seconds:.2f} s"
     for warning in lesion.warnings:
         yield f"  warning: {warning}"
+    for retrieval in lesion.retrievals:
+        yield f"  {_retrieval(retrieval)}"
     for result in lesion.results:
         yield f"  {result.kind} {result.sop_instance_uid}, {result.size} bytes"
         for delivery in result.deliveries:
@@ -127,6 +133,18 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
             if delivery.peer_words:
                 line += f", the peer said: {delivery.peer_words}"
             yield line
+
+
+def _retrieval(retrieval: Retrieval) -> str:
+    """Where fetching images stands; the peer's words are last, for they can be long."""
+    line = f"to be fetched: {retrieval.wanted}: {retrieval.state.value}"
+    if retrieval.attempts:
+        line += f" after {retrieval.attempts} attempt(s)"
+    if retrieval.instances:
+        line += f", {retrieval.instances} images came"
+    if retrieval.state is RetrievalState.QUEUED:
+        line += f", due {_moment(retrieval.due_at)}"
+    return f"{line}; {retrieval.peer_words}" if retrieval.peer_words else line
 
 
 def _indent(lines: Iterator[str], by: str = "  ") -> Iterator[str]:

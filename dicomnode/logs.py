@@ -10,7 +10,7 @@ import warnings
 def silence_libraries() -> None:
     """Keep libraries from printing what is in data sets: their warnings quote patients' names."""
     warnings.simplefilter("ignore")
-    for name in ("pydicom", "highdicom", "pynetdicom"):
+    for name in ("pydicom", "highdicom", "pynetdicom", "dicomweb_client", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -14,14 +14,17 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
+from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
+from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
 from dicomnode.version import VERSION
 
@@ -66,15 +69,24 @@ class Node:
             settings.publish,
             self._on_work,
         )
+        self._retriever = Retriever(
+            self.database,
+            self._scheduler,
+            settings,
+            Intake(self._files, self._index, self._on_stored),
+            self._on_asked,
+        )
         self._collector = Collector(
             self.database,
             self._scheduler,
             settings.collect,
             settings.rules,
             self._on_work,
+            self._retriever.notify,
+            self._retriever.is_to_ask,
         )
         self._receiver = StorageSCP(
-            _receiver_settings(settings.listen), self._files, self._index, self._collector.notify
+            _receiver_settings(settings.listen), self._files, self._index, self._on_stored
         )
 
     @property
@@ -102,6 +114,7 @@ class Node:
         self._dispatcher.start()
         self._collector.start()
         self._receiver.start()
+        self._retriever.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -111,7 +124,8 @@ class Node:
         )
 
     def stop(self) -> None:
-        """Stop receiving first, delivering last; what is unfinished resumes at the next start."""
+        """Stop what brings work first, delivering last; what is unfinished resumes at a start."""
+        self._retriever.stop()
         self._receiver.stop()
         self._collector.stop()
         self._dispatcher.stop()
@@ -149,6 +163,13 @@ class Node:
             ).all()
         for name, count in orphans:
             logger.warning("delivery.orphaned destination=%s deliveries=%d", name, count)
+
+    def _on_stored(self, received: ReceivedInstance) -> None:
+        self._retriever.stored(received)
+        self._collector.notify(received)
+
+    def _on_asked(self, series_instance_uid: str) -> None:
+        self._collector.revisit(series_instance_uid)
 
     def _on_work(self) -> None:
         self._dispatcher.notify()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AnyHttpUrl,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,7 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicomnode.routing.rules import Rule
+from dicomnode.routing.rules import Patterns, Rule, fits
 from dicomnode.toml_lines import line_of
 
 AETitle = Annotated[
@@ -105,7 +106,7 @@ class PublishSettings(_Section):
 
 
 class RetrySettings(_Section):
-    """How deliveries are repeated: waits grow by the factor up to the longest."""
+    """How deliveries and retrievals are repeated: waits grow by the factor up to the longest."""
 
     first_wait_s: float = Field(5, gt=0)
     factor: float = Field(2, ge=1)
@@ -113,17 +114,71 @@ class RetrySettings(_Section):
     attempts: int = Field(180, ge=1)
 
 
-class Destination(_Section):
-    """A peer that takes results by C-STORE."""
+class RetrieveSettings(_Section):
+    """When images that marks wait for are fetched, and how much of them."""
 
-    name: str = Field(min_length=1)
+    grace_s: float = Field(30, ge=0)
+    concurrent: int = Field(2, ge=1, le=64)
+    max_instances: int = Field(5000, ge=1)
+    max_mb: int = Field(8192, ge=1)
+    longest_s: float = Field(3600, gt=0)
+
+
+class _Patience(_Section):
+    """How long a peer may take."""
+
+    connect_timeout_s: float = Field(10, gt=0)
+    response_timeout_s: float = Field(60, gt=0)
+
+
+class DicomPeer(_Patience):
+    """A peer that takes associations from the node."""
+
     ae_title: AETitle
     host: str = Field(min_length=1)
     port: Port
     calling_ae_title: AETitle | None = None
+
+
+class Destination(DicomPeer):
+    """A peer that takes results by C-STORE."""
+
+    name: str = Field(min_length=1)
     transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
-    connect_timeout_s: float = Field(10, gt=0)
-    response_timeout_s: float = Field(60, gt=0)
+
+
+class _Source(_Section):
+    """Where images that a mark was drawn on can be fetched."""
+
+    name: AETitle
+    """Also the calling AE title that fetched instances are recorded under."""
+    calling_ae: Patterns = ("*",)
+    """Of the associations that brought the marks that this source is asked for."""
+
+    def serves(self, calling_ae: str) -> bool:
+        """Whether the source is asked for the images of a mark that came from `calling_ae`."""
+        return any(fits(calling_ae, pattern) for pattern in self.calling_ae)
+
+
+class DicomSource(_Source, DicomPeer):
+    """A source with DIMSE query and retrieve (PS3.4 Annex C)."""
+
+    kind: Literal["c-move", "c-get"]
+
+
+class DicomWebSource(_Source, _Patience):
+    """A source with QIDO-RS and WADO-RS (PS3.18 10)."""
+
+    kind: Literal["dicomweb"]
+    url: AnyHttpUrl
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Sent with each request, such as ``Authorization``."""
+    ca_file: Path | None = None
+    """Certificates that the server's must be signed by, in place of the usual authorities'."""
+
+
+Source = Annotated[DicomSource | DicomWebSource, Field(discriminator="kind")]
+_KINDS = ("c-move", "c-get", "dicomweb")
 
 
 class NodeSettings(BaseSettings):
@@ -142,15 +197,21 @@ class NodeSettings(BaseSettings):
     collect: CollectSettings = CollectSettings()
     segment: SegmentSettings = SegmentSettings()
     publish: PublishSettings = PublishSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
     retry: RetrySettings = RetrySettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[Destination, ...] = ()
+    sources: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
 
     @validates_whole(mode="after")
     def _names_meet(self) -> NodeSettings:
         known = [destination.name for destination in self.destinations]
-        for what, names in (("destination", known), ("rule", [rule.name for rule in self.rules])):
+        for what, names in (
+            ("destination", known),
+            ("source", [source.name for source in self.sources]),
+            ("rule", [rule.name for rule in self.rules]),
+        ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"two {what}s are named {twice[0]!r}")
@@ -163,6 +224,18 @@ class NodeSettings(BaseSettings):
                         f"rule {rule.name!r} names the destination {name!r}; "
                         f"known are {', '.join(map(repr, known)) or 'none'}"
                     )
+        return self
+
+    @validates_whole(mode="after")
+    def _moved_images_are_let_in(self) -> NodeSettings:
+        """C-MOVE makes the source call the node, as any sender does."""
+        let_in = self.listen.calling_ae_titles
+        for source in self.sources:
+            if let_in and source.kind == "c-move" and source.ae_title not in let_in:
+                raise ValueError(
+                    f"source {source.name!r} sends by C-MOVE as {source.ae_title!r}, "
+                    "which [listen] calling_ae_titles does not let in"
+                )
         return self
 
     @classmethod
@@ -210,7 +283,9 @@ def load_settings(path: Path) -> NodeSettings:
 
 
 def _describe(problem: Any, text: str) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "settings"
-    line = line_of(problem["loc"], text)
+    # The kind of a source is no key of the file, though pydantic names it as one.
+    location = tuple(part for part in problem["loc"] if part not in _KINDS)
+    where = ".".join(str(part) for part in location) or "settings"
+    line = line_of(location, text)
     reason = problem["msg"].removeprefix("Value error, ")
     return f"{line or 1}: {where}: {reason}"

@@ -43,7 +43,7 @@ _MARGIN_MM = 4.0
 _MOST_VOXELS = 40_000_000
 _LONGEST_MM = 400.0
 _PADDING_HU = -1024.0
-_CONTEXT_MM = 6.0
+CONTEXT_MM = 6.0
 """How far beyond readers' masks the pipeline looks at voxels."""
 
 _UNLIKE_MARK = (0.35, 2.0)
@@ -333,7 +333,7 @@ def soft_mask_from_masks(
     box, ends = [], False
     for axis, (n, s) in enumerate(zip(union.shape, spacing, strict=True)):
         (there,) = union.any(axis=tuple(k for k in range(3) if k != axis)).nonzero()
-        more = int(np.ceil(_CONTEXT_MM / s))
+        more = int(np.ceil(CONTEXT_MM / s))
         first, last = int(there[0]) - more, int(there[-1]) + more
         ends = ends or first < 0 or last > n - 1
         box.append(slice(max(first, 0), min(last, n - 1) + 1))

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,8 @@ class NodeProcess:
         Gets ``node.toml``, the store and the log.
     pacs_ae_title, pacs_port : str, int
         Where results go.
+    sources : sequence of dict
+        Tables of ``[[sources]]``.
     **sections
         Tables of the configuration to add to, such as ``collect={"quiet_period_s": 2}``.
     """
@@ -37,7 +39,12 @@ class NodeProcess:
     AE_TITLE = "DICOMNODE"
 
     def __init__(
-        self, folder: Path, pacs_ae_title: str, pacs_port: int, **sections: dict[str, Any]
+        self,
+        folder: Path,
+        pacs_ae_title: str,
+        pacs_port: int,
+        sources: Sequence[dict[str, Any]] = (),
+        **sections: dict[str, Any],
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -58,6 +65,7 @@ class NodeProcess:
         rule = {"name": "all", "destinations": ["pacs"]}
         blocks = [_table(f"[{name}]", values) for name, values in tables.items()]
         blocks += [_table("[[destinations]]", destination), _table("[[rules]]", rule)]
+        blocks += [_table("[[sources]]", source) for source in sources]
         self.configuration.write_text("\n".join(blocks))
         self._process: subprocess.Popen[bytes] | None = None
 

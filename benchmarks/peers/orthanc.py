@@ -90,6 +90,13 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data) as answer:
             return answer.read()
 
+    def introduce(self, name: str, ae_title: str, port: int) -> None:
+        """Tell it of a peer on loopback, as which it sends and lets retrieve."""
+        body = json.dumps({"AET": ae_title, "Host": "127.0.0.1", "Port": port}).encode()
+        address = f"http://127.0.0.1:{self.http_port}/modalities/{name}"
+        request = urllib.request.Request(address, body, method="PUT")
+        urllib.request.urlopen(request).close()
+
     def count(self) -> int:
         """Instances stored."""
         return int(self.ask("/statistics")["CountInstances"])

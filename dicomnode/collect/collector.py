@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from dicomnode.collect.examine import examine_received
-from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Waiting, join
+from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Superseded, Waiting, join
+from dicomnode.collect.supersede import supersede
 from dicomnode.faults import describe_fault
+from dicomnode.marks.serialised import to_json
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
@@ -43,6 +46,11 @@ class Collector:
     rules : sequence of Rule
     on_work : callable
         Called, without arguments, when lesions may have become ready or deliveries due.
+    on_waiting : callable
+        Called, without arguments, when lesions may have begun to wait, or wait for something else.
+    may_be_fetched : callable
+        Given a session, a lesion and a Series Instance UID: whether a source is still to be asked
+        for slices. `revisit` tells that it was.
     """
 
     def __init__(
@@ -52,12 +60,16 @@ class Collector:
         settings: CollectSettings,
         rules: Sequence[Rule],
         on_work: Callable[[], None],
+        on_waiting: Callable[[], None] = lambda: None,
+        may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
         self._settings = settings
         self._rules = rules
         self._on_work = on_work
+        self._on_waiting = on_waiting
+        self._may_be_fetched = may_be_fetched
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
         self._look_at_all = False
@@ -78,16 +90,14 @@ class Collector:
     def notify(self, received: ReceivedInstance) -> None:
         """Say that an instance has been stored. Returns at once."""
         header = received.header
+        self.revisit(
+            header.sop_instance_uid, header.series_instance_uid, header.frame_of_reference_uid
+        )
+
+    def revisit(self, *uids: str | None) -> None:
+        """Say that something is new about what these UIDs name. Returns at once."""
         with self._lock:
-            self._arrived.update(
-                uid
-                for uid in (
-                    header.sop_instance_uid,
-                    header.series_instance_uid,
-                    header.frame_of_reference_uid,
-                )
-                if uid
-            )
+            self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
     def collect_all(self) -> None:
@@ -98,6 +108,7 @@ class Collector:
                 select(Lesion.id).where(Lesion.state == LesionState.WAITING)
             ).all()
         self._join(waiting)
+        self._on_waiting()
 
     def expire(self) -> None:
         """Refuse lesions that have waited longer than patience lasts."""
@@ -133,6 +144,7 @@ class Collector:
         lesions = set(self._examine())
         lesions.update(self._waiting_for(arrived))
         self._join(sorted(lesions))
+        self._on_waiting()
 
     def _examine(self) -> Sequence[int]:
         """Read new marks; give the lesions that are to be joined."""
@@ -164,18 +176,27 @@ class Collector:
         if ready:
             self._on_work()
 
-    def _decide(self, lesion_id: int, known: SeriesOfPass) -> Joined | Waiting | Refused:
+    def _decide(
+        self, lesion_id: int, known: SeriesOfPass
+    ) -> Joined | Waiting | Refused | Superseded:
         with self._database.read() as session:
             lesion = session.get_one(Lesion, lesion_id)
             try:
-                return join(session, lesion, self._rules, self._settings.quiet_period_s, known)
+                return join(
+                    session,
+                    lesion,
+                    self._rules,
+                    self._settings.quiet_period_s,
+                    known,
+                    self._may_be_fetched,
+                )
             except (SQLAlchemyError, OSError):
                 raise
             except Exception as error:  # one lesion that cannot be joined stops no other
                 logger.error("lesion.fault lesion=%d %s", lesion_id, describe_fault(error))
                 return Refused(f"cannot be joined to its CT: {describe_fault(error)}")
 
-    def _record(self, lesion_id: int, decision: Joined | Waiting | Refused) -> None:
+    def _record(self, lesion_id: int, decision: Joined | Waiting | Refused | Superseded) -> None:
         values: dict[str, object] = {}
         if decision.key is not None:
             values = {
@@ -187,6 +208,7 @@ class Collector:
             case Joined():
                 axes = decision.axes
                 values |= {
+                    "mark": to_json(decision.mark),
                     "state": LesionState.READY,
                     "reason": None,
                     "slices": list(decision.slices),
@@ -201,11 +223,22 @@ class Collector:
                 logger.info("lesion.ready lesion=%d slices=%d", lesion_id, len(decision.slices))
             case Waiting():
                 values["reason"] = decision.reason
+                if decision.image is not None or decision.space is not None:
+                    values["key_sop_instance_uid"] = decision.image
+                if decision.space is not None:
+                    values["frame_of_reference_uid"] = decision.space
                 logger.info("lesion.waiting lesion=%d reason=%s", lesion_id, decision.reason)
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}
                 logger.warning("lesion.refused lesion=%d", lesion_id)
+            case Superseded():
+                values |= {"state": LesionState.SUPERSEDED, "reason": decision.reason}
+                logger.info("lesion.superseded lesion=%d", lesion_id)
         with self._database.write() as session:
+            if isinstance(decision, Joined):
+                for other, why in decision.supersedes:
+                    supersede(session, other, why, lesion_id)
+                    logger.info("lesion.superseded lesion=%d by=%d", other, lesion_id)
             session.execute(
                 update(Lesion)
                 .where(

@@ -7,12 +7,16 @@ import time
 from dataclasses import dataclass
 
 import pydicom
+from pydicom.dataset import Dataset
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from dicomnode.collect.supersede import supersede
 from dicomnode.faults import describe_fault
-from dicomnode.marks import MarkReading, RecistMark, Refusal, read_marks
+from dicomnode.marks import MarkReading, Refusal, read_marks
+from dicomnode.marks.lesion_mark import LesionMark, lesions_of
 from dicomnode.marks.serialised import to_json
+from dicomnode.results.fractional_seg import CONTENT_LABEL, Equipment
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
@@ -20,6 +24,10 @@ from dicomnode.store.tables import Finding, Instance, Lesion, Result
 logger = logging.getLogger(__name__)
 
 OWN_RESULT = "made by this node; its own results are not read as marks"
+OWN_KIND = "a soft mask of this software; such results are not read as marks"
+REFERS_TO_OWN = "refers to a result of this node; its own results are not read as marks"
+_TO_REOPEN = (LesionState.REFUSED, LesionState.FAILED)
+GONE = "its object came again without it"
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,12 @@ def examine_received(database: Database) -> Examined:
         lesions += opened
         requeued += again
         logger.info(
-            "mark.examined sop=%s marks=%d refusals=%d",
+            "mark.examined sop=%s marks=%d outlines=%d segments=%d references=%d refusals=%d",
             uid,
             len(reading.marks),
+            len(reading.outlines),
+            len(reading.segments),
+            len(reading.references),
             len(reading.refusals),
         )
     return Examined(tuple(lesions), requeued)
@@ -66,46 +77,100 @@ def examine_received(database: Database) -> Examined:
 
 def _read(path: str) -> MarkReading:
     try:
-        return read_marks(pydicom.dcmread(path, stop_before_pixels=True))
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        if is_soft_mask(dataset):
+            return MarkReading(refusals=(Refusal("1", OWN_KIND),))
+        return read_marks(dataset)
     except Exception as error:  # one unreadable object must not stop the others
         reason = f"cannot be read: {describe_fault(error)}"
         return MarkReading(refusals=(Refusal("1", reason),))
 
 
 def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int], int]:
+    before = _lesions_found_in(session, uid)
     session.execute(delete(Finding).where(Finding.source_sop_instance_uid == uid))
     session.execute(
         update(Instance)
         .where(Instance.sop_instance_uid == uid)
         .values(state=InstanceState.EXAMINED)
     )
-    if session.scalar(select(Result.id).where(Result.sop_instance_uid == uid)) is not None:
+    if _is_own_result(session, uid):
         session.add(Finding(source_sop_instance_uid=uid, item="1", reason=OWN_RESULT))
         return [], 0
     for refusal in reading.refusals:
-        session.add(Finding(source_sop_instance_uid=uid, item=refusal.item, reason=refusal.reason))
+        session.add(
+            Finding(source_sop_instance_uid=uid, item=refusal.item[:64], reason=refusal.reason)
+        )
     opened, requeued = [], 0
-    for mark in reading.marks:
+    for mark in lesions_of(reading):
+        if _refers_to_own_result(session, mark):
+            item = mark.item[:64]
+            session.add(Finding(source_sop_instance_uid=uid, item=item, reason=REFERS_TO_OWN))
+            continue
         lesion = session.scalar(select(Lesion).where(Lesion.mark_key == mark.key))
         if lesion is None:
             lesion = _new_lesion(session, mark)
             opened.append(lesion.id)
-        elif lesion.state in (LesionState.REFUSED, LesionState.FAILED):
+        elif lesion.state in _TO_REOPEN or _is_restored(lesion, before):
             _reopen(lesion)
             opened.append(lesion.id)
-        else:
+        elif lesion.state is not LesionState.SUPERSEDED:
             requeued += _send_again(lesion)
-        session.add(Finding(source_sop_instance_uid=uid, item=mark.item, lesion_id=lesion.id))
+        for form in mark.opinions[0].forms:
+            item = form.item[:64]
+            session.add(Finding(source_sop_instance_uid=uid, item=item, lesion_id=lesion.id))
+    session.flush()
+    for lesion_id in before - _lesions_found_in(session, uid):
+        _leave(session, lesion_id)
     return opened, requeued
 
 
-def _new_lesion(session: Session, mark: RecistMark) -> Lesion:
+def _is_restored(lesion: Lesion, before: set[int]) -> bool:
+    """Whether an outdated mark came in an object that did not hold it: a change was taken back."""
+    return lesion.state is LesionState.SUPERSEDED and lesion.id not in before
+
+
+def is_soft_mask(dataset: Dataset) -> bool:
+    """Whether an object is a result of this software, of this node or another one.
+
+    Two nodes that send to one PACS would otherwise make masks of each other's masks.
+    """
+    model = str(dataset.get("ManufacturerModelName") or "")
+    label = str(dataset.get("ContentLabel") or "")
+    return model == Equipment.model_name and label == CONTENT_LABEL
+
+
+def _is_own_result(session: Session, uid: str) -> bool:
+    return session.scalar(select(Result.id).where(Result.sop_instance_uid == uid)) is not None
+
+
+def _refers_to_own_result(session: Session, mark: LesionMark) -> bool:
+    segment = mark.opinions[0].segment
+    return segment is not None and _is_own_result(session, segment.seg_sop_instance_uid)
+
+
+def _lesions_found_in(session: Session, uid: str) -> set[int]:
+    found = select(Finding.lesion_id).where(
+        Finding.source_sop_instance_uid == uid, Finding.lesion_id.is_not(None)
+    )
+    return set(session.scalars(found))
+
+
+def _leave(session: Session, lesion_id: int) -> None:
+    """Drop a lesion that its object no longer holds, unless another object does."""
+    elsewhere = select(Finding.id).where(Finding.lesion_id == lesion_id).limit(1)
+    if session.scalar(elsewhere) is None:
+        supersede(session, lesion_id, GONE)
+
+
+def _new_lesion(session: Session, mark: LesionMark) -> Lesion:
+    image, space = _where(mark)
     lesion = Lesion(
         mark_key=mark.key,
         mark=to_json(mark),
         source_sop_instance_uid=mark.source_sop_instance_uid,
-        key_sop_instance_uid=mark.referenced_sop_instance_uid,
-        frame_of_reference_uid=mark.frame_of_reference_uid,
+        key_sop_instance_uid=image,
+        frame_of_reference_uid=space,
         state=LesionState.WAITING,
         reason="not yet joined to its CT",
         warnings=[],
@@ -113,6 +178,17 @@ def _new_lesion(session: Session, mark: RecistMark) -> Lesion:
     session.add(lesion)
     session.flush()
     return lesion
+
+
+def _where(mark: LesionMark) -> tuple[str | None, str | None]:
+    """The object that a lesion waits for first, and the frame of reference of its points."""
+    opinion = mark.opinions[0]
+    if opinion.segment is not None:
+        return opinion.segment.seg_sop_instance_uid, None
+    if opinion.outline is not None:
+        contour = opinion.outline.contours[0]
+        return contour.referenced_sop_instance_uid, opinion.outline.frame_of_reference_uid
+    return opinion.axes.referenced_sop_instance_uid, opinion.axes.frame_of_reference_uid
 
 
 def _reopen(lesion: Lesion) -> None:

@@ -2,66 +2,86 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from pydicom.uid import CTImageStorage
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicomnode.collect.stack import NotYet, Slice, Unusable, stack_around
+from dicomnode.collect.admission import check_anatomy, check_patient
+from dicomnode.collect.ct import SeriesOfPass, key_slice, missing, plane_of
+from dicomnode.collect.kinship import Placed, kinship
+from dicomnode.collect.mask_on_ct import mask_on_ct, slice_of_series
+from dicomnode.collect.stack import NotYet, Unusable, stack_around
 from dicomnode.marks import (
     AbsurdAxis,
-    ImagePlane,
-    NoGeometry,
-    RecistMark,
+    UndecodableFrame,
     Unplaceable,
     check_quality,
-    off_plane_mm,
     place,
 )
+from dicomnode.marks.lesion_mark import LesionMark, Opinion
+from dicomnode.marks.lesion_mask import Voxels
 from dicomnode.marks.serialised import from_json
 from dicomnode.routing import Candidate, Rule, first_match
+from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Instance, Lesion
 from pipelines.lesion import reach_mm
 from pipelines.recist import RecistAxes
 
-_GEOMETRY = (
-    Instance.sop_instance_uid,
-    Instance.image_type,
-    Instance.instance_number,
-    Instance.image_position,
-    Instance.image_orientation,
-    Instance.pixel_spacing,
-    Instance.rows,
-    Instance.columns,
-    Instance.slice_thickness,
-    Instance.frame_of_reference_uid,
-)
-"""What is looked at of each slice; whole rows of a large series would cost five times as much."""
+__all__ = ["Joined", "Refused", "SeriesOfPass", "Superseded", "Waiting", "join"]
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A lesion that is ready: its mark in space, its slices, its rule."""
+    """A lesion that is ready.
+
+    Attributes
+    ----------
+    key : Instance
+        The slice that it was drawn on, or on which its mask is largest.
+    axes : RecistAxes
+        As drawn or, where only a mask was, measured on it.
+    slices : tuple of str
+    rule : Rule
+    warnings : tuple of str
+    mark : LesionMark
+        With the opinions of other readers that were here before.
+    supersedes : tuple of (int, str)
+        Lesions whose place it takes, and why.
+    """
 
     key: Instance
     axes: RecistAxes
     slices: tuple[str, ...]
     rule: Rule
     warnings: tuple[str, ...]
+    mark: LesionMark
+    supersedes: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A lesion that is not ready; `settles_at` is when its series will count as complete."""
+    """A lesion that is not ready.
+
+    Attributes
+    ----------
+    reason : str
+    key : Instance or None
+        A slice of its CT, where one is here.
+    settles_at : float or None
+        When its series, or what may come beside it, will count as complete.
+    image, space : str or None
+        Object or frame of reference that is waited for.
+    """
 
     reason: str
     key: Instance | None = None
     settles_at: float | None = None
+    image: str | None = None
+    space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +92,24 @@ class Refused:
     key: Instance | None = None
 
 
-class SeriesOfPass(dict[str, tuple[Slice, ...]]):
-    """Series Instance UID to its slices, for lesions that are looked at in one pass."""
+@dataclass(frozen=True)
+class Superseded:
+    """A lesion that is not needed: another one is the same, or is newer."""
+
+    reason: str
+    key: Instance | None = None
+
+
+@dataclass(frozen=True)
+class _OnCt:
+    """A mark on its slice, and the stretch that the pipeline looks at."""
+
+    key: Instance
+    axes: RecistAxes
+    low_mm: float
+    high_mm: float
+    warnings: tuple[str, ...]
+    voxels: Voxels | None = None
 
 
 def join(
@@ -82,7 +118,8 @@ def join(
     rules: Sequence[Rule],
     quiet_period_s: float,
     known: SeriesOfPass,
-) -> Joined | Waiting | Refused:
+    may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
+) -> Joined | Waiting | Refused | Superseded:
     """Decide about one waiting lesion from what is in the store now.
 
     Parameters
@@ -93,102 +130,131 @@ def join(
     rules : sequence of Rule
         Tried in order; the first that matches decides.
     quiet_period_s : float
-        A series that nothing was added to for so long counts as complete.
+        A series that nothing was added to for so long counts as complete. A lesion with a mask
+        waits as long for other readers' masks, and one whose SEG has not come for the SEG.
     known : SeriesOfPass
-        Gets the series that are read.
+        Gets what is read.
+    may_be_fetched : callable
+        Whether a source is still to be asked for slices of a series; then none counts as complete.
     """
     mark = from_json(lesion.mark)
     key = None
     try:
-        key = _key_slice(session, mark)
-        axes = place(mark, _plane(key))
-        warnings = check_quality(mark, axes)
+        if not any(rule.include_anatomy for rule in rules):
+            check_anatomy(mark)  # no CT that may come, or be fetched, changes that
+        mark, until = _with_what_came(session, lesion, mark, quiet_period_s)
+        if until is not None:
+            return Waiting(f"the SEG {_absent(session, mark)[0]} has not come", None, until)
+        key = slice_of_series(session, mark, known) if mark.has_mask else None
+        key = key or key_slice(session, mark.axes)
         rule, why = first_match(rules, _candidate(session, lesion, key))
         if rule is None:
             raise Unusable(why)
-        series = known.get(key.series_instance_uid) or _series(session, key)
-        known[key.series_instance_uid] = series
+        doubts = check_patient(session, mark, key, rule, known)
+        if not rule.include_anatomy:
+            check_anatomy(mark)
+        placed = _with_mask(session, mark, key, known) if mark.has_mask else _on_slice(mark, key)
+        key = placed.key
+        series = known.slices(session, key)
     except NotYet as error:
-        return Waiting(str(error), key)
-    except (Unusable, Unplaceable, AbsurdAxis) as error:
+        return Waiting(str(error), key, image=error.image, space=error.space)
+    except (Unusable, Unplaceable, UndecodableFrame, AbsurdAxis) as error:
         return Refused(str(error), key)
     settles_at = _last_arrival(session, key) + quiet_period_s
-    settled = time.time() >= settles_at
-    low, high = _stretch(key, axes)
-    key_slice = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
-    if key_slice is None:  # it came while the pass was under way
+    quiet = time.time() >= settles_at
+    settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
+    slice_ = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
+    if slice_ is None:  # it came while the pass was under way
         return Waiting("the slices are being looked at", key, time.time())
     try:
-        slices = stack_around(key_slice, series, low, high, settled=settled)
+        slices = stack_around(slice_, series, placed.low_mm, placed.high_mm, settled=settled)
     except NotYet as error:
-        return Waiting(str(error), key, None if settled else settles_at)
+        return Waiting(str(error), key, None if quiet else settles_at)
     except Unusable as error:
         return Refused(str(error), key)
-    return Joined(key, axes, tuple(s.sop_instance_uid for s in slices), rule, tuple(warnings))
+    if mark.has_mask:
+        others_until = _last_mask(session, lesion, key) + quiet_period_s
+        if time.time() < others_until:
+            return Waiting("other readers' masks of the lesion may come", key, others_until)
+    kin = kinship(session, Placed(lesion, mark, key, placed.axes, placed.voxels), known)
+    if kin.same_as is not None:
+        return Superseded(kin.reason, key)
+    return Joined(
+        key,
+        placed.axes,
+        tuple(s.sop_instance_uid for s in slices),
+        rule,
+        (*doubts, *placed.warnings),
+        kin.mark,
+        kin.supersedes,
+    )
 
 
-def _key_slice(session: Session, mark: RecistMark) -> Instance:
-    if mark.referenced_sop_instance_uid is None:
-        key = _slice_in_space(session, mark)
-    else:
-        key = session.get(Instance, mark.referenced_sop_instance_uid)
-        if key is None:
-            raise NotYet(f"the image {mark.referenced_sop_instance_uid} has not come")
-    if key.number_of_frames is not None and key.number_of_frames > 1:
-        raise Unusable("the mark is on a multi-frame image; only single-frame CT is read so far")
-    if key.sop_class_uid != CTImageStorage:
-        raise Unusable(f"the mark is on an image of modality {key.modality!r}, expected CT")
-    if _is_localizer(key):
-        raise Unusable("the mark is on a localizer, expected a CT slice")
-    return key
+def _absent(session: Session, mark: LesionMark) -> list[str]:
+    """SEGs that are referred to and have not come."""
+    named = (o.segment.seg_sop_instance_uid for o in mark.opinions if o.segment is not None)
+    return missing(session, dict.fromkeys(named))
 
 
-def _slice_in_space(session: Session, mark: RecistMark) -> Instance:
-    """The CT slice of the mark's frame of reference that lies nearest to its points."""
-    candidates = session.scalars(
-        select(Instance).where(
-            Instance.frame_of_reference_uid == mark.frame_of_reference_uid,
-            Instance.sop_class_uid == CTImageStorage,
-        )
-    ).all()
-    planes = {}
-    for image in candidates:
-        if not _is_localizer(image):
-            # A slice that cannot be placed is none that the mark could lie on.
-            with contextlib.suppress(NoGeometry):
-                planes[image] = _plane(image)
-    if not planes:
-        raise NotYet(f"no CT of the frame of reference {mark.frame_of_reference_uid} has come")
+def _with_what_came(
+    session: Session, lesion: Lesion, mark: LesionMark, quiet_period_s: float
+) -> tuple[LesionMark, float | None]:
+    """The mark without segments whose SEG stays away, and until when they are waited for.
 
-    def distance(image: Instance) -> tuple[float, float, str]:
-        # Of two reconstructions that both hold the plane, the one with the thinner slices.
-        away = round(off_plane_mm(mark, planes[image]), 2)
-        return away, image.slice_thickness or np.inf, image.sop_instance_uid
+    A mark that has nothing else waits without end.
 
-    nearest = min(planes, key=distance)
-    away = distance(nearest)[0]
-    allowed = (nearest.slice_thickness or 1.0) / 2
-    if away > allowed:
-        raise NotYet(
-            f"the nearest slice lies {away:.2f} mm from the mark's plane, expected at most "
-            f"{allowed:.2f} mm; more may come"
-        )
-    return nearest
+    Raises
+    ------
+    NotYet
+        If it does.
+    """
+    absent = _absent(session, mark)
+    if not absent:
+        return mark, None
+    without = [_without(opinion, absent) for opinion in mark.opinions]
+    if None in without:
+        raise NotYet(f"the SEG {absent[0]} has not come", image=absent[0])
+    until = lesion.waiting_since + quiet_period_s
+    if time.time() < until:
+        return mark, until
+    return LesionMark(tuple(without)), None
 
 
-def _series(session: Session, key: Instance) -> tuple[Slice, ...]:
-    """All CT slices of the key slice's series, without localizers."""
-    rows = session.execute(
-        select(*_GEOMETRY).where(
-            Instance.series_instance_uid == key.series_instance_uid,
-            Instance.sop_class_uid == CTImageStorage,
-        )
-    ).all()
-    images = [row for row in rows if not _is_localizer(row)]
-    without = sum(not _has_geometry(image) for image in images)
-    if without:
-        raise Unusable(f"{without} of {len(images)} slices of the series have no position")
-    return tuple(Slice(i.sop_instance_uid, _plane(i), i.instance_number) for i in images)
+def _without(opinion: Opinion, absent: list[str]) -> Opinion | None:
+    if opinion.segment is None or opinion.segment.seg_sop_instance_uid not in absent:
+        return opinion
+    return replace(opinion, segment=None) if len(opinion.forms) > 1 else None
+
+
+def _on_slice(mark: LesionMark, key: Instance) -> _OnCt:
+    """Axes on the slice that they were drawn on."""
+    axes = place(mark.axes, plane_of(key))
+    low, high = _stretch(key, axes)
+    return _OnCt(key, axes, low, high, _doubts(mark, axes, key))
+
+
+def _with_mask(session: Session, mark: LesionMark, site: Instance, known: SeriesOfPass) -> _OnCt:
+    """A mask on its series; with axes as they were drawn beside it, where they can be placed."""
+    found = mask_on_ct(session, mark, site, known)
+    axes, warnings = found.axes, found.warnings
+    if mark.axes is not None:
+        try:
+            slice_ = key_slice(session, mark.axes)
+            drawn = place(mark.axes, plane_of(slice_))
+            warnings = (*warnings, *_doubts(mark, drawn, slice_))
+            axes = drawn
+        except (NotYet, Unusable, Unplaceable, AbsurdAxis):
+            warnings = (*warnings, "the axes beside the mask cannot be placed; it was measured")
+    key = session.get_one(Instance, found.key_sop_instance_uid)
+    low, high = found.low_mm, found.high_mm
+    if len(found.voxels) == 1:  # segmented from its axes, which reach farther
+        reach = _stretch(key, axes)
+        low, high = min(low, reach[0]), max(high, reach[1])
+    return _OnCt(key, axes, low, high, warnings, found.voxels)
+
+
+def _doubts(mark: LesionMark, axes: RecistAxes, key: Instance) -> tuple[str, ...]:
+    return check_quality(mark.axes, axes, slice_thickness=key.slice_thickness)
 
 
 def _last_arrival(session: Session, key: Instance) -> float:
@@ -198,6 +264,17 @@ def _last_arrival(session: Session, key: Instance) -> float:
         )
     )
     return float(newest)
+
+
+def _last_mask(session: Session, lesion: Lesion, key: Instance) -> float:
+    """When the newest mark came that waits on the same series."""
+    newest = session.scalar(
+        select(func.max(Lesion.waiting_since)).where(
+            Lesion.series_instance_uid == key.series_instance_uid,
+            Lesion.state == LesionState.WAITING,
+        )
+    )
+    return max(float(newest or 0.0), lesion.waiting_since)
 
 
 def _stretch(key: Instance, axes: RecistAxes) -> tuple[float, float]:
@@ -220,23 +297,3 @@ def _candidate(session: Session, lesion: Lesion, key: Instance) -> Candidate:
         study_description=key.study_description,
         series_description=key.series_description,
     )
-
-
-def _plane(image: Instance | Row) -> ImagePlane:
-    """Place a slice in space; a mark in space may lie half its thickness off."""
-    thickness = image.slice_thickness
-    return ImagePlane.from_header(image, thickness if thickness and thickness > 0 else None)
-
-
-def _has_geometry(image: Instance | Row) -> bool:
-    return None not in (
-        image.image_position,
-        image.image_orientation,
-        image.pixel_spacing,
-        image.rows,
-        image.columns,
-    )
-
-
-def _is_localizer(image: Instance | Row) -> bool:
-    return "LOCALIZER" in (value.upper() for value in image.image_type)

@@ -20,7 +20,20 @@ _POSITION_TOLERANCE = 0.02
 
 
 class NotYet(Exception):
-    """Slices are missing; more may come. The text says which."""
+    """Something is missing; more may come. The text says what.
+
+    Attributes
+    ----------
+    image : str or None
+        SOP Instance UID of what is waited for, where one is known.
+    space : str or None
+        Frame of reference whose CT is waited for, where only that is known.
+    """
+
+    def __init__(self, reason: str, *, image: str | None = None, space: str | None = None) -> None:
+        super().__init__(reason)
+        self.image = image
+        self.space = space
 
 
 class Unusable(ValueError):
@@ -75,7 +88,7 @@ def stack_around(
     Unusable
         If orientations or grids differ, two slices share a place or the steps differ.
     """
-    _check_same_grid(key, series)
+    check_same_grid(key, series)
     normal = np.cross(key.plane.orientation[:3], key.plane.orientation[3:])
     origin = np.asarray(key.plane.position)
     offsets = np.array([(np.asarray(s.plane.position) - origin) @ normal for s in series])
@@ -96,7 +109,7 @@ def stack_around(
     return chosen
 
 
-def _check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
+def check_same_grid(key: Slice, series: Sequence[Slice]) -> None:
     """Check what no further slice can mend; all slices at once, for series are long."""
     plane = key.plane
     orientations = np.array([s.plane.orientation for s in series])

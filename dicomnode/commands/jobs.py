@@ -1,7 +1,9 @@
-"""``dicomnode jobs``: every lesion, where it stands and why."""
+"""``dicomnode jobs``: every lesion, where it stands and why, and what is fetched for it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,8 +20,8 @@ from dicomnode.commands.app import (
     console,
 )
 from dicomnode.commands.opened import opened
-from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Lesion, Result
+from dicomnode.store.states import LesionState, RetrievalState
+from dicomnode.store.tables import Lesion, Result, Retrieval
 
 
 @app.command()
@@ -28,10 +30,13 @@ def jobs(
     state: Annotated[LesionState | None, typer.Option(help="Only lesions in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
 ) -> None:
-    """List lesions, the newest first."""
+    """List lesions, the newest first, and the images that are fetched for them."""
     query = (
         select(Lesion)
-        .options(selectinload(Lesion.results).selectinload(Result.deliveries))
+        .options(
+            selectinload(Lesion.results).selectinload(Result.deliveries),
+            selectinload(Lesion.retrievals),
+        )
         .order_by(Lesion.id.desc())
         .limit(limit)
     )
@@ -58,3 +63,25 @@ def jobs(
             Text(lesion.reason or "\n".join(lesion.warnings)),
         )
     console.print(table)
+    retrievals = {r.id: r for lesion in lesions for r in lesion.retrievals}
+    if retrievals:
+        console.print(_retrievals(sorted(retrievals.values(), key=lambda r: -r.id), lesions))
+
+
+def _retrievals(retrievals: Sequence[Retrieval], lesions: Sequence[Lesion]) -> Table:
+    table = Table("to be fetched", "state", "lesions", "attempts", "images", "due", "last answer")
+    for retrieval in retrievals:
+        wanting = [lesion.id for lesion in lesions if retrieval in lesion.retrievals]
+        queued = retrieval.state is RetrievalState.QUEUED
+        table.add_row(
+            retrieval.wanted,
+            retrieval.state.value,
+            ", ".join(map(str, sorted(wanting))),
+            str(retrieval.attempts),
+            str(retrieval.instances),
+            datetime.fromtimestamp(retrieval.due_at, UTC).strftime("%H:%M:%S UTC")
+            if queued
+            else "",
+            Text(retrieval.peer_words or ""),
+        )
+    return table

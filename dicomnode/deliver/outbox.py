@@ -53,6 +53,8 @@ def record(session: Session, delivery_id: int, answer: Answer, retry: RetrySetti
     match answer.verdict:
         case Verdict.ACCEPTED:
             delivery.state = DeliveryState.ACCEPTED
+        case _ if delivery.state is DeliveryState.WITHDRAWN:
+            pass  # while it was on its way
         case Verdict.REFUSED:
             delivery.state = DeliveryState.REFUSED
         case Verdict.REPEAT | Verdict.UNKNOWN:

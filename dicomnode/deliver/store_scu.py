@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
+from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.deliver.answer import Answer, Verdict, judge
 from dicomnode.faults import describe_fault
 from dicomnode.results.transcode import to_explicit_le
@@ -30,14 +29,6 @@ class Parcel:
     delivery_id: int
     sop_class_uid: str
     path: Path
-
-
-class NoAssociation(Exception):
-    """The peer could not be reached or did not accept the association; its own words."""
-
-
-class NothingAccepted(NoAssociation):
-    """The peer answered, and accepts none of the SOP classes that it was offered."""
 
 
 class _Unsendable(Exception):
@@ -69,13 +60,13 @@ def send(
             readable.append(parcel)
     if not readable:
         return
-    ae = _application_entity(destination, calling_ae_title)
+    ae = requesting_ae(destination, calling_ae_title)
     for sop_class_uid, syntax in sorted(contexts):
         if syntax not in _UNCOMPRESSED and destination.transfer_syntax != "explicit-le":
             ae.add_requested_context(sop_class_uid, syntax)
         ae.add_requested_context(sop_class_uid, list(_UNCOMPRESSED))
     try:
-        association = _associate(ae, destination)
+        association = associate(ae, destination)
     except NoAssociation as error:
         refused = isinstance(error, NothingAccepted)
         verdict = Verdict.REFUSED if refused else Verdict.REPEAT
@@ -96,10 +87,10 @@ def send(
 
 def echo(destination: Destination, calling_ae_title: str) -> Answer:
     """Ask the destination for an answer by C-ECHO (PS3.7 9.1.5)."""
-    ae = _application_entity(destination, calling_ae_title)
+    ae = requesting_ae(destination, calling_ae_title)
     ae.add_requested_context(Verification)
     try:
-        association = _associate(ae, destination)
+        association = associate(ae, destination)
     except NoAssociation as error:
         return Answer(Verdict.REPEAT, str(error))
     try:
@@ -109,55 +100,6 @@ def echo(destination: Destination, calling_ae_title: str) -> Answer:
     if "Status" not in status:
         return Answer(Verdict.UNKNOWN, "no answer to C-ECHO")
     return judge(status.Status, "")
-
-
-def _application_entity(destination: Destination, calling_ae_title: str) -> AE:
-    ae = AE(ae_title=destination.calling_ae_title or calling_ae_title)
-    ae.maximum_pdu_size = 131072
-    ae.connection_timeout = destination.connect_timeout_s
-    ae.acse_timeout = destination.connect_timeout_s
-    ae.dimse_timeout = destination.response_timeout_s
-    ae.network_timeout = destination.response_timeout_s
-    return ae
-
-
-def _associate(ae: AE, destination: Destination) -> Association:
-    peer = f"{destination.ae_title}@{destination.host}:{destination.port}"
-    try:
-        association = ae.associate(
-            destination.host,
-            destination.port,
-            ae_title=destination.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _prepare, [destination.response_timeout_s])],
-        )
-    except OSError as error:  # a name that does not resolve
-        raise NoAssociation(f"{peer} could not be reached: {error.strerror}") from None
-    if association.is_established:
-        return association
-    if association.is_rejected:
-        answer = association.acceptor.primitive
-        raise NoAssociation(
-            f"{peer} rejected the association: {answer.result_str}, {answer.reason_str}"
-        )
-    if association.rejected_contexts:
-        classes = sorted({context.abstract_syntax for context in association.rejected_contexts})
-        raise NothingAccepted(f"{peer} does not accept SOP class {', '.join(classes)}")
-    if association.is_aborted:
-        raise NoAssociation(f"{peer} could not be reached, or aborted the association")
-    raise NoAssociation(f"no association with {peer}")
-
-
-def _prepare(event: evt.Event, patience_s: float) -> None:
-    """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
-
-    pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
-    hold the thread of its destination for ever.
-    """
-    connection = event.assoc.dul.socket.socket
-    timeval = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-    # Command and data set are two messages: Nagle's algorithm would hold back the second.
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _syntax_on_disk(parcel: Parcel) -> UID:

@@ -13,12 +13,13 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
+from dicomnode.jobs.read_masks import MaskPrior
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
 from dicomnode.marks.serialised import from_json
 from dicomnode.settings import PublishSettings
 from dicomnode.store.instances import paths_of
 from dicomnode.store.states import DeliveryState, LesionState
-from dicomnode.store.tables import Delivery, Instance, Lesion, Result
+from dicomnode.store.tables import Delivery, Lesion, Result
 from pipelines.recist import RecistAxes
 
 WORK = (LesionState.READY, LesionState.SEGMENTED)
@@ -63,23 +64,33 @@ def segment_request(session: Session, lesion: Lesion, folders: Folders) -> Segme
     return SegmentRequest(
         slices=tuple(paths_of(session, lesion.slices)),
         key_index=lesion.slices.index(lesion.key_sop_instance_uid),
-        axes=RecistAxes(lesion.long_axis, lesion.short_axis),
+        prior=_prior(session, lesion),
         method=lesion.method,
         parameters=lesion.parameters,
         target=folders.soft_masks / f"{lesion.mark_key}.npz",
     )
 
 
+def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
+    """Masks, where there is one: they say more than axes beside them."""
+    axes = RecistAxes(lesion.long_axis, lesion.short_axis)
+    opinions = tuple(o for o in from_json(lesion.mark).opinions if o.has_mask)
+    if not opinions:
+        return axes
+    uids = sorted({o.segment.seg_sop_instance_uid for o in opinions if o.segment is not None})
+    return MaskPrior(opinions, tuple(zip(uids, paths_of(session, uids), strict=True)), axes)
+
+
 def publish_request(
     session: Session, lesion: Lesion, folders: Folders, settings: PublishSettings
 ) -> PublishRequest:
     """Say what a worker needs to publish a segmented lesion."""
-    source = session.get_one(Instance, lesion.source_sop_instance_uid)
+    mark = from_json(lesion.mark)
     return PublishRequest(
         slices=tuple(paths_of(session, lesion.slices)),
         soft_mask=Path(lesion.soft_mask_path),
-        mark=from_json(lesion.mark),
-        source=Path(source.path),
+        mark=mark,
+        sources=tuple(paths_of(session, mark.objects)),
         lesion_number=lesion.id,
         series_number=settings.series_number,
         omit_empty_frames=settings.omit_empty_frames,
@@ -90,6 +101,8 @@ def publish_request(
 def record_segmented(session: Session, lesion_id: int, target: Path, made: SegmentOutcome) -> None:
     """The soft mask is on disk."""
     lesion = session.get_one(Lesion, lesion_id)
+    if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
+        return
     lesion.state = LesionState.SEGMENTED
     lesion.soft_mask_path = str(target)
     lesion.volume_ml = made.volume_ml
@@ -102,6 +115,8 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
 def record_published(session: Session, lesion_id: int, objects: Sequence[PublishedObject]) -> None:
     """The objects are on disk: each gets one delivery for each destination of its lesion."""
     lesion = session.get_one(Lesion, lesion_id)
+    if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
+        return
     for made in objects:
         result = session.scalar(
             select(Result).where(Result.sop_instance_uid == made.sop_instance_uid)
@@ -114,6 +129,9 @@ def record_published(session: Session, lesion_id: int, objects: Sequence[Publish
         result.path = str(made.path)
         result.size = made.size
         session.flush()
+        for delivery in result.deliveries:
+            if delivery.state is DeliveryState.WITHDRAWN:
+                delivery.state = DeliveryState.QUEUED
         sent_to = {delivery.destination for delivery in result.deliveries}
         for destination in lesion.destinations:
             if destination not in sent_to:
@@ -132,6 +150,8 @@ def record_published(session: Session, lesion_id: int, objects: Sequence[Publish
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     """The mark and the voxels give no result."""
     lesion = session.get_one(Lesion, lesion_id)
+    if lesion.state is LesionState.SUPERSEDED:
+        return
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
     lesion.attempts = 0
@@ -140,6 +160,8 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
     """The work broke: it is tried again, or parked when it has broken `attempts` times."""
     lesion = session.get_one(Lesion, lesion_id)
+    if lesion.state is LesionState.SUPERSEDED:
+        return lesion.state
     lesion.attempts += 1
     lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"
     if lesion.attempts >= attempts:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
-from dicomnode.marks import RecistMark
+from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
@@ -26,9 +26,9 @@ class PublishRequest:
     slices : tuple of Path
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
-    mark : RecistMark
-    source : Path
-        The object that holds the mark.
+    mark : LesionMark
+    sources : tuple of Path
+        The objects that hold the mark, that of its first opinion first.
     lesion_number : int
         Number of the instances in their series.
     series_number : int
@@ -39,8 +39,8 @@ class PublishRequest:
 
     slices: tuple[Path, ...]
     soft_mask: Path
-    mark: RecistMark
-    source: Path
+    mark: LesionMark
+    sources: tuple[Path, ...]
     lesion_number: int
     series_number: int
     omit_empty_frames: bool
@@ -79,7 +79,7 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
         request.mark,
         settings,
         Equipment(software_version=VERSION),
-        _mark_source(request.source),
+        tuple(map(_mark_source, request.sources)),
         instance_number=request.lesion_number,
     )
     return (_write(seg, "fractional-seg", request.folder),)

@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import highdicom as hd
+
+from dicomnode.jobs.read_masks import MaskPrior, read_masks
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
-from pipelines.lesion import soft_mask_from_recist
+from pipelines.errors import UnusableMarkError
+from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import Parameter
+from pipelines.soft_mask import Parameter, SoftMask
+
+LARGEST_ML = 2000.0
+"""More than any lesion that a mark means."""
+
+ONE_SLICE = "outlined on one slice only; segmented from the diameters there"
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,8 @@ class SegmentRequest:
         CT slices in order along the normal.
     key_index : int
         Position of the slice with the mark.
-    axes : RecistAxes
+    prior : RecistAxes or MaskPrior
+        Axes, or readers' masks, which say more.
     method : str
     parameters : Mapping
     target : Path
@@ -33,7 +43,7 @@ class SegmentRequest:
 
     slices: tuple[Path, ...]
     key_index: int
-    axes: RecistAxes
+    prior: RecistAxes | MaskPrior
     method: str
     parameters: Mapping[str, Parameter]
     target: Path
@@ -57,13 +67,17 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
     Raises
     ------
     pipelines.errors.SegmentationError
-        If the mark and the voxels give no soft mask.
+        If the mark and the voxels give no soft mask, or one of more than `LARGEST_ML`.
     """
     started = time.perf_counter()
     volume, warnings = read_volume(request.slices, request.key_index)
-    soft_mask = soft_mask_from_recist(
-        volume, request.axes, method=request.method, parameters=request.parameters
-    )
+    soft_mask, doubts = _soft_mask(volume, request)
+    warnings = (*warnings, *doubts)
+    if soft_mask.volume_ml is not None and soft_mask.volume_ml > LARGEST_ML:
+        raise UnusableMarkError(
+            f"the result holds {soft_mask.volume_ml:.0f} ml, expected a lesion of at most "
+            f"{LARGEST_ML:g}"
+        )
     soft_mask = replace(soft_mask, warnings=(*warnings, *soft_mask.warnings))
     write_durably(request.target, soft_mask.save)
     return SegmentOutcome(
@@ -71,3 +85,19 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
         seconds=time.perf_counter() - started,
         warnings=soft_mask.warnings,
     )
+
+
+def _soft_mask(volume: hd.Volume, request: SegmentRequest) -> tuple[SoftMask, tuple[str, ...]]:
+    """By the masks or the axes of the request, and what is to be said of that.
+
+    A mask on one slice of several says how large the lesion is there, and not how far it reaches:
+    that is what axes say. It does not vote where another reader's mask says more.
+    """
+    how = {"method": request.method, "parameters": request.parameters}
+    if not isinstance(request.prior, MaskPrior):
+        return soft_mask_from_recist(volume, request.prior, **how), ()
+    masks = read_masks(request.prior, request.slices)
+    deep = masks[masks.any(axis=(2, 3)).sum(axis=1) > 1]
+    if len(deep) or len(request.slices) == 1:
+        return soft_mask_from_masks(volume, deep if len(deep) else masks, **how), ()
+    return soft_mask_from_recist(volume, request.prior.axes, **how), (ONE_SLICE,)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomnode.marks.recist_mark import RecistMark
+from dicomnode.store.received import InstanceHeader
 from pipelines.recist import RecistAxes
 
 MAX_AXIS_MM = 400.0
@@ -20,12 +21,62 @@ STATED_LENGTH_TOLERANCE = 0.10
 PERPENDICULAR_TOLERANCE_DEGREES = 15.0
 CROSSING_TOLERANCE_MM = 1.0
 
+MIN_SLICES = 2.0
+"""Slice thicknesses that a lesion's long axis should measure at least: below that, RECIST 1.1
+(Eisenhauer et al., Eur J Cancer 45, 228, 2009, appendix II) calls it not measurable."""
+
+CT_CLASSES = frozenset(
+    "1.2.840.10008.5.1.4.1.1." + end
+    for end in (
+        "2",  # CT Image
+        "2.1",  # Enhanced CT Image
+        "2.2",  # Legacy Converted Enhanced CT Image
+    )
+)
+
 
 class AbsurdAxis(ValueError):
     """An axis is so long or short that nothing could be segmented from it."""
 
 
-def check_quality(mark: RecistMark, axes: RecistAxes) -> tuple[str, ...]:
+class UnsuitableImage(ValueError):
+    """The image that a mark was drawn on is none that lesions are segmented on."""
+
+
+def check_image(image: InstanceHeader) -> None:
+    """Refuse an image that is no CT slice.
+
+    Parameters
+    ----------
+    image : InstanceHeader
+        Or any other object with its attributes.
+
+    Raises
+    ------
+    UnsuitableImage
+        If it is no CT, a localizer (PS3.3 C.8.2.1.1.1), or has several frames, which are not read.
+    """
+    if image.sop_class_uid not in CT_CLASSES:
+        raise UnsuitableImage(
+            f"the mark is on an image of modality {_printable(image.modality)}, expected CT"
+        )
+    if "LOCALIZER" in (value.upper() for value in image.image_type):
+        raise UnsuitableImage("the mark is on a localizer, expected a CT slice")
+    if image.number_of_frames is not None and image.number_of_frames > 1:
+        raise UnsuitableImage(
+            f"the mark is on an image of {image.number_of_frames} frames; "
+            "only single-frame CT is read so far"
+        )
+
+
+def _printable(modality: str) -> str:
+    known = modality.isascii() and modality.isalnum() and len(modality) <= 16
+    return modality if known else "that it does not state"
+
+
+def check_quality(
+    mark: RecistMark, axes: RecistAxes, *, slice_thickness: float | None = None
+) -> tuple[str, ...]:
     """Look for signs that a mark does not mean what its points say.
 
     Parameters
@@ -34,6 +85,8 @@ def check_quality(mark: RecistMark, axes: RecistAxes) -> tuple[str, ...]:
         For the lengths that its object states.
     axes : RecistAxes
         The same mark in patient coordinates.
+    slice_thickness : float, optional
+        Of the image that it lies on, mm.
 
     Returns
     -------
@@ -61,6 +114,13 @@ def check_quality(mark: RecistMark, axes: RecistAxes) -> tuple[str, ...]:
             doubts.append(
                 f"the {name} axis is stated as {said:.1f} mm, its points are {length:.1f} mm apart"
             )
+    if mark.uncalibrated:
+        doubts.append('a length is stated in unit "1": where it was drawn, pixels had no size')
+    if slice_thickness is not None and axes.long_mm < MIN_SLICES * slice_thickness:
+        doubts.append(
+            f"the long axis ({axes.long_mm:.1f} mm) is shorter than {MIN_SLICES:g} slices of "
+            f"{slice_thickness:g} mm"
+        )
     if axes.short_axis is not None:
         doubts.extend(_doubts_about_pair(axes))
     return tuple(doubts)

@@ -46,6 +46,9 @@ class RecistMark:
         What was measured, and where.
     stated_long_mm, stated_short_mm : float or None
         Lengths that the object states in mm; None where it states none or another unit.
+    uncalibrated : bool
+        Whether the object states a length in unit "1", which is pixels: the mark was drawn where
+        the image's pixel spacing was not known.
     """
 
     long_axis: npt.NDArray[np.float64]
@@ -61,6 +64,7 @@ class RecistMark:
     site: Code | None = None
     stated_long_mm: float | None = None
     stated_short_mm: float | None = None
+    uncalibrated: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "long_axis", line("long_axis", self.long_axis, (2, 3)))
@@ -89,19 +93,3 @@ class RecistMark:
         points = [sorted(map(tuple, (np.round(a * 100) + 0.0).astype(int).tolist())) for a in axes]
         text = f"{place}|{self.referenced_frame or 1}|{points}"
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Something that was found and cannot be used: where, and why, without patient data."""
-
-    item: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class MarkReading:
-    """All that a reader found in one object."""
-
-    marks: tuple[RecistMark, ...] = ()
-    refusals: tuple[Refusal, ...] = ()

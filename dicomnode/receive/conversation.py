@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from dicomnode.faults import describe_fault
 from dicomnode.receive.command_sets import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
     C_STORE_RQ,
-    OUT_OF_RESOURCES,
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
     UNRECOGNISED_OPERATION,
@@ -20,14 +18,15 @@ from dicomnode.receive.command_sets import (
     decode_request,
     encode_response,
 )
-from dicomnode.receive.encoded import (
-    CANNOT_UNDERSTAND,
-    DOES_NOT_MATCH_SOP_CLASS,
-    FileBytes,
-    InvalidInstance,
+from dicomnode.receive.encoded import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS
+from dicomnode.receive.intake import (
+    Announced,
+    Index,
+    Refused,
+    begin_file,
+    keep_file,
+    out_of_resources,
 )
-from dicomnode.receive.header import read_data_set
-from dicomnode.receive.part10 import file_head
 from dicomnode.receive.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dicomnode.receive.upper_layer import (
     INVALID_PARAMETER,
@@ -44,28 +43,6 @@ from dicomnode.store.uid import is_valid_uid
 logger = logging.getLogger(__name__)
 
 _MAX_COMMAND_SET = 2**16
-
-
-class Index(Protocol):
-    """What must know an instance before its sender is told of success."""
-
-    def add(self, received: ReceivedInstance) -> None:
-        """Record the instance durably, or raise. A repeat of the same instance is no error."""
-
-
-class Refused(Exception):
-    """A request that is answered with a failure.
-
-    Attributes
-    ----------
-    status : int
-        PS3.7 Annex C or PS3.4 B.2.3.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class Conversation:
@@ -181,23 +158,20 @@ class Conversation:
 
     def _begin(self, request: Request) -> _IncomingDataSet:
         """Open a file for the data set that follows, or note why it will be refused."""
-        incoming = _IncomingDataSet(request)
         context = self._contexts[self._context_id]
+        announced = Announced(
+            request.sop_class_uid,
+            request.sop_instance_uid,
+            context.transfer_syntax,
+            self._calling_ae,
+            self._called_ae,
+        )
+        incoming = _IncomingDataSet(request, announced)
         try:
             _check_request(request, context)
-            incoming.part = self._store.begin(
-                file_head(
-                    request.sop_class_uid,
-                    request.sop_instance_uid,
-                    context.transfer_syntax,
-                    self._calling_ae,
-                    self._called_ae,
-                )
-            )
+            incoming.part = begin_file(self._store, announced)
         except Refused as refused:
             incoming.refused = refused
-        except StorageError as error:
-            incoming.refused = _out_of_resources(error)
         return incoming
 
     def _finish(self, request: Request, incoming: _IncomingDataSet | None) -> None:
@@ -252,50 +226,16 @@ class Conversation:
             raise Refused(CANNOT_UNDERSTAND, "C-STORE without a data set")
         if incoming.refused is not None:
             raise incoming.refused
-        part = incoming.part
-        assert part is not None
-        context = self._contexts[self._context_id]
-        try:
-            header = read_data_set(
-                FileBytes(part.fileno(), part.data_offset, part.size),
-                context.transfer_syntax,
-                sop_class_uid=request.sop_class_uid,
-                sop_instance_uid=request.sop_instance_uid,
-            )
-        except InvalidInstance as error:
-            raise Refused(error.status, error.reason) from error
-        except OSError as error:
-            raise _out_of_resources(error) from error
-        try:
-            stored = part.keep(
-                header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid
-            )
-        except StorageError as error:
-            raise _out_of_resources(error) from error
-        received = ReceivedInstance(
-            stored.path, stored.size, header, self._calling_ae, self._called_ae
-        )
-        try:
-            # Also for what is held already: who sends a mark again wants it looked at again.
-            self._index.add(received)
-        except Exception as error:
-            # The file stays: it is whole, and a repeat or the next start finds and indexes it.
-            logger.error("index.failed sop=%s %s", header.sop_instance_uid, describe_fault(error))
-            raise Refused(OUT_OF_RESOURCES, "the index does not take the instance") from error
-        logger.info(
-            "instance.%s sop=%s bytes=%d",
-            "stored" if stored.written else "repeated",
-            header.sop_instance_uid,
-            stored.size,
-        )
-        return received
+        assert incoming.part is not None
+        return keep_file(incoming.part, incoming.announced, self._index)
 
 
 class _IncomingDataSet:
     """A data set on its way into a file; once refused, the rest is only counted."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, announced: Announced) -> None:
         self.request = request
+        self.announced = announced
         self.size = 0
         self.part: PartFile | None = None
         self.refused: Refused | None = None
@@ -307,7 +247,7 @@ class _IncomingDataSet:
         try:
             self.part.write(data)
         except StorageError as error:
-            self.refused = _out_of_resources(error)
+            self.refused = out_of_resources(error)
             self.discard()
 
     def discard(self) -> None:
@@ -322,10 +262,3 @@ def _check_request(request: Request, context: Context) -> None:
         raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not one that the node stores")
     if request.sop_class_uid != context.abstract_syntax:
         raise Refused(DOES_NOT_MATCH_SOP_CLASS, "SOP class differs from the negotiated one")
-    if not is_valid_uid(request.sop_instance_uid):
-        raise Refused(DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Instance UID is not a UID")
-
-
-def _out_of_resources(error: OSError) -> Refused:
-    logger.error("storage.failed %s", error)
-    return Refused(OUT_OF_RESOURCES, error.strerror or "cannot write")

@@ -15,7 +15,8 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from dicomnode.faults import describe_fault
-from dicomnode.receive.conversation import Conversation, Index
+from dicomnode.receive.conversation import Conversation
+from dicomnode.receive.intake import Index
 from dicomnode.receive.sop_classes import (
     STORAGE_CLASSES,
     UNCOMPRESSED,

@@ -1,4 +1,7 @@
-"""What the node accepts: SOP classes, and the transfer syntaxes of each."""
+"""What the node accepts: SOP classes, and the transfer syntaxes of each.
+
+That is CT, and all that `dicomnode.marks` has a reader for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+
+from dicomnode.marks.read_marks import READERS
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -31,19 +36,15 @@ CT_CLASSES = frozenset(
         "2.2",  # Legacy Converted Enhanced CT Image
     )
 )
-IMAGE_CLASSES = CT_CLASSES | {_STORAGE + "66.4"}  # Segmentation
-OBJECT_CLASSES = frozenset(
+SEGMENTATION_CLASSES = frozenset(
     _STORAGE + end
     for end in (
-        "11.1",  # Grayscale Softcopy Presentation State
-        "88.22",  # Enhanced SR
-        "88.33",  # Comprehensive SR
-        "88.34",  # Comprehensive 3D SR
-        "88.35",  # Extensible SR
-        "88.59",  # Key Object Selection Document
-        "481.3",  # RT Structure Set
+        "66.4",  # Segmentation
+        "66.7",  # Label Map Segmentation
     )
 )
+IMAGE_CLASSES = CT_CLASSES | SEGMENTATION_CLASSES
+OBJECT_CLASSES = frozenset(READERS) - IMAGE_CLASSES
 STORAGE_CLASSES = IMAGE_CLASSES | OBJECT_CLASSES
 
 

@@ -23,6 +23,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from dicomnode.marks.codes import PUBLIC_SCHEMES
+from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.recist_mark import Code, RecistMark
 from dicomnode.results.source_slices import (
     check_geometry,
@@ -35,6 +36,9 @@ from dicomnode.results.uids import derive_uid
 from pipelines.soft_mask import SoftMask
 
 MAXIMUM_FRACTIONAL_VALUE = 255
+
+CONTENT_LABEL = "RESEARCH_MATTE"
+"""By this and the model name results of this software are known, wherever they were made."""
 
 _CATEGORY = CodedConcept("49755003", "SCT", "Morphologically Altered Structure")
 _FRACTIONAL_TYPE = {
@@ -139,10 +143,10 @@ def result_uids(
 def fractional_seg(
     mask: SoftMask,
     sources: Sequence[Dataset],
-    mark: RecistMark,
+    mark: LesionMark | RecistMark,
     settings: SegSettings,
     equipment: Equipment,
-    mark_source: MarkSource | None = None,
+    mark_sources: Sequence[MarkSource] = (),
     instance_number: int = 1,
 ) -> hd.seg.Segmentation:
     """Write a soft mask as SEG FRACTIONAL of 8 bit (PS3.3 A.51 and C.8.20).
@@ -155,12 +159,12 @@ def fractional_seg(
         Headers of all slices of that volume, in its order, without need of pixel data. Only the
         covered ones are looked at, unless `settings.omit_empty_frames` is False. Each frame takes
         position, orientation and pixel measures from its slice, by index.
-    mark : RecistMark
+    mark : LesionMark or RecistMark
         Gives tracking, finding and site of the segment, and the instance its UID.
     settings : SegSettings
     equipment : Equipment
-    mark_source : MarkSource, optional
-        The report that held the mark; referenced if given.
+    mark_sources : sequence of MarkSource
+        The objects that held the mark; referenced.
     instance_number : int
         Number of the instance in its series.
 
@@ -213,7 +217,7 @@ def fractional_seg(
         device_serial_number=equipment.serial_number,
         fractional_type=_FRACTIONAL_TYPE[mask.quantity],
         max_fractional_value=MAXIMUM_FRACTIONAL_VALUE,
-        content_label="RESEARCH_MATTE",
+        content_label=CONTENT_LABEL,
         content_description="Research, not for diagnosis",
         content_creator_name="softmask-node^",
         content_qualification="RESEARCH",
@@ -225,8 +229,8 @@ def fractional_seg(
     )
     copy_patient_and_study(sources[start], seg)
     _fix_dimension_organization(seg, uids.sop_instance_uid)
-    if mark_source is not None:
-        _reference_mark(seg, mark_source)
+    if mark_sources:
+        _reference_marks(seg, mark_sources)
     return seg
 
 
@@ -245,7 +249,7 @@ def _frames(
 
 
 def _segment(
-    mask: SoftMask, mark: RecistMark, settings: SegSettings, equipment: Equipment
+    mask: SoftMask, mark: LesionMark | RecistMark, settings: SegSettings, equipment: Equipment
 ) -> hd.seg.SegmentDescription:
     algorithm = hd.AlgorithmIdentificationSequence(
         name=mask.method,
@@ -313,23 +317,36 @@ def _fix_dimension_organization(seg: Dataset, sop_instance_uid: str) -> None:
         item.DimensionOrganizationUID = uid
 
 
-def _reference_mark(seg: Dataset, source: MarkSource) -> None:
-    """Name the report as related instance (PS3.3 C.12.4) and list it as referenced (C.12.2)."""
-    related = _sop_reference(source)
-    related.PurposeOfReferenceCodeSequence = DicomSequence(
-        [CodedConcept("121112", "DCM", "Source of Measurement")]
-    )
-    seg.ReferencedInstanceSequence = DicomSequence([related])
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_instance_uid
-    series.ReferencedInstanceSequence = DicomSequence([_sop_reference(source)])
-    if source.study_instance_uid == seg.StudyInstanceUID:
-        seg.ReferencedSeriesSequence.append(series)
-        return
-    study = Dataset()
-    study.StudyInstanceUID = source.study_instance_uid
-    study.ReferencedSeriesSequence = DicomSequence([series])
-    seg.StudiesContainingOtherReferencedInstancesSequence = DicomSequence([study])
+def _reference_marks(seg: Dataset, sources: Sequence[MarkSource]) -> None:
+    """Name the marks' objects as related instances (PS3.3 C.12.4) and as referenced (C.12.2).
+
+    Those of another study go to where objects of other studies are listed.
+    """
+    related, series, studies = [], {}, {}
+    for source in sources:
+        item = _sop_reference(source)
+        item.PurposeOfReferenceCodeSequence = DicomSequence(
+            [CodedConcept("121112", "DCM", "Source of Measurement")]
+        )
+        related.append(item)
+        place = (source.study_instance_uid, source.series_instance_uid)
+        if place not in series:
+            series[place] = Dataset()
+            series[place].SeriesInstanceUID = source.series_instance_uid
+            series[place].ReferencedInstanceSequence = DicomSequence()
+            studies.setdefault(source.study_instance_uid, []).append(series[place])
+        series[place].ReferencedInstanceSequence.append(_sop_reference(source))
+    seg.ReferencedInstanceSequence = DicomSequence(related)
+    for item in studies.pop(seg.StudyInstanceUID, []):
+        seg.ReferencedSeriesSequence.append(item)
+    if studies:
+        others = []
+        for uid, items in studies.items():
+            study = Dataset()
+            study.StudyInstanceUID = uid
+            study.ReferencedSeriesSequence = DicomSequence(items)
+            others.append(study)
+        seg.StudiesContainingOtherReferencedInstancesSequence = DicomSequence(others)
 
 
 def _sop_reference(source: MarkSource) -> Dataset:

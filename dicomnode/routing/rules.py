@@ -64,7 +64,7 @@ class Match(BaseModel):
         for name in _CONDITIONS:
             patterns = getattr(self, name)
             value = getattr(candidate, name)
-            if patterns is not None and not any(_fits(value, pattern) for pattern in patterns):
+            if patterns is not None and not any(fits(value, pattern) for pattern in patterns):
                 return f"{name} {value!r} is none of {', '.join(map(repr, patterns))}"
         return None
 
@@ -73,7 +73,11 @@ _CONDITIONS = tuple(field.name for field in fields(Candidate))
 
 
 class Rule(BaseModel):
-    """If the conditions hold: this method, with these parameters, to these destinations."""
+    """If the conditions hold: this method, with these parameters, to these destinations.
+
+    `include_anatomy` takes regions and segments that say they are an organ or the body as well.
+    `allow_other_patient_id` takes marks in objects whose Patient ID is not that of the CT.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,6 +86,8 @@ class Rule(BaseModel):
     method: str = DEFAULT_METHOD
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     destinations: tuple[str, ...] = ()
+    include_anatomy: bool = False
+    allow_other_patient_id: bool = False
 
     @field_validator("method")
     @classmethod
@@ -136,5 +142,6 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts.get(c, re.escape(c)) for c in pattern), re.IGNORECASE | re.S)
 
 
-def _fits(value: str, pattern: str) -> bool:
+def fits(value: str, pattern: str) -> bool:
+    """Whether a value fits a pattern of `Patterns`."""
     return _expression(pattern).fullmatch(value.strip()) is not None

@@ -29,6 +29,9 @@ class LesionState(StrEnum):
     """The result objects are on disk, and every destination has a delivery."""
     REFUSED = "refused"
     """Cannot be processed; `reason` says why."""
+    SUPERSEDED = "superseded"
+    """Another lesion is the same, or newer, or holds this one's masks; `reason` says which. What
+    was made of it is kept, and no longer sent."""
     FAILED = "failed"
     """Processing broke as often as it is allowed to; `reason` says how."""
 
@@ -46,3 +49,20 @@ class DeliveryState(StrEnum):
     """The peer said no for good; `peer_words` holds its answer. A dead letter."""
     EXHAUSTED = "exhausted"
     """Repeated as often as allowed without an acceptance. A dead letter."""
+    WITHDRAWN = "withdrawn"
+    """Not sent (again): its lesion was superseded."""
+
+
+class RetrievalState(StrEnum):
+    """Of images that a mark waits for and that a source is asked for."""
+
+    QUEUED = "queued"
+    """To be asked for at `due_at`."""
+    RUNNING = "running"
+    """A source is being asked now; after a crash it is asked again."""
+    DONE = "done"
+    """All that the source has is here. Asked again later where a lesion still waits for more."""
+    REFUSED = "refused"
+    """Every source said no for good, or none can be asked; `peer_words` says why."""
+    EXHAUSTED = "exhausted"
+    """Asked as often as allowed."""

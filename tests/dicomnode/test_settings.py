@@ -69,6 +69,7 @@ def test_the_environment_wins(tmp_path, monkeypatch):
         ('["pacs"]', '["nowhere"]', 1, "the destination 'nowhere'; known are 'pacs'"),
         ('name = "all"', 'name = "all"\nmatch = {mark_sop_class = "Nonsense"}', 13, "Nonsense"),
         ('path = "/tmp/somewhere"', "path = ", 3, "Invalid value"),
+        ('name = "all"', 'name = "all"\n[[sources]]\nname = "S"\nkind = "c-mvoe"', 13, "c-move"),
     ],
 )
 def test_an_error_names_line_and_reason(tmp_path, before, after, line, reason):
@@ -98,3 +99,46 @@ def test_lines_are_found_in_nested_arrays_of_tables():
     assert line_of(("a", 1, "c", "z", "w"), text) == 9
     assert line_of(("a", 1, "nowhere"), text) == 5
     assert line_of(("nowhere",), text) is None
+
+
+SOURCE = """
+[[sources]]
+name = "ARCHIVE"
+kind = "c-move"
+ae_title = "PACS"
+host = "pacs.example.org"
+port = 104
+"""
+
+
+def test_the_sources_of_the_example_configuration_load(tmp_path):
+    example = (ROOT / "config" / "node.toml").read_text()
+    start = example.index("# [[sources]]")
+    block = example[start : example.index("\n\n# What is done with a mark.")]
+    lines = [line.removeprefix("#").removeprefix(" ") for line in block.splitlines()]
+    move, web = load(tmp_path, GOOD + "\n".join(lines)).sources
+    assert (move.kind, move.name, move.port) == ("c-move", "ARCHIVE", 4242)
+    assert (web.kind, web.url.host) == ("dicomweb", "pacs.example.org")
+    assert web.serves("Workstation 7")
+    assert not web.serves("SCANNER")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "reason"),
+    [
+        ("port = 104", "port = 70000", 20, "less than or equal to 65535"),
+        ("port = 104", 'url = "http://pacs"', 20, "Extra inputs are not permitted"),
+        ('"ARCHIVE"', '"AN ARCHIVE WITH A LONG NAME"', 16, "at most 16 characters"),
+        ("port = 104", 'port = 104\n[listen]\ncalling_ae_titles = ["CT"]', 1, "does not let in"),
+        ("port = 104", "port = 104\n" + SOURCE, 1, "two sources are named 'ARCHIVE'"),
+        ('kind = "c-move"', 'kind = "dicomweb"\nurl = "ftp://pacs"', 18, "http"),
+        ("port = 104", "port = 104\nconnect_timeout_s = 0", 21, "greater than 0"),
+        ("port = 104", "port = 104\n[retrieve]\nconcurrent = 0", 22, "greater than or equal"),
+    ],
+)
+def test_an_error_in_a_source_names_line_and_reason(tmp_path, before, after, line, reason):
+    assert before in SOURCE
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, GOOD + SOURCE.replace(before, after))
+    assert reason in str(caught.value)
+    assert f":{line}:" in str(caught.value)

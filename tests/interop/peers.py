@@ -26,6 +26,14 @@ def need_folder(folder: Path, how: str) -> Path:
     return folder
 
 
+def need_orthanc_dicomweb() -> Path:
+    """Return Orthanc's DICOMweb plugin, or skip (fail with CI=true)."""
+    found = sorted(Path("/usr/lib/orthanc").glob("libOrthancDicomWeb.so*"))
+    if not found:
+        _missing("Orthanc's DICOMweb plugin (Debian's orthanc-dicomweb) is not installed")
+    return found[0]
+
+
 def _missing(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}, and CI=true demands it")

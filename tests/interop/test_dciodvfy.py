@@ -82,7 +82,7 @@ def seg(volume, ct, marks, **changes) -> hd.seg.Segmentation:
     )
     settings = replace(SegSettings("digest"), **changes)
     return fractional_seg(
-        mask, ct, read_marks(report).marks[0], settings, Equipment("1.2.3"), source
+        mask, ct, read_marks(report).marks[0], settings, Equipment("1.2.3"), [source]
     )
 
 

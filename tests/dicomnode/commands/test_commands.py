@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from typer.testing import CliRunner
 from dicomnode.commands import app
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.jobs import lesion_queue
+from dicomnode.retrieve import waiting_list
+from dicomnode.retrieve.source import Failed
+from dicomnode.retrieve.wanted import Want
+from dicomnode.settings import RetrySettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import LesionState
 from dicomnode.version import VERSION
@@ -100,6 +105,25 @@ def test_jobs_lists_lesions_with_what_became_of_them(store):
     assert "'CT [/b]' is [none] of it" in result.output
 
 
+def test_what_is_fetched_is_listed_and_explained_with_the_words_of_the_source(store, tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
+    waiting = add_lesion(database, 3, LesionState.WAITING)
+    with database.write() as session:
+        want = Want("1.2.3.3", series_instance_uid="1.2.3.3.7")
+        retrieval = waiting_list.ask_for(session, want, [waiting]).id
+    failures = {"ARCHIVE": Failed("0xA801 move [destination] unknown", 0xA801, final=True)}
+    with database.write() as session:
+        waiting_list.record_failed(session, retrieval, failures, 0, ["ARCHIVE"], RetrySettings())
+    database.close()
+    listed = run("jobs", "--config", store, width=250)
+    assert listed.exit_code == 0, listed.output
+    assert "series 1.2.3.3.7" in listed.output
+    assert "ARCHIVE: 0xA801 move [destination] unknown" in listed.output
+    explained = run("explain", "1.2.3.3.7", "--config", store, width=250)
+    assert "to be fetched: series 1.2.3.3.7: refused after 1 attempt(s)" in explained.output
+    assert "ARCHIVE: 0xA801" in explained.output
+
+
 def test_jobs_can_be_narrowed(store):
     result = run("jobs", "--config", store, "--state", "refused")
     assert "refused" in result.output
@@ -129,6 +153,83 @@ def test_explain_says_that_a_uid_is_unknown(store):
     result = run("explain", "9.9.9", "--config", store)
     assert result.exit_code == 2
     assert "9.9.9: never received here" in result.stderr
+
+
+def test_explain_tells_of_a_uid_as_json(store):
+    answer = json.loads(run("explain", "1.2.9.1", "--config", store, "--json").stdout)
+    assert answer["uid"] == "1.2.9.1"
+    assert "fractional-seg that this node made" in answer["lines"][0]
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """A study of one lesion: the folder with its CT, and its report under a misleading name."""
+    folder = tmp_path_factory.mktemp("marked")
+    whole = study("marked")
+    save(whole.ct, folder / "ct")
+    whole.report.save_as(folder / "report.csv", enforce_file_format=True)
+    return folder
+
+
+def test_explain_tells_of_a_file_what_was_found_and_needs_no_configuration(marked):
+    result = run("explain", marked / "report.csv", "--ct", marked / "ct")
+    assert result.exit_code == 0, result.output
+    assert "Research only, not for diagnosis" in result.output
+    assert "mark, taken" in result.output
+    assert "long axis: 12.0 mm, 15.0 pixels; stated 12.0 mm" in result.output
+    answer = json.loads(run("explain", marked / "report.csv", "--json").stdout)
+    assert answer["items"][0]["axes"][0]["length_mm"] is None
+    assert answer["notice"] == "Research only, not for diagnosis"
+
+
+def test_explain_draws_a_mark_on_its_slice(marked, tmp_path):
+    png = tmp_path / "marks.png"
+    result = run("explain", marked / "report.csv", "--ct", marked / "ct", "--png", png)
+    assert result.exit_code == 0, result.output
+    with Image.open(png) as picture:
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
+    line = (np.abs(colours - (0x40, 0xE0, 0xFF)) < 40).all(axis=1)
+    assert 100 < line.sum() < len(colours) / 20
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "words"),
+    [
+        (b"", [], "neither a DICOM object nor"),
+        (b"\0" * 128 + b"DICM" + b"\xff" * 64, [], "begins as DICOM"),
+        (b"<x", [], "not well-formed"),
+        (None, ["--png", "out.png"], "--png needs --ct"),
+        (None, ["--ct", "nowhere"], "nowhere: no such folder"),
+        (None, ["--ct", "empty"], "empty: no CT image in this folder"),
+        (None, ["--ct", "other", "--png", "out.png"], "no item of the file lies on"),
+        (None, ["--ct", "ct", "--png", "empty"], "empty: cannot be written"),
+    ],
+)
+def test_explain_says_what_is_wrong_with_a_file(
+    marked, tmp_path, monkeypatch, content, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "ct").symlink_to(marked / "ct")
+    save(study("another").ct[:2], tmp_path / "other")
+    path = marked / "report.csv"
+    if content is not None:
+        path = tmp_path / "bad"
+        path.write_bytes(content)
+    result = run("explain", path, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.output + result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"), [("no such file", "no such file, and no UID"), (".", "a folder")]
+)
+def test_explain_says_what_is_neither_file_nor_uid(argument, words):
+    result = run("explain", argument)
+    assert result.exit_code == 2
+    assert words in result.stderr
 
 
 def test_echo_asks_a_peer(tmp_path):

@@ -62,15 +62,15 @@ def test_requests_hold_what_a_worker_needs(database):
         request = lesions.segment_request(session, row, FOLDERS)
     assert request.slices == (Path("/nowhere/1.0.dcm"), Path("/nowhere/1.1.dcm"))
     assert request.key_index == 0
-    assert request.axes.long_mm == 8
-    assert request.axes.short_mm == 4
+    assert request.prior.long_mm == 8
+    assert request.prior.short_mm == 4
     assert request.target == Path("/masks") / f"{row.mark_key}.npz"
     segmented = add_lesion(database, 2, LesionState.SEGMENTED)
     with database.read() as session:
         request = lesions.publish_request(
             session, session.get_one(Lesion, segmented), FOLDERS, PublishSettings()
         )
-    assert request.source == Path("/nowhere/2.sr.dcm")
+    assert request.sources == (Path("/nowhere/2.sr.dcm"),)
     assert request.folder == Path("/results/1.2.1")
     assert request.mark.item == "1"
 

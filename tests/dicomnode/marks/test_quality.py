@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MRImageStorage
 
 from dicomnode.marks import AbsurdAxis, RecistMark, check_quality
+from dicomnode.marks.quality import UnsuitableImage, check_image
+from dicomnode.store.received import InstanceHeader
 from pipelines.recist import RecistAxes
 
 
@@ -19,7 +22,7 @@ def axes(long_mm=20.0, short_mm=12.0, angle=90.0, shift=0.0) -> RecistAxes:
     )
 
 
-def mark(stated_long=None, stated_short=None) -> RecistMark:
+def mark(stated_long=None, stated_short=None, uncalibrated=False) -> RecistMark:
     return RecistMark(
         np.array([[0.0, 0.0], [1.0, 0.0]]),
         None,
@@ -28,6 +31,7 @@ def mark(stated_long=None, stated_short=None) -> RecistMark:
         referenced_sop_instance_uid="1.3",
         stated_long_mm=stated_long,
         stated_short_mm=stated_short,
+        uncalibrated=uncalibrated,
     )
 
 
@@ -69,3 +73,44 @@ def test_small_deviations_raise_no_doubt():
 def test_an_absurd_axis_is_refused(lengths):
     with pytest.raises(AbsurdAxis, match="expected 1 to 400 mm"):
         check_quality(mark(), axes(*lengths))
+
+
+@pytest.mark.parametrize(("thickness", "doubted"), [(5.0, False), (10.0, False), (10.1, True)])
+def test_a_lesion_of_less_than_two_slices_is_doubted(thickness, doubted):
+    doubts = check_quality(mark(), axes(), slice_thickness=thickness)
+    assert any("shorter than 2 slices of" in doubt for doubt in doubts) is doubted
+
+
+def test_a_length_without_a_unit_is_doubted():
+    (doubt,) = check_quality(mark(uncalibrated=True), axes())
+    assert 'unit "1"' in doubt
+
+
+def header(sop_class: str = CTImageStorage, **more) -> InstanceHeader:
+    return InstanceHeader(sop_class, "1.2.3", "1.2", "1.2.1", "1.2.840.10008.1.2.1", **more)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        header(),
+        header(image_type=("ORIGINAL", "PRIMARY", "AXIAL"), number_of_frames=1),
+        header(EnhancedCTImageStorage, number_of_frames=1),
+    ],
+)
+def test_a_ct_slice_is_suitable(image):
+    check_image(image)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (header(MRImageStorage, modality="MR"), "modality MR, expected CT"),
+        (header(MRImageStorage, modality="DOE^JANE"), "that it does not state, expected CT"),
+        (header(image_type=("ORIGINAL", "PRIMARY", "localizer")), "localizer"),
+        (header(EnhancedCTImageStorage, number_of_frames=40), "40 frames"),
+    ],
+)
+def test_other_images_are_not(image, words):
+    with pytest.raises(UnsuitableImage, match=words):
+        check_image(image)

@@ -148,7 +148,7 @@ def test_a_fault_inside_ends_one_association_only(node, monkeypatch):
         raise RuntimeError("a fault of the node's own")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dicomnode.receive.conversation.read_data_set", broken)
+        patch.setattr("dicomnode.receive.intake.read_data_set", broken)
         assert send(peer, ct()) == -1
     assert send(other, ct()) == 0x0000
     assert len(node.files()) == 1

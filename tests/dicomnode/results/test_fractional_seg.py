@@ -215,7 +215,7 @@ def test_a_single_frame_states_the_slice_spacing_of_the_ct(ct):
 
 
 def test_the_same_input_gives_the_same_uids_and_pixel_bytes(ct, mask):
-    first, second = (fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, SOURCE) for _ in "12")
+    first, second = (fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, [SOURCE]) for _ in "12")
     assert first.PixelData == second.PixelData
 
     def uids(dataset):
@@ -346,7 +346,7 @@ def test_a_private_finding_becomes_a_lesion(ct, mask):
 def test_the_report_that_held_the_mark_is_referenced(ct, mask, same_study):
     study = ct[0].StudyInstanceUID if same_study else "1.2.99"
     source = replace(SOURCE, study_instance_uid=study)
-    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, source)
+    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, [source])
     assert seg.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
     if same_study:
         series = seg.ReferencedSeriesSequence[-1]
@@ -356,6 +356,22 @@ def test_the_report_that_held_the_mark_is_referenced(ct, mask, same_study):
         (series,) = other.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == "1.2.50"
     assert series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
+
+
+def test_all_objects_that_held_the_mark_are_referenced(ct, mask):
+    study = ct[0].StudyInstanceUID
+    sources = [
+        MarkSource("1.2.3", "1.2.5.1", study, "1.2.50"),
+        MarkSource("1.2.3", "1.2.5.2", study, "1.2.50"),
+        MarkSource("1.2.3", "1.2.5.3", "1.2.99", "1.2.51"),
+    ]
+    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, sources))
+    named = [item.ReferencedSOPInstanceUID for item in seg.ReferencedInstanceSequence]
+    assert named == ["1.2.5.1", "1.2.5.2", "1.2.5.3"]
+    series = seg.ReferencedSeriesSequence[-1]
+    assert len(series.ReferencedInstanceSequence) == 2
+    (other,) = seg.StudiesContainingOtherReferencedInstancesSequence
+    assert other.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.51"
 
 
 def test_sources_may_lack_what_a_result_can_do_without(mask):

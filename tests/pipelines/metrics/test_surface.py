@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -59,7 +60,6 @@ def test_agrees_with_distance_transforms():
 
 
 def test_agrees_with_simpleitk():
-    sitk = pytest.importorskip("SimpleITK")
     z, y, x = np.mgrid[-6:7, -12:13, -12:13] * np.reshape(SPACING, (3, 1, 1, 1))
     a = z**2 + y**2 + x**2 < 25
     g = z**2 + (y - 1.4) ** 2 + x**2 < 16

@@ -1,0 +1,1 @@
+"""Damaged files of marks: how they are made, and how it is seen that nothing was made up."""

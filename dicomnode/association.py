@@ -1,0 +1,103 @@
+"""Associations that the node asks for, each with a time-out on everything."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Sequence
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+
+from dicomnode.settings import DicomPeer
+
+
+class NoAssociation(Exception):
+    """The peer could not be reached or did not accept the association; its own words."""
+
+
+class NothingAccepted(NoAssociation):
+    """The peer answered, and accepts none of the SOP classes that it was offered."""
+
+
+def requesting_ae(peer: DicomPeer, calling_ae_title: str) -> AE:
+    """Make the application entity that asks `peer`, with a time-out on everything.
+
+    Parameters
+    ----------
+    peer : DicomPeer
+    calling_ae_title : str
+        Used unless the peer's settings name another.
+    """
+    ae = AE(ae_title=peer.calling_ae_title or calling_ae_title)
+    ae.maximum_pdu_size = 131072
+    ae.connection_timeout = peer.connect_timeout_s
+    ae.acse_timeout = peer.connect_timeout_s
+    ae.dimse_timeout = peer.response_timeout_s
+    ae.network_timeout = peer.response_timeout_s
+    return ae
+
+
+def associate(
+    ae: AE,
+    peer: DicomPeer,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
+) -> Association:
+    """Open an association.
+
+    Parameters
+    ----------
+    ae : AE
+        With the presentation contexts to propose.
+    peer : DicomPeer
+    roles : sequence of SCP_SCU_RoleSelectionNegotiation
+    handlers : sequence of (event, handler)
+
+    Raises
+    ------
+    NoAssociation
+        With the peer's or the network's own words; `NothingAccepted` where the peer answered and
+        takes none of the contexts.
+    """
+    called = f"{peer.ae_title}@{peer.host}:{peer.port}"
+    try:
+        association = ae.associate(
+            peer.host,
+            peer.port,
+            ae_title=peer.ae_title,
+            ext_neg=list(roles),
+            evt_handlers=[
+                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s]),
+                *handlers,
+            ],
+        )
+    except OSError as error:  # a name that does not resolve
+        raise NoAssociation(f"{called} could not be reached: {error.strerror}") from None
+    if association.is_established:
+        return association
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        raise NoAssociation(
+            f"{called} rejected the association: {answer.result_str}, {answer.reason_str}"
+        )
+    if association.rejected_contexts:
+        classes = sorted({context.abstract_syntax for context in association.rejected_contexts})
+        raise NothingAccepted(f"{called} does not accept SOP class {', '.join(classes)}")
+    if association.is_aborted:
+        raise NoAssociation(f"{called} could not be reached, or aborted the association")
+    raise NoAssociation(f"no association with {called}")
+
+
+def _prepare(event: evt.Event, patience_s: float) -> None:
+    """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
+
+    pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
+    hold the thread that talks to it for ever.
+    """
+    connection = event.assoc.dul.socket.socket
+    timeval = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    # Command and data set are two messages: Nagle's algorithm would hold back the second.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,224 @@
+"""Put outlines and segments on the CT series that they were drawn on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from dicomnode.collect.ct import SeriesOfPass, check_ct, ct_in_space, missing, named_slice
+from dicomnode.collect.stack import NotYet, Slice, Unusable, check_same_grid
+from dicomnode.marks import ImagePlane
+from dicomnode.marks.lesion_mark import LesionMark, Opinion
+from dicomnode.marks.lesion_mask import Voxels, in_order, voxels_of
+from dicomnode.marks.rasterise import ImageSlice
+from dicomnode.store.tables import Instance
+from pipelines.lesion import CONTEXT_MM
+from pipelines.longest_axes import longest_axes
+from pipelines.recist import RecistAxes
+
+LARGEST_ML = 2000.0
+"""A mask of more than this is an organ, a body or a mistake."""
+
+LONGEST_MM = 400.0
+"""As for axes: about the width of a chest."""
+
+MOST_VOXELS = 40_000_000
+"""Of the box around a mask that is segmented."""
+
+
+@dataclass(frozen=True)
+class MaskOnCt:
+    """A mask on its series.
+
+    Attributes
+    ----------
+    key_sop_instance_uid : str
+        The slice on which it is largest.
+    axes : RecistAxes
+        Its longest diameter there, and the longest chord across.
+    voxels : Voxels
+        That any reader calls lesion.
+    low_mm, high_mm : float
+        The stretch that the pipeline looks at, measured from the key slice along its normal.
+    warnings : tuple of str
+    """
+
+    key_sop_instance_uid: str
+    axes: RecistAxes
+    voxels: Voxels
+    low_mm: float
+    high_mm: float
+    warnings: tuple[str, ...]
+
+
+def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> Instance:
+    """Some CT slice of the series that a mask belongs to.
+
+    That is the series of the images that the mask names or, where it names none, the series of
+    its frame of reference whose slices lie nearest to it; of several, that with the thinnest.
+
+    Raises
+    ------
+    NotYet
+        If slices have not come.
+    Unusable
+        If the images are no CT or of several series, or nothing says where the mask lies.
+    """
+    opinion = next(opinion for opinion in mark.opinions if opinion.has_mask)
+    named = list(dict.fromkeys(uid for uid in _named(session, opinion, known) if uid is not None))
+    if named:
+        absent = missing(session, named)
+        if absent:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            raise NotYet(f"the image {absent[0]}{more} has not come", image=absent[0])
+        slices = [named_slice(session, uid) for uid in named]
+        series = {image.series_instance_uid for image in slices}
+        if len(series) > 1:
+            raise Unusable(f"the mask names images of {len(series)} series, expected one")
+        return slices[0]
+    space, points = _in_space(session, opinion, known)
+    if space is None:
+        raise Unusable("the mask names neither an image nor a frame of reference")
+    return _nearest_series(session, space, points, outline=opinion.segment is None)
+
+
+def mask_on_ct(session: Session, mark: LesionMark, key: Instance, known: SeriesOfPass) -> MaskOnCt:
+    """Put the masks of all opinions on the series of a slice.
+
+    Raises
+    ------
+    Unusable
+        If the masks are empty or absurdly large, or the series is of several grids.
+    dicomnode.marks.Unplaceable, dicomnode.marks.UndecodableFrame
+        If a mask cannot be put there.
+    """
+    series = known.slices(session, key)
+    if not series:
+        raise NotYet("the slices are being looked at")
+    check_same_grid(series[0], series)
+    images, step = in_order([ImageSlice(s.sop_instance_uid, s.plane) for s in series])
+    voxels: Voxels = {}
+    warnings: list[str] = []
+    for opinion in mark.opinions:
+        if opinion.has_mask:
+            found, said = voxels_of(
+                opinion, images, step, lambda reference: known.segment(session, reference)
+            )
+            warnings += [text for text in said if text not in warnings]
+            for uid, flat in found.items():
+                voxels[uid] = np.union1d(voxels[uid], flat) if uid in voxels else flat
+    if not voxels:
+        raise Unusable("the mask holds no voxel of the CT")
+    uid = max(voxels, key=lambda uid: (len(voxels[uid]), uid))
+    planes = {image.sop_instance_uid: image.plane for image in images}
+    low, high = _stretch(planes[uid], [planes[u] for u in voxels], step)
+    _check_size(voxels, planes, step)
+    return MaskOnCt(uid, _axes(voxels[uid], planes[uid]), voxels, low, high, tuple(warnings))
+
+
+def _named(session: Session, opinion: Opinion, known: SeriesOfPass) -> Iterator[str | None]:
+    """Images that an opinion's mask names and without which it cannot be placed.
+
+    dcmjs makes one multi-frame image of a series in memory, and may name its frames: nobody will
+    ever send it. Frames of such an image are placed by their positions.
+    """
+    if opinion.segment is None:
+        yield from (contour.referenced_sop_instance_uid for contour in opinion.outline.contours)
+        return
+    for frame in known.segment(session, opinion.segment).frames:
+        uid = frame.referenced_sop_instance_uid
+        of_many = uid is not None and frame.referenced_frame is not None
+        if of_many and frame.position is not None and missing(session, [uid]):
+            continue
+        yield uid
+
+
+def _in_space(
+    session: Session, opinion: Opinion, known: SeriesOfPass
+) -> tuple[str | None, npt.NDArray[np.float64]]:
+    """Frame of reference of a mask, and points that lie on its planes, shape (n, 3)."""
+    if opinion.segment is None:
+        outline = opinion.outline
+        return outline.frame_of_reference_uid, np.concatenate(
+            [contour.points[:: max(1, len(contour.points) // 4)] for contour in outline.contours]
+        )
+    segment = known.segment(session, opinion.segment)
+    places = [frame.position for frame in segment.frames if frame.position is not None]
+    return segment.frame_of_reference_uid, np.array(places).reshape(-1, 3)
+
+
+def _nearest_series(
+    session: Session, space: str, points: npt.NDArray[np.float64], *, outline: bool
+) -> Instance:
+    planes = ct_in_space(session, space)
+    series: dict[str, list[Instance]] = {}
+    for image in planes:
+        series.setdefault(image.series_instance_uid, []).append(image)
+    ranked = []
+    for uid, images in series.items():
+        away = np.min([planes[image].distance_mm(points) for image in images], axis=0)
+        thickness = images[0].slice_thickness or 1.0
+        ranked.append((round(float(away.mean()), 2), thickness, uid, float(away.max()), images))
+    _, thickness, _, farthest, images = min(ranked, key=lambda entry: entry[:3])
+    # A segment that was resampled lies between slices.
+    allowed = thickness / 2 if outline else max(thickness, _gap([planes[i] for i in images]))
+    if farthest > allowed * (1 + 1e-6):
+        raise NotYet(
+            f"the nearest slice lies {farthest:.2f} mm from a plane of the mask, expected at most "
+            f"{allowed:.2f} mm; more may come",
+            space=space,
+        )
+    return check_ct(images[0])
+
+
+def _gap(planes: list[ImagePlane]) -> float:
+    return in_order([ImageSlice("", plane) for plane in planes])[1] or 0.0
+
+
+def _stretch(key: ImagePlane, planes: list[ImagePlane], step: float | None) -> tuple[float, float]:
+    origin, normal = np.asarray(key.position), key.normal
+    offsets = [float((np.asarray(plane.position) - origin) @ normal) for plane in planes]
+    reach = CONTEXT_MM + (step or 0.0)
+    return min(offsets) - reach, max(offsets) + reach
+
+
+def _check_size(voxels: Voxels, planes: dict[str, ImagePlane], step: float | None) -> None:
+    plane = planes[next(iter(voxels))]
+    rows_mm, columns_mm = plane.pixel_spacing
+    thick = step or plane.slice_spacing or 1.0
+    ml = sum(map(len, voxels.values())) * rows_mm * columns_mm * thick / 1000
+    if ml > LARGEST_ML:
+        raise Unusable(f"the mask holds {ml:.0f} ml, expected a lesion of at most {LARGEST_ML:g}")
+    flat = np.concatenate(list(voxels.values()))
+    rows, columns = np.divmod(flat, plane.columns)
+    height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    offsets = [float(np.asarray(planes[uid].position) @ plane.normal) for uid in voxels]
+    depth_mm = max(offsets) - min(offsets) + thick
+    extent = max(height * rows_mm, width * columns_mm, depth_mm)
+    if extent > LONGEST_MM:
+        raise Unusable(
+            f"the mask is {extent:.0f} mm long, expected a lesion of at most {LONGEST_MM:g} mm"
+        )
+    count = round(depth_mm / thick) * height * width
+    if count > MOST_VOXELS:
+        raise Unusable(f"the mask spans {count} voxels, expected at most {MOST_VOXELS}")
+
+
+def _axes(flat: npt.NDArray[np.int64], plane: ImagePlane) -> RecistAxes:
+    rows, columns = np.divmod(flat, plane.columns)
+    top, left = int(rows.min()), int(columns.min())
+    mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), bool)
+    mask[rows - top, columns - left] = True
+    found = longest_axes(mask, plane.pixel_spacing)
+    return RecistAxes(
+        *(plane.to_patient(axis[:, ::-1] + (left + 0.5, top + 0.5)) for axis in found)
+    )
+
+
+def slices_of(series: tuple[Slice, ...], uid: str) -> Slice | None:
+    """The slice of that UID; None where it came while the pass was under way."""
+    return next((s for s in series if s.sop_instance_uid == uid), None)

@@ -1,0 +1,133 @@
+"""XML from strangers: bounded in size, depth and count, without document types and entities.
+
+Entities are what makes XML dangerous (expansion without bound, reading of local files, requests
+to other hosts), and no form of marks needs a document type. So a file that has one is refused
+before its content is looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from dicomnode.store.uid import is_valid_uid
+
+MAX_BYTES = 8 * 1024 * 1024
+"""Ten times the longest LIDC XML."""
+
+MAX_DEPTH = 64
+"""Levels of elements; AIM needs about 15."""
+
+MAX_ELEMENTS = 120_000
+"""Elements in one file; the longest LIDC XML has about 60,000."""
+
+_CHUNK = 1 << 16
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+
+
+class UnsafeXml(ValueError):
+    """The file is no XML that can be read safely: broken, too large, too deep or with a DTD."""
+
+
+def parse(content: bytes) -> Element:
+    """Root element of a document.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    Element
+        Names of elements and attributes without namespaces, apart from ``xsi:type``, whose value
+        has lost its prefix as well.
+
+    Raises
+    ------
+    UnsafeXml
+        If the file is not well formed, has a document type, or exceeds `MAX_BYTES`, `MAX_DEPTH` or
+        `MAX_ELEMENTS`.
+    """
+    if len(content) > MAX_BYTES:
+        raise UnsafeXml(f"found {len(content)} bytes of XML, expected at most {MAX_BYTES}")
+    document = _Document()
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    parser.StartDoctypeDeclHandler = _refuse_document_type
+    parser.EntityDeclHandler = _refuse_document_type
+    parser.StartElementHandler = document.start
+    parser.EndElementHandler = document.end
+    parser.CharacterDataHandler = document.builder.data
+    try:
+        for begin in range(0, len(content), _CHUNK):
+            parser.Parse(content[begin : begin + _CHUNK], False)
+        parser.Parse(b"", True)
+        return document.builder.close()
+    except UnsafeXml:
+        raise
+    except (expat.ExpatError, LookupError, ValueError, AssertionError) as problem:
+        # LookupError and ValueError: encodings that Python does not know or expat cannot use.
+        line = getattr(problem, "lineno", None)
+        where = "" if line is None else f" (line {line})"
+        raise UnsafeXml(f"the file is not well-formed XML{where}") from problem
+
+
+class _Document:
+    """Builds the tree and counts."""
+
+    def __init__(self) -> None:
+        self.builder = TreeBuilder()
+        self.depth = 0
+        self.elements = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.elements += 1
+        if self.depth > MAX_DEPTH:
+            raise UnsafeXml(f"found elements deeper than {MAX_DEPTH} levels")
+        if self.elements > MAX_ELEMENTS:
+            raise UnsafeXml(f"found more than {MAX_ELEMENTS} elements")
+        plain = {}
+        for key, value in attributes.items():
+            space, _, local = key.rpartition("}")
+            if space == _XSI and local == "type":
+                plain["xsi:type"] = value.strip().rpartition(":")[2]
+            else:
+                plain.setdefault(local, value)
+        self.builder.start(name.rpartition("}")[2], plain)
+
+    def end(self, name: str) -> None:
+        self.depth -= 1
+        self.builder.end(name.rpartition("}")[2])
+
+
+def _refuse_document_type(*_: object) -> None:
+    raise UnsafeXml("found a document type or an entity in the XML, expected none")
+
+
+def number(text: str | None) -> float | None:
+    """A finite number in plain decimal form; None for anything else."""
+    text = "" if text is None else text.strip(" \t\r\n")
+    if len(text) > 40 or _NUMBER.fullmatch(text) is None:
+        return None
+    value = float(text)
+    return value if abs(value) < 1e12 else None
+
+
+def uid(text: str | None) -> str | None:
+    """A valid UID; None for anything else."""
+    text = "" if text is None else text.strip()
+    return text if is_valid_uid(text) else None
+
+
+def uid_of_bytes(content: bytes) -> str:
+    """A UID for a file that names none: ``2.25.`` and 128 bits of the content's SHA-256.
+
+    The same bytes have the same UID everywhere (PS3.5 B.2 for the root).
+    """
+    return f"2.25.{int.from_bytes(hashlib.sha256(content).digest()[:16], 'big')}"

@@ -1,0 +1,340 @@
+"""Ask a source by C-FIND, and fetch by C-MOVE or C-GET (PS3.4 Annex C, Study Root)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from pydicom.dataset import Dataset
+from pynetdicom import build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as FIND
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GET
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as MOVE
+
+from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
+from dicomnode.faults import describe_fault
+from dicomnode.marks.attributes import read_text, read_uid
+from dicomnode.receive.command_sets import OUT_OF_RESOURCES
+from dicomnode.receive.encoded import CANNOT_UNDERSTAND
+from dicomnode.receive.intake import Announced, Intake, Refused
+from dicomnode.receive.sop_classes import IMAGE_CLASSES, LOSSLESS, UNCOMPRESSED
+from dicomnode.retrieve.budget import Arrivals, Budget
+from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries
+from dicomnode.settings import DicomSource
+
+_UIDS_A_REQUEST = 200
+_MAX_SERIES = 2000
+
+_PENDING = (0xFF00, 0xFF01)
+
+_MEANINGS = {
+    0x0110: "processing failure",
+    0x0122: "SOP class not supported",
+    0x0124: "not authorised",
+    0x0211: "unrecognised operation",
+    0xA700: "out of resources",
+    0xA701: "out of resources: cannot count the matches",
+    0xA702: "out of resources: cannot send",
+    0xA801: "move destination unknown: this node is not among the source's AE titles",
+    0xA900: "identifier does not match SOP class",
+    0xB000: "some images could not be sent",
+    0xFE00: "cancelled",
+}
+"""PS3.7 Annex C; PS3.4 C.4.1.1.4, C.4.2.1.5 and C.4.3.1.4."""
+
+_FINAL = (0x0122, 0x0124, 0x0211, 0xA801, 0xA900)
+"""What asking again cannot mend. 0xCxxx is not among them: some answer so whatever went wrong."""
+
+
+class DicomAsking:
+    """One association with a source.
+
+    Parameters
+    ----------
+    source : DicomSource
+    ae_title : str
+        The node's own; C-MOVE sends there.
+    intake : Intake
+        Keeps what comes by C-GET.
+    arrivals : Arrivals
+        Counts what comes by C-MOVE.
+    budget : Budget
+    """
+
+    takes_whole_series = True
+
+    def __init__(
+        self,
+        source: DicomSource,
+        ae_title: str,
+        intake: Intake,
+        arrivals: Arrivals,
+        budget: Budget,
+    ) -> None:
+        self._source = source
+        self._ae_title = ae_title
+        self._intake = intake
+        self._arrivals = arrivals
+        self._budget = budget
+        self._association: Association | None = None
+        self._arriving = 0
+        self._failure: Failed | None = None
+        self._refusal: Refused | None = None
+
+    def __enter__(self) -> Self:
+        """Associate.
+
+        Raises
+        ------
+        Failed
+        """
+        ae = requesting_ae(self._source, self._ae_title)
+        ae.add_requested_context(FIND)
+        roles: list[SCP_SCU_RoleSelectionNegotiation] = []
+        handlers = []
+        if self._source.kind == "c-move":
+            ae.add_requested_context(MOVE)
+        else:
+            ae.add_requested_context(GET)
+            for sop_class in sorted(IMAGE_CLASSES):
+                # A context a syntax: the source sends each image as it has it.
+                ae.add_requested_context(sop_class, list(UNCOMPRESSED))
+                for syntax in LOSSLESS:
+                    ae.add_requested_context(sop_class, syntax)
+                roles.append(build_role(sop_class, scp_role=True))
+            handlers = [(evt.EVT_C_STORE, self._keep), (evt.EVT_DATA_RECV, self._count)]
+        try:
+            self._association = associate(ae, self._source, roles, handlers)
+        except NoAssociation as error:
+            raise Failed(str(error), final=isinstance(error, NothingAccepted)) from None
+        self._budget.interrupt = self._interrupt
+        try:
+            self._budget.check()  # an end that came before there was something to interrupt
+        except Failed:
+            self._interrupt()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the association; abort it where something went wrong."""
+        self._budget.interrupt = lambda: None
+        if self._association.is_established:
+            if error is None:
+                self._association.release()
+            else:
+                self._association.abort()
+
+    def series(self, study: str) -> Sequence[FoundSeries]:
+        """Series of a study (PS3.4 C.6.2.1)."""
+        keys = Dataset()
+        keys.QueryRetrieveLevel = "SERIES"
+        keys.StudyInstanceUID = study
+        keys.SeriesInstanceUID = ""
+        keys.Modality = ""
+        keys.FrameOfReferenceUID = ""
+        answers = self._find(keys, _MAX_SERIES)
+        if answers is None:
+            raise Failed("the source cannot be queried by C-FIND", final=True)
+        found = []
+        for answer in answers:
+            uid = read_uid(answer, "SeriesInstanceUID")
+            if uid is not None:
+                modality = read_text(answer, "Modality") or ""
+                found.append(FoundSeries(uid, modality, read_uid(answer, "FrameOfReferenceUID")))
+        return found
+
+    def images(
+        self, study: str, series: str, sop_instance_uid: str | None = None, limit: int | None = None
+    ) -> Sequence[FoundImage] | None:
+        """Instances of a series, or one of them; None where the source has no C-FIND."""
+        keys = Dataset()
+        keys.QueryRetrieveLevel = "IMAGE"
+        keys.StudyInstanceUID = study
+        keys.SeriesInstanceUID = series
+        keys.SOPInstanceUID = sop_instance_uid or ""
+        keys.SOPClassUID = ""
+        keys.FrameOfReferenceUID = ""
+        answers = self._find(keys, limit)
+        if answers is None:
+            return None
+        return [
+            FoundImage(
+                uid, read_uid(answer, "SOPClassUID"), read_uid(answer, "FrameOfReferenceUID")
+            )
+            for answer in answers
+            if (uid := read_uid(answer, "SOPInstanceUID")) is not None
+        ]
+
+    def fetch(self, study: str, series: str, images: Sequence[str] | None) -> None:
+        """Fetch a series, or some of its images (PS3.4 C.4.2 and C.4.3).
+
+        Raises
+        ------
+        Failed
+            Also where some of the images could not be sent or kept; the others are here.
+        """
+        counted = self._arrivals.counted(series, self._budget)
+        with counted if self._moves else contextlib.nullcontext():
+            if images is None:
+                self._fetch(study, series, ())
+                return
+            for start in range(0, len(images), _UIDS_A_REQUEST):
+                self._fetch(study, series, images[start : start + _UIDS_A_REQUEST])
+
+    @property
+    def _moves(self) -> bool:
+        return self._source.kind == "c-move"
+
+    def _fetch(self, study: str, series: str, images: Sequence[str]) -> None:
+        keys = Dataset()
+        keys.QueryRetrieveLevel = "IMAGE" if images else "SERIES"
+        keys.StudyInstanceUID = study
+        keys.SeriesInstanceUID = series
+        if images:
+            keys.SOPInstanceUID = list(images)
+        association = self._established()
+        name = "C-MOVE" if self._moves else "C-GET"
+        try:
+            if self._moves:
+                responses = association.send_c_move(keys, self._ae_title, MOVE)
+            else:
+                responses = association.send_c_get(keys, GET)
+            for status, _ in self._answers(responses, name):
+                if status.Status not in _PENDING:
+                    self._judge(status)
+                    return
+                self._budget.check()
+        except Failed as error:
+            # The sub-operations would go on, and what they send would be taken.
+            with contextlib.suppress(Exception):
+                association.send_c_cancel(1, query_model=MOVE if self._moves else GET)
+            raise self._failure or error from None
+        except ValueError:
+            raise Failed(f"the source does not accept {name}", final=True) from None
+        except RuntimeError:  # it ended between the look and the call
+            raise self._failure or Failed("the association ended") from None
+        raise Failed(f"no answer to {name}")
+
+    def _judge(self, status: Dataset) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._refusal is not None:
+            refusal = self._refusal
+            mendable = refusal.status == OUT_OF_RESOURCES
+            raise Failed(f"an image was not kept: {refusal.reason}", final=not mendable)
+        if status.Status != 0x0000:
+            raise _failed(status)
+
+    def _find(self, keys: Dataset, limit: int | None) -> list[Dataset] | None:
+        """Answers to a query; None where the source does not take C-FIND."""
+        association = self._established()
+        answers: list[Dataset] = []
+        try:
+            responses = association.send_c_find(keys, FIND)
+            for status, identifier in self._answers(responses, "C-FIND"):
+                self._budget.check()
+                if status.Status not in _PENDING:
+                    if status.Status != 0x0000:
+                        raise _failed(status)
+                    return answers
+                if identifier is not None:
+                    answers.append(identifier)
+                if limit is not None and len(answers) > limit:
+                    raise Failed(f"more than {limit} answers to C-FIND", final=True)
+        except ValueError:
+            return None
+        except RuntimeError:  # it ended between the look and the call
+            raise self._failure or Failed("the association ended") from None
+        raise Failed("no answer to C-FIND")
+
+    def _answers(
+        self, responses: Iterable[tuple[Dataset, Dataset | None]], name: str
+    ) -> Iterator[tuple[Dataset, Dataset | None]]:
+        for status, identifier in responses:
+            if "Status" not in status:
+                raise self._failure or Failed(f"no answer to {name}, or the association broke")
+            yield status, identifier
+
+    def _interrupt(self) -> None:
+        self._budget.interrupt = lambda: None
+        _cut(self._association)
+
+    def _established(self) -> Association:
+        if self._association is None or not self._association.is_established:
+            raise self._failure or Failed("the association ended")
+        return self._association
+
+    # -- C-GET's sub-operations, on the thread that waits for its responses
+
+    def _keep(self, event: evt.Event) -> int:
+        """Keep one image; the status that the source is answered with."""
+        request = event.request
+        encoded = request.DataSet.getvalue() if request.DataSet is not None else b""
+        announced = Announced(
+            str(request.AffectedSOPClassUID),
+            str(request.AffectedSOPInstanceUID),
+            str(event.context.transfer_syntax),
+            self._source.name,
+            self._ae_title,
+        )
+        self._arriving = 0
+        self._budget.take(len(encoded))
+        try:
+            self._budget.check()
+            self._intake.keep(announced, [encoded])
+        except Failed as error:
+            self._fail(event, error)
+            return OUT_OF_RESOURCES
+        except Refused as refused:
+            self._refusal = refused
+            return refused.status
+        except Exception as error:
+            self._refusal = Refused(CANNOT_UNDERSTAND, describe_fault(error))
+            return CANNOT_UNDERSTAND
+        return 0x0000
+
+    def _count(self, event: evt.Event) -> None:
+        """End an image that grows beyond what may be fetched; pynetdicom would hold all of it."""
+        self._arriving += len(event.data)
+        try:
+            self._budget.check(self._arriving)
+        except Failed as error:
+            self._fail(event, error)
+
+    def _fail(self, event: evt.Event, error: Failed) -> None:
+        if self._failure is None:
+            self._failure = error
+            _cut(event.assoc)
+
+
+def _cut(association: Association) -> None:
+    """End an association from any thread, so that whoever waits for an answer learns of it.
+
+    pynetdicom's own abort can leave that thread waiting for the whole time-out; the end of the
+    connection, which is an abort too (PS3.8 9.2.3, AA-4), does not.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # it has ended by itself
+        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _failed(status: Dataset) -> Failed:
+    code = int(status.Status)
+    meaning = _MEANINGS.get(code, "unable to process" if 0xC000 <= code <= 0xCFFF else "failure")
+    words = f"0x{code:04X} {meaning}"
+    failed = status.get("NumberOfFailedSuboperations")
+    if failed:
+        words += f", {failed} failed"
+    comment = str(status.get("ErrorComment", "") or "")
+    if comment:
+        words += f": {comment}"
+    return Failed(words, code, final=code in _FINAL)

@@ -1,0 +1,185 @@
+"""Marks that are one, marks that changed, and marks of different readers are told apart."""
+
+from __future__ import annotations
+
+import highdicom as hd
+import pytest
+from pydicom.dataset import Dataset
+
+from dicomnode.collect.supersede import supersede
+from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
+from dicomnode.jobs import lesion_queue
+from dicomnode.jobs.segment import SegmentOutcome
+from dicomnode.marks import ImagePlane
+from dicomnode.marks.serialised import from_json
+from dicomnode.results import derive_uid
+from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.tables import Delivery, Lesion
+from pipelines.recist import RecistAxes
+from tests.dicomnode.jobs.rows import add_lesion, lesion, published
+from tests.dicomnode.mask_objects import ball, segmentation
+from tests.dicomnode.studies import Study, study
+
+READY, SUPERSEDED = LesionState.READY, LesionState.SUPERSEDED
+
+
+def moved(axes: RecistAxes, by: tuple[float, float, float], scale: float = 1.0) -> RecistAxes:
+    """The same axes elsewhere, in mm, or of another length."""
+    ends = [
+        axes.centre + (axis - axes.centre) * scale + by
+        for axis in (axes.long_axis, axes.short_axis)
+    ]
+    return RecistAxes(*ends)
+
+
+def report(
+    made: Study,
+    axes: RecistAxes,
+    name: str,
+    *,
+    seed: str = "s",
+    series: int = 50,
+    coordinates: Coordinates = Coordinates.PIXELS,
+    tracking: str = "T1",
+) -> Dataset:
+    """A report of its own, in the series that `seed` and `series` name."""
+    found = recist_report(
+        [DrawnMark(axes, tracking)], made.ct, seed, series_number=series, coordinates=coordinates
+    )
+    found.SOPInstanceUID = found.SOPInstanceUID[:50] + "." + name
+    found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID
+    return found
+
+
+def presentation_state(made: Study, axes: RecistAxes, shift: float) -> Dataset:
+    """The axes as crossing lines on their slice, `shift` pixels aside."""
+    image = made.ct[12]
+    plane = ImagePlane.from_dataset(image)
+    lines = [
+        hd.pr.GraphicObject("POLYLINE", plane.to_pixel(axis) + shift, units="PIXEL")
+        for axis in (axes.long_axis, axes.short_axis)
+    ]
+    layer = hd.pr.GraphicLayer("MARKS", order=1)
+    return hd.pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[image],
+        series_instance_uid="1.2.3.7",
+        series_number=7,
+        sop_instance_uid="1.2.3.7.1",
+        instance_number=1,
+        manufacturer="m",
+        manufacturer_model_name="m",
+        software_versions="1",
+        device_serial_number="1",
+        content_label="MARKS",
+        graphic_layers=[layer],
+        graphic_annotations=[hd.pr.GraphicAnnotation([image], layer, graphic_objects=lines)],
+    )
+
+
+def states(found: list[Lesion]) -> list[LesionState]:
+    return [row.state for row in found]
+
+
+def test_one_mark_in_a_report_and_in_a_presentation_state_is_one_lesion(collect_objects):
+    made = study("sr and gsps")
+    collect_objects(*made.ct, made.report)
+    found = collect_objects(presentation_state(made, made.axes[0], 0.5))
+    assert states(found) == [READY, SUPERSEDED]
+    assert found[1].reason == "the same mark as lesion 1"
+
+
+def test_a_mark_in_pixels_and_in_space_is_one_lesion(collect_objects):
+    made = study("space")
+    collect_objects(*made.ct, made.report)
+    axes = made.axes[0]
+    again = report(made, axes, "2", seed="t", coordinates=Coordinates.SPACE)
+    assert states(collect_objects(again)) == [READY, SUPERSEDED]
+
+
+def test_a_new_version_by_its_tracking_uid_takes_the_place(collect_objects):
+    made = study("tracking")
+    first, second = made.axes[0], moved(made.axes[0], (1.5, 0, 2.0), 1.2)
+    collect_objects(*made.ct, report(made, first, "1"))
+    found = collect_objects(report(made, second, "2", series=51))
+    assert states(found) == [SUPERSEDED, READY]
+    assert found[0].reason == "the mark was changed; lesion 2 takes its place"
+
+
+@pytest.mark.parametrize("mask_first", [True, False])
+def test_of_axes_and_a_mask_with_one_tracking_uid_the_mask_is_segmented(
+    collect_objects, mask_first
+):
+    made = study("mask and axes")
+    tracking = derive_uid("s", "tracking", "T1")
+    seg = segmentation(made.ct, [ball()], tracking=tracking)
+    axes = report(made, made.axes[0], "1")
+    first, second = (seg, axes) if mask_first else (axes, seg)
+    collect_objects(*made.ct, first)
+    found = collect_objects(second)
+    assert states(found) == ([READY, SUPERSEDED] if mask_first else [SUPERSEDED, READY])
+    (ready,) = (row for row in found if row.state is READY)
+    assert from_json(ready.mark).has_mask
+
+
+def test_a_new_version_by_its_place_takes_the_place(collect_objects):
+    made = study("place")
+    first, second = made.axes[0], moved(made.axes[0], (2.0, 0, 0), 1.1)
+    collect_objects(*made.ct, report(made, first, "1"))
+    found = collect_objects(report(made, second, "2", tracking="T2"))
+    assert states(found) == [SUPERSEDED, READY]
+
+
+@pytest.mark.parametrize(
+    ("by", "series"),
+    [((2.0, 0, 0), 51), ((9.0, 0, 0), 50), ((0, 0, 2.0), 50)],
+    ids=["another reader's", "beside it", "on the next slice"],
+)
+def test_a_mark_without_that_is_another_one(collect_objects, by, series):
+    made = study("another")
+    collect_objects(*made.ct, report(made, made.axes[0], "1"))
+    other = report(made, moved(made.axes[0], by), "2", series=series, tracking="T2")
+    assert states(collect_objects(other)) == [READY, READY]
+
+
+def test_a_new_version_that_waits_for_nothing_leaves_other_lesions_alone(collect_objects):
+    made = study("two", centres=[(12, 20, 20), (12, 44, 44)])
+    collect_objects(*made.ct, made.report)
+    changed = report(made, moved(made.axes[1], (1.0, 1.0, 0)), "2", seed="two", tracking="lesion 1")
+    assert states(collect_objects(changed)) == [READY, SUPERSEDED, READY]
+
+
+def test_work_on_a_superseded_lesion_comes_to_nothing(database, tmp_path):
+    number = add_lesion(database, 1)
+    with database.write() as session:
+        supersede(session, number, "the mark was changed", 2)
+    with database.write() as session:
+        outcome = SegmentOutcome(1.0, 0.1, ())
+        lesion_queue.record_segmented(session, number, tmp_path / "mask.npz", outcome)
+        lesion_queue.record_published(session, number, published(number))
+        lesion_queue.record_refused(session, number, "empty")
+        lesion_queue.record_fault(session, number, "broken", 1)
+    row = lesion(database, number)
+    assert row.state is SUPERSEDED
+    assert row.reason == "the mark was changed; lesion 2 takes its place"
+    with database.read() as session:
+        assert lesion_queue.next_work(session, 5, ()) == []
+
+
+def test_what_was_not_delivered_is_withdrawn_and_sent_after_all_if_it_is_made_again(database):
+    number = add_lesion(database, 1, LesionState.SEGMENTED)
+    with database.write() as session:
+        lesion_queue.record_published(session, number, published(number))
+    with database.write() as session:
+        deliveries = _deliveries(session, number)
+        deliveries[0].state = DeliveryState.ACCEPTED
+        supersede(session, number, "gone")
+        assert [d.state for d in deliveries] == [DeliveryState.ACCEPTED, DeliveryState.WITHDRAWN]
+    with database.write() as session:
+        session.get_one(Lesion, number).state = LesionState.SEGMENTED
+        lesion_queue.record_published(session, number, published(number))
+        again = [d.state for d in _deliveries(session, number)]
+        assert again == [DeliveryState.ACCEPTED, DeliveryState.QUEUED]
+
+
+def _deliveries(session, number: int) -> list[Delivery]:
+    return list(session.get_one(Lesion, number).results[0].deliveries)
