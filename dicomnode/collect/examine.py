@@ -15,6 +15,7 @@ from dicomnode.collect.supersede import supersede
 from dicomnode.faults import describe_fault
 from dicomnode.marks import MarkReading, Refusal, read_marks
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
+from dicomnode.marks.mark_file import UnreadableMarkFile, check_cost
 from dicomnode.marks.serialised import to_json
 from dicomnode.results.fractional_seg import CONTENT_LABEL, Equipment
 from dicomnode.store.database import Database
@@ -77,10 +78,14 @@ def examine_received(database: Database) -> Examined:
 
 def _read(path: str) -> MarkReading:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        with open(path, "rb") as file:
+            check_cost(file)
+            dataset = pydicom.dcmread(file, stop_before_pixels=True)
         if is_soft_mask(dataset):
             return MarkReading(refusals=(Refusal("1", OWN_KIND),))
         return read_marks(dataset)
+    except UnreadableMarkFile as error:
+        return MarkReading(refusals=(Refusal("1", str(error)),))
     except Exception as error:  # one unreadable object must not stop the others
         reason = f"cannot be read: {describe_fault(error)}"
         return MarkReading(refusals=(Refusal("1", reason),))

@@ -130,7 +130,14 @@ def _is_dicom(head: bytes) -> bool:
     return len(head) > 8 and head[:2] in (b"\x02\0", b"\x08\0") and head[3] == 0
 
 
-def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
+def check_cost(file: io.BufferedIOBase) -> None:
+    """Refuse a DICOM file that would take too long to parse; then stand at its beginning.
+
+    Raises
+    ------
+    UnreadableMarkFile
+        If it is deflated, or holds more than `MAX_UNDEFINED_ITEMS` items of undefined length.
+    """
     if DeflatedExplicitVRLittleEndian.encode() in file.read(_HEAD):
         # It would be inflated as a whole, whatever that comes to.
         raise UnreadableMarkFile("in the deflated transfer syntax, which is not read")
@@ -141,6 +148,10 @@ def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
             f"found {items} items of undefined length, expected at most {MAX_UNDEFINED_ITEMS}"
         )
     file.seek(0)
+
+
+def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
+    check_cost(file)
     try:
         dataset = pydicom.dcmread(file, force=True)
         found = read_uid(dataset, "SOPClassUID"), read_uid(dataset, "SOPInstanceUID")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from pydicom.dataset import Dataset
 from sqlalchemy import select
 
 from dicomnode.collect import collector as collecting
@@ -18,7 +19,7 @@ from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Lesion
+from dicomnode.store.tables import Finding, Lesion
 from tests.dicomnode.studies import save, study
 
 
@@ -128,3 +129,19 @@ def test_a_mark_in_space_finds_its_slice_past_one_that_cannot_be_placed(database
     (lesion,) = lesions(database)
     assert lesion.state is LesionState.READY, lesion.reason
     assert lesion.key_sop_instance_uid == made.ct[12].SOPInstanceUID
+
+
+def test_an_object_that_would_hold_up_all_others_is_refused_unparsed(
+    database, collect, monkeypatch
+):
+    monkeypatch.setattr("dicomnode.marks.mark_file.MAX_UNDEFINED_ITEMS", 10)
+    made = study("costly")
+    items = [Dataset() for _ in range(11)]
+    for item in items:
+        item.is_undefined_length_sequence_item = True
+    made.report.ReferencedImageSequence = items
+    collect([made.report])
+    assert not lesions(database)
+    with database.read() as session:
+        (finding,) = session.scalars(select(Finding))
+    assert finding.reason == "found 11 items of undefined length, expected at most 10"
