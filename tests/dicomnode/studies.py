@@ -15,7 +15,7 @@ from dicomnode.deliver.store_scu import Parcel, send
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.recist_sr import DrawnMark, recist_report
 from dicomnode.results import derive_uid
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 from pipelines.recist import RecistAxes
 
 SPACING = (2.0, 0.8, 0.8)
@@ -85,5 +85,5 @@ def send_to(
     port: int, datasets: Sequence[Dataset], folder: Path, calling: str = "SENDER"
 ) -> list[Answer]:
     """Send objects to a node on loopback and give its answers."""
-    node = Destination(name="node", ae_title="DICOMNODE", host="127.0.0.1", port=port)
+    node = DicomDestination(name="node", ae_title="DICOMNODE", host="127.0.0.1", port=port)
     return [answer for _, answer in send(save(datasets, folder), node, calling)]

@@ -27,7 +27,7 @@ from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.deliver.store_scu import Parcel, echo, send
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.stand_in_pacs import StandInPacs
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 from tests.dicomnode.studies import save
 
 PATIENCE_S = 60.0
@@ -72,7 +72,7 @@ def parcels(tmp_path_factory) -> list[Parcel]:
     return save(made, tmp_path_factory.mktemp("segs"))
 
 
-def destination(port: int, **changes: object) -> Destination:
+def destination(port: int, **changes: object) -> DicomDestination:
     values = {
         "name": "peer",
         "ae_title": "PEER",
@@ -81,10 +81,10 @@ def destination(port: int, **changes: object) -> Destination:
         "connect_timeout_s": 5,
         "response_timeout_s": 20,
     }
-    return Destination(**(values | changes))
+    return DicomDestination(**(values | changes))
 
 
-def deliver(parcels: list[Parcel], peer: Destination) -> list[Answer]:
+def deliver(parcels: list[Parcel], peer: DicomDestination) -> list[Answer]:
     """Send in a thread, so that a sender that hangs fails the test instead of holding it."""
     answers: dict[int, Answer] = {}
     done = threading.Event()
@@ -423,6 +423,6 @@ def test_echo_says_what_came(tmp_path):
 
 
 def test_a_host_name_that_does_not_resolve_is_an_answer_to_repeat(tmp_path):
-    nowhere = Destination(name="n", ae_title="N", host="no-such-host.invalid", port=104)
+    nowhere = DicomDestination(name="n", ae_title="N", host="no-such-host.invalid", port=104)
     assert echo(nowhere, "NODE").verdict is Verdict.REPEAT
     assert "no-such-host.invalid:104 could not be reached" in echo(nowhere, "NODE").words
