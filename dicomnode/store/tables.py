@@ -21,7 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from dicomnode.store.states import DeliveryState, InstanceState, LesionState, RetrievalState
+from dicomnode.store.states import (
+    CommitmentState,
+    Confirmation,
+    DeliveryState,
+    InstanceState,
+    LesionState,
+    ReportState,
+    RetrievalState,
+)
 
 
 class Base(DeclarativeBase):
@@ -173,14 +181,113 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[float] = mapped_column(default=time.time, index=True)
     status: Mapped[int | None]
-    """The peer's last C-STORE status."""
+    """The peer's last C-STORE or HTTP status."""
     peer_words: Mapped[str | None] = mapped_column(Text)
-    """What the peer or the network said last."""
+    """What the peer or the network said last to its sending."""
+    confirmation: Mapped[Confirmation | None] = mapped_column(_state(Confirmation), index=True)
+    """What is still to be done; None where `state` is as far as it gets."""
+    confirm_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Requests for commitment, or attempts to read it back, since that step was begun."""
+    resends: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often it was sent again because the peer said that it does not have it."""
+    accepted_at: Mapped[float | None]
+    committed_at: Mapped[float | None]
+    verified_at: Mapped[float | None]
+    verified_by: Mapped[str | None] = mapped_column(Text)
+    """How it was read back, and what was compared."""
+    confirm_words: Mapped[str | None] = mapped_column(Text)
+    """What the peer or the network said last to a confirmation, or why there is no further one."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
     result: Mapped[Result] = relationship(back_populates="deliveries")
+    commitments: Mapped[list[Commitment]] = relationship(
+        secondary="commitment_delivery", back_populates="deliveries", order_by="Commitment.id"
+    )
 
     __table_args__ = (UniqueConstraint("result_id", "destination"),)
+
+
+class Commitment(Base):
+    """One request for storage commitment (PS3.4 J.3.2), kept until and after it is reported."""
+
+    __tablename__ = "commitment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(_UID, unique=True)
+    destination: Mapped[str] = mapped_column(Text)
+    state: Mapped[CommitmentState] = mapped_column(_state(CommitmentState), index=True)
+    words: Mapped[str | None] = mapped_column(Text)
+    """What the peer said of it."""
+    asked_at: Mapped[float] = mapped_column(default=time.time)
+    reported_at: Mapped[float | None]
+
+    deliveries: Mapped[list[Delivery]] = relationship(
+        secondary="commitment_delivery", back_populates="commitments", order_by="Delivery.id"
+    )
+
+
+commitment_delivery = Table(
+    "commitment_delivery",
+    Base.metadata,
+    Column("commitment_id", ForeignKey("commitment.id"), primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True, index=True),
+)
+"""Which deliveries a request was for."""
+
+
+class CommitmentReport(Base):
+    """One request that a peer made of the node, and the report that it is owed."""
+
+    __tablename__ = "commitment_report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(_UID)
+    calling_ae: Mapped[str] = mapped_column(Text)
+    """Who asked, and is told."""
+    called_ae: Mapped[str] = mapped_column(Text)
+    references: Mapped[list[list[str]]] = mapped_column(JSON)
+    """SOP Class and SOP Instance UID of each object that was asked about."""
+    state: Mapped[ReportState] = mapped_column(_state(ReportState), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[float] = mapped_column(default=time.time)
+    failures: Mapped[int | None]
+    """Objects that were not committed, by the last report that was made."""
+    status: Mapped[int | None]
+    """The peer's last N-EVENT-REPORT status."""
+    peer_words: Mapped[str | None] = mapped_column(Text)
+    asked_at: Mapped[float] = mapped_column(default=time.time)
+    changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+    __table_args__ = (UniqueConstraint("transaction_uid", "calling_ae"),)
+
+
+class Probe(Base):
+    """When a destination was last asked what it accepts, and how that went."""
+
+    __tablename__ = "probe"
+
+    destination: Mapped[str] = mapped_column(Text, primary_key=True)
+    address: Mapped[str] = mapped_column(Text)
+    """Whom the answers are from; another address makes them void."""
+    attempted_at: Mapped[float]
+    answered_at: Mapped[float | None]
+    """When the answers that `capability` holds were given; None where there never was one."""
+    words: Mapped[str] = mapped_column(Text)
+    """What the last attempt came to."""
+
+
+class Capability(Base):
+    """Whether a destination accepts a SOP class in a transfer syntax."""
+
+    __tablename__ = "capability"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    destination: Mapped[str] = mapped_column(Text, index=True)
+    sop_class_uid: Mapped[str] = mapped_column(_UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(_UID)
+    accepted: Mapped[bool]
+
+    __table_args__ = (UniqueConstraint("destination", "sop_class_uid", "transfer_syntax_uid"),)
 
 
 class Retrieval(Base):
