@@ -17,7 +17,8 @@ from dicomnode.marks import MarkReading, Refusal, read_marks
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
 from dicomnode.marks.mark_file import UnreadableMarkFile, check_cost
 from dicomnode.marks.serialised import to_json
-from dicomnode.results.fractional_seg import CONTENT_LABEL, Equipment
+from dicomnode.results.lesion_result import Equipment
+from dicomnode.results.research_notice import CONTENT_LABEL
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result

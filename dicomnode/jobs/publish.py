@@ -11,9 +11,17 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from dicomnode.marks.lesion_mark import LesionMark
-from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
+from dicomnode.results import (
+    Equipment,
+    FractionalSegSettings,
+    LesionResult,
+    MarkSource,
+    SeriesNumbers,
+    fractional_seg,
+)
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
+from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 
 
@@ -68,20 +76,21 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """
     mask = SoftMask.load(request.soft_mask)
     headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in request.slices]
-    settings = SegSettings(
-        configuration_digest=configuration_digest(mask),
-        series_number_first=request.series_number,
-        omit_empty_frames=request.omit_empty_frames,
-    )
-    seg = fractional_seg(
+    result = LesionResult(
         mask,
         headers,
         request.mark,
-        settings,
+        measure(mask),
+        configuration_digest(mask),
         Equipment(software_version=VERSION),
         tuple(map(_mark_source, request.sources)),
-        instance_number=request.lesion_number,
+        request.lesion_number,
     )
+    settings = FractionalSegSettings(
+        omit_empty_frames=request.omit_empty_frames,
+        series_numbers=SeriesNumbers(request.series_number),
+    )
+    seg = fractional_seg(result, settings)
     return (_write(seg, "fractional-seg", request.folder),)
 
 

@@ -1,0 +1,51 @@
+"""The ladder: all kinds of objects that a result can become, by their name in the configuration.
+
+A new kind is one file and one line in `LADDER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydicom.uid import UID, SegmentationStorage
+
+from dicomnode.results.fractional_seg import FractionalSegSettings, fractional_seg
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One kind of object.
+
+    Attributes
+    ----------
+    name : str
+        In the configuration, and in `PublishedObject.kind`.
+    sop_class_uid : UID
+    make : callable
+        ``make(result, settings, **more)`` gives a Dataset or a list of them. `result` is a
+        `LesionResult`, or a sequence of those of one CT series; see `of`.
+    settings : type
+        Of the settings that `make` takes: a frozen dataclass with a default for each field.
+    of : "lesion" or "series"
+        What one object stands for.
+    needs_ct : bool
+        Whether `make` takes the CT's HU as its keyword `hu`.
+    """
+
+    name: str
+    sop_class_uid: UID
+    make: Callable[..., Any]
+    settings: type
+    of: Literal["lesion", "series"] = "lesion"
+    needs_ct: bool = False
+
+
+LADDER: dict[str, Rung] = {
+    rung.name: rung
+    for rung in (
+        Rung("fractional-seg", SegmentationStorage, fractional_seg, FractionalSegSettings),
+    )
+}
+"""In the order in which a viewer's user would want them."""
