@@ -9,9 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydicom.uid import UID, SegmentationStorage
+from pydicom.uid import UID, ParametricMapStorage, SegmentationStorage
 
+from dicomnode.results.band_seg import BandSegSettings, band_seg
+from dicomnode.results.binary_seg import BinarySegSettings, binary_seg
 from dicomnode.results.fractional_seg import FractionalSegSettings, fractional_seg
+from dicomnode.results.labelmap_seg import LabelmapSegSettings, labelmap_seg
+from dicomnode.results.parametric_map import ParametricMapSettings, parametric_map
+
+LABEL_MAP_SEGMENTATION_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
+"""Supplement 243; pydicom 3.0 has no name for it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,10 @@ LADDER: dict[str, Rung] = {
     rung.name: rung
     for rung in (
         Rung("fractional-seg", SegmentationStorage, fractional_seg, FractionalSegSettings),
+        Rung("binary-seg", SegmentationStorage, binary_seg, BinarySegSettings),
+        Rung("band-seg", SegmentationStorage, band_seg, BandSegSettings),
+        Rung("labelmap-seg", LABEL_MAP_SEGMENTATION_STORAGE, labelmap_seg, LabelmapSegSettings),
+        Rung("parametric-map", ParametricMapStorage, parametric_map, ParametricMapSettings),
     )
 }
 """In the order in which a viewer's user would want them."""

@@ -45,13 +45,13 @@ def segment_description(
         segment_number=number,
         segment_label=_label(result, label),
         segmented_property_category=_CATEGORY,
-        segmented_property_type=_coded(finding) if _is_public(finding) else _LESION,
+        segmented_property_type=coded(finding) if is_public(finding) else _LESION,
         # A person's mark starts it.
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
         algorithm_identification=algorithm_identification(result, algorithm_family),
         tracking_id=result.tracking_id,
         tracking_uid=result.tracking_uid,
-        anatomic_regions=[_coded(site)] if _is_public(site) else None,
+        anatomic_regions=[coded(site)] if is_public(site) else None,
         display_color=colour,
     )
 
@@ -63,9 +63,11 @@ def _label(result: LesionResult, label: str) -> str:
     return label[: 64 - len(addition)] + addition
 
 
-def _is_public(code: Code | None) -> bool:
+def is_public(code: Code | None) -> bool:
+    """Whether any reader of an object can look a mark's code up."""
     return code is not None and code.scheme in PUBLIC_SCHEMES and bool(code.meaning)
 
 
-def _coded(code: Code) -> CodedConcept:
+def coded(code: Code) -> CodedConcept:
+    """A mark's code as highdicom has it; what is over 64 characters of its meaning is cut."""
     return CodedConcept(code.value, code.scheme, code.meaning[:64])
