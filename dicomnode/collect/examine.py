@@ -18,7 +18,6 @@ from dicomnode.marks.lesion_mark import LesionMark, lesions_of
 from dicomnode.marks.mark_file import UnreadableMarkFile, check_cost
 from dicomnode.marks.serialised import to_json
 from dicomnode.results.lesion_result import Equipment
-from dicomnode.results.research_notice import CONTENT_LABEL
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
@@ -26,7 +25,7 @@ from dicomnode.store.tables import Finding, Instance, Lesion, Result
 logger = logging.getLogger(__name__)
 
 OWN_RESULT = "made by this node; its own results are not read as marks"
-OWN_KIND = "a soft mask of this software; such results are not read as marks"
+OWN_KIND = "a result of this software; such results are not read as marks"
 REFERS_TO_OWN = "refers to a result of this node; its own results are not read as marks"
 _TO_REOPEN = (LesionState.REFUSED, LesionState.FAILED)
 GONE = "its object came again without it"
@@ -82,7 +81,7 @@ def _read(path: str) -> MarkReading:
         with open(path, "rb") as file:
             check_cost(file)
             dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        if is_soft_mask(dataset):
+        if is_result(dataset):
             return MarkReading(refusals=(Refusal("1", OWN_KIND),))
         return read_marks(dataset)
     except UnreadableMarkFile as error:
@@ -136,14 +135,13 @@ def _is_restored(lesion: Lesion, before: set[int]) -> bool:
     return lesion.state is LesionState.SUPERSEDED and lesion.id not in before
 
 
-def is_soft_mask(dataset: Dataset) -> bool:
+def is_result(dataset: Dataset) -> bool:
     """Whether an object is a result of this software, of this node or another one.
 
-    Two nodes that send to one PACS would otherwise make masks of each other's masks.
+    Two nodes that send to one PACS would otherwise make masks of each other's masks. All kinds of
+    results have the model name; what a reader changes and saves has that of the reader's viewer.
     """
-    model = str(dataset.get("ManufacturerModelName") or "")
-    label = str(dataset.get("ContentLabel") or "")
-    return model == Equipment.model_name and label == CONTENT_LABEL
+    return str(dataset.get("ManufacturerModelName") or "") == Equipment.model_name
 
 
 def _is_own_result(session: Session, uid: str) -> bool:

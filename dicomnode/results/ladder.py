@@ -9,13 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydicom.uid import UID, ParametricMapStorage, SegmentationStorage
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    ParametricMapStorage,
+    RTStructureSetStorage,
+    SegmentationStorage,
+)
 
 from dicomnode.results.band_seg import BandSegSettings, band_seg
 from dicomnode.results.binary_seg import BinarySegSettings, binary_seg
 from dicomnode.results.fractional_seg import FractionalSegSettings, fractional_seg
+from dicomnode.results.iso_contours import IsoContourSettings, iso_contours
+from dicomnode.results.key_object import KeyObjectSettings, key_object
 from dicomnode.results.labelmap_seg import LabelmapSegSettings, labelmap_seg
+from dicomnode.results.ohif_report import OhifReportSettings, ohif_report
 from dicomnode.results.parametric_map import ParametricMapSettings, parametric_map
+from dicomnode.results.report import ReportSettings, report
+from dicomnode.results.rtstruct import RtstructSettings, rtstruct
 
 LABEL_MAP_SEGMENTATION_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
 """Supplement 243; pydicom 3.0 has no name for it."""
@@ -57,6 +70,22 @@ LADDER: dict[str, Rung] = {
         Rung("band-seg", SegmentationStorage, band_seg, BandSegSettings),
         Rung("labelmap-seg", LABEL_MAP_SEGMENTATION_STORAGE, labelmap_seg, LabelmapSegSettings),
         Rung("parametric-map", ParametricMapStorage, parametric_map, ParametricMapSettings),
+        Rung("report", Comprehensive3DSRStorage, report, ReportSettings, "series"),
+        Rung("ohif-report", Comprehensive3DSRStorage, ohif_report, OhifReportSettings, "series"),
+        Rung(
+            "iso-contours",
+            GrayscaleSoftcopyPresentationStateStorage,
+            iso_contours,
+            IsoContourSettings,
+        ),
+        Rung("rtstruct", RTStructureSetStorage, rtstruct, RtstructSettings, "series"),
+        Rung(
+            "key-object",
+            KeyObjectSelectionDocumentStorage,
+            key_object,
+            KeyObjectSettings,
+            "series",
+        ),
     )
 }
 """In the order in which a viewer's user would want them."""

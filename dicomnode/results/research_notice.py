@@ -6,7 +6,7 @@ NOTICE = "Research, not for diagnosis"
 """Content Description, and what is burned into pictures."""
 
 CONTENT_LABEL = "RESEARCH_MATTE"
-"""By this and the model name results of this software are known, wherever they were made."""
+"""Content Label, or Structure Set Label, of all results that have one."""
 
 CONTENT_CREATOR = "softmask-node^"
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from dicomnode.collect.examine import is_soft_mask
+from dicomnode.collect.examine import is_result
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.results import LADDER, EmptyMask, MarkSource
 from dicomnode.results.alpha_bands import STANDARD_BANDS, AlphaBand, band_labels
@@ -171,7 +171,7 @@ def test_each_says_what_it_is_and_of_what(name):
     assert "not for diagnosis" in one.ContentDescription
     assert "RESEARCH" in one.SeriesDescription
     # So that a node never takes it for a reader's mark.
-    assert is_soft_mask(one)
+    assert is_result(one)
     purposes = {
         item.ReferencedSOPInstanceUID: item.PurposeOfReferenceCodeSequence[0].CodeValue
         for item in one.ReferencedInstanceSequence
