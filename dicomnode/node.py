@@ -9,6 +9,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
 from dicomnode.collect.collector import Collector
+from dicomnode.commit.provider import CommitmentProvider
+from dicomnode.deliver.commitment_reports import CommitmentReports
+from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.jobs.dispatcher import Dispatcher
@@ -48,16 +51,16 @@ class Node:
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(settings.segment.processes)
-        self._couriers = [
-            Courier(
-                self.database,
-                self._scheduler,
-                destination,
-                settings.retry,
-                settings.listen.ae_title,
-            )
+        reports = CommitmentReports(self.database, settings, self._on_report)
+        self._confirmers = [
+            Confirmer(self.database, self._scheduler, destination, settings, reports.take)
             for destination in settings.destinations
         ]
+        self._couriers = [
+            Courier(self.database, self._scheduler, destination, settings, confirmer.notify)
+            for destination, confirmer in zip(settings.destinations, self._confirmers, strict=True)
+        ]
+        self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
         self._dispatcher = Dispatcher(
@@ -86,7 +89,11 @@ class Node:
             self._retriever.is_to_ask,
         )
         self._receiver = StorageSCP(
-            _receiver_settings(settings.listen), self._files, self._index, self._on_stored
+            _receiver_settings(settings.listen),
+            self._files,
+            self._index,
+            self._on_stored,
+            self._provider,
         )
 
     @property
@@ -109,8 +116,11 @@ class Node:
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
         self._scheduler.start()
+        for confirmer in self._confirmers:
+            confirmer.start()
         for courier in self._couriers:
             courier.start()
+        self._provider.start()
         self._dispatcher.start()
         self._collector.start()
         self._receiver.start()
@@ -129,10 +139,12 @@ class Node:
         self._receiver.stop()
         self._collector.stop()
         self._dispatcher.stop()
-        for courier in self._couriers:
-            courier.ask_to_stop()
-        for courier in self._couriers:
-            courier.stop()
+        deliverers = [*self._couriers, *self._confirmers]
+        for deliverer in deliverers:
+            deliverer.ask_to_stop()
+        for deliverer in deliverers:
+            deliverer.stop()
+        self._provider.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()
@@ -170,6 +182,13 @@ class Node:
 
     def _on_asked(self, series_instance_uid: str) -> None:
         self._collector.revisit(series_instance_uid)
+
+    def _on_report(self, destination: str, transaction_uid: str) -> None:
+        for confirmer in self._confirmers:
+            if confirmer.destination == destination:
+                confirmer.reported(transaction_uid)
+        for courier in self._couriers:  # what was not committed is sent again
+            courier.notify()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()
