@@ -17,6 +17,8 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.jobs.summariser import Summariser
+from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
@@ -63,14 +65,24 @@ class Node:
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
+        ladders = Ladders(settings.destinations, settings.publish)
         self._dispatcher = Dispatcher(
             self.database,
             self._engine,
             self._scheduler,
             folders,
             settings.segment,
-            settings.publish,
+            ladders,
             self._on_work,
+        )
+        self._summariser = Summariser(
+            self.database,
+            self._engine,
+            self._scheduler,
+            ladders,
+            folders.results,
+            settings.segment.attempts,
+            self._on_summary,
         )
         self._retriever = Retriever(
             self.database,
@@ -122,6 +134,7 @@ class Node:
             courier.start()
         self._provider.start()
         self._dispatcher.start()
+        self._summariser.start()
         self._collector.start()
         self._receiver.start()
         self._retriever.start()
@@ -138,7 +151,9 @@ class Node:
         self._retriever.stop()
         self._receiver.stop()
         self._collector.stop()
+        self._summariser.ask_to_stop()
         self._dispatcher.stop()
+        self._summariser.stop()
         deliverers = [*self._couriers, *self._confirmers]
         for deliverer in deliverers:
             deliverer.ask_to_stop()
@@ -192,6 +207,10 @@ class Node:
 
     def _on_work(self) -> None:
         self._dispatcher.notify()
+        self._summariser.notify()
+        self._on_summary()
+
+    def _on_summary(self) -> None:
         for courier in self._couriers:
             courier.notify()
 

@@ -16,6 +16,7 @@ from dicomnode.collect.collector import Collector
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import WORK, Folders
+from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
@@ -130,7 +131,7 @@ def _run(
         scheduler,
         Folders(soft_masks=out / "soft_masks", results=out),
         SegmentSettings(processes=processes),
-        PublishSettings(),
+        Ladders((), PublishSettings()),
         lambda: None,
     )
     # A folder is complete when it has been read: no series is waited for.

@@ -49,6 +49,22 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+RungName = Literal[
+    "fractional-seg",
+    "binary-seg",
+    "band-seg",
+    "labelmap-seg",
+    "parametric-map",
+    "report",
+    "ohif-report",
+    "iso-contours",
+    "secondary-capture",
+    "rtstruct",
+    "key-object",
+]
+"""The kinds of result objects, as `dicomnode.results.ladder.LADDER` names them."""
+
+
 class StoreSettings(_Section):
     """Where the node keeps files and state."""
 
@@ -105,6 +121,8 @@ class PublishSettings(_Section):
 
     series_number: int = Field(7300, ge=1)
     omit_empty_frames: bool = True
+    gather_s: float = Field(10, ge=0)
+    """Reports of a series wait for so long after a lesion, so that several make one report."""
 
 
 class RetrySettings(_Section):
@@ -186,6 +204,10 @@ class _Destination(_Section):
     name: str = Field(min_length=1)
     transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
     """``jpeg-ls``: objects go compressed where the peer takes that; ``explicit-le``: never."""
+    results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",)
+    """Which objects it gets; ``auto``: those of a list that suits most that it accepts."""
+    omit_empty_frames: bool | None = None
+    """As in ``[publish]``, for this destination alone."""
     verify: Literal["none", "find", "pixels"] = "none"
     """How far a result is read back: not at all, by a query, or with its pixel data."""
 
@@ -368,6 +390,13 @@ class NodeSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what the file says."""
         return env_settings, init_settings
+
+    @validates_whole(mode="after")
+    def _something_is_sent(self) -> NodeSettings:
+        for destination in self.destinations:
+            if not destination.results:
+                raise ValueError(f"destination {destination.name!r} gets no results")
+        return self
 
     @property
     def peers(self) -> tuple[DicomPeer, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.outbox import OPEN
+from dicomnode.jobs.summary_due import touch
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Lesion
 
@@ -22,6 +23,8 @@ def supersede(session: Session, lesion_id: int, why: str, by: int | None = None)
         The lesion that takes its place.
     """
     lesion = session.get_one(Lesion, lesion_id)
+    if lesion.state is LesionState.PUBLISHED:
+        touch(session, lesion)
     lesion.state = LesionState.SUPERSEDED
     lesion.reason = why if by is None else f"{why}; lesion {by} takes its place"
     for result in lesion.results:

@@ -21,8 +21,9 @@ from dicomnode.jobs import lesion_queue as lesions
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import publish
 from dicomnode.jobs.segment import segment
+from dicomnode.jobs.variants import Ladders
 from dicomnode.results import EmptyMask, UnusableGeometry
-from dicomnode.settings import PublishSettings, SegmentSettings
+from dicomnode.settings import SegmentSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.states import LesionState
@@ -65,7 +66,8 @@ class Dispatcher:
         Wakes the dispatcher when something postponed may be tried again.
     folders : Folders
     settings : SegmentSettings
-    publish_settings : PublishSettings
+    ladders : Ladders
+        Which objects each destination gets.
     on_published : callable
         Called, without arguments, when results have been published.
     """
@@ -77,7 +79,7 @@ class Dispatcher:
         scheduler: BaseScheduler,
         folders: lesions.Folders,
         settings: SegmentSettings,
-        publish_settings: PublishSettings,
+        ladders: Ladders,
         on_published: Callable[[], None],
     ) -> None:
         self._database = database
@@ -85,7 +87,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._folders = folders
         self._settings = settings
-        self._publish_settings = publish_settings
+        self._ladders = ladders
         self._on_published = on_published
         self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
@@ -161,9 +163,7 @@ class Dispatcher:
     def _work(self, session: Session, lesion: Lesion) -> tuple[Callable[..., Any], Any]:
         if lesion.state is LesionState.READY:
             return segment, lesions.segment_request(session, lesion, self._folders)
-        return publish, lesions.publish_request(
-            session, lesion, self._folders, self._publish_settings
-        )
+        return publish, lesions.publish_request(session, lesion, self._folders, self._ladders)
 
     def _record(self, ended: _Ended) -> None:
         lesion_id = ended.lesion_id
@@ -196,7 +196,7 @@ class Dispatcher:
             logger.info("lesion.segmented lesion=%d seconds=%.2f", ended.lesion_id, made.seconds)
             return
         with self._database.write() as session:
-            lesions.record_published(session, ended.lesion_id, made)
+            lesions.record_published(session, ended.lesion_id, made, self._ladders.gather_s)
         logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
         self._on_published()
 

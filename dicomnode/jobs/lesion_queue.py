@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
 from dicomnode.jobs.read_masks import MaskPrior
+from dicomnode.jobs.result_rows import lesion_files, record_object
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
+from dicomnode.jobs.summary_due import touch
+from dicomnode.jobs.variants import Ladders
 from dicomnode.marks.serialised import from_json
-from dicomnode.settings import PublishSettings
 from dicomnode.store.instances import paths_of
-from dicomnode.store.states import DeliveryState, LesionState
-from dicomnode.store.tables import Delivery, Lesion, Result
+from dicomnode.store.states import LesionState
+from dicomnode.store.tables import Lesion
 from pipelines.recist import RecistAxes
 
 WORK = (LesionState.READY, LesionState.SEGMENTED)
@@ -82,18 +84,12 @@ def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
 
 
 def publish_request(
-    session: Session, lesion: Lesion, folders: Folders, settings: PublishSettings
+    session: Session, lesion: Lesion, folders: Folders, ladders: Ladders
 ) -> PublishRequest:
     """Say what a worker needs to publish a segmented lesion."""
-    mark = from_json(lesion.mark)
     return PublishRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
-        soft_mask=Path(lesion.soft_mask_path),
-        mark=mark,
-        sources=tuple(paths_of(session, mark.objects)),
-        lesion_number=lesion.id,
-        series_number=settings.series_number,
-        omit_empty_frames=settings.omit_empty_frames,
+        lesion=lesion_files(session, lesion),
+        variants=ladders.variants(session, lesion.destinations, "lesion"),
         folder=folders.results / lesion.study_instance_uid,
     )
 
@@ -112,39 +108,25 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
     lesion.reason = None
 
 
-def record_published(session: Session, lesion_id: int, objects: Sequence[PublishedObject]) -> None:
-    """The objects are on disk: each gets one delivery for each destination of its lesion."""
+def record_published(
+    session: Session,
+    lesion_id: int,
+    objects: Sequence[PublishedObject],
+    gather_s: float = 0.0,
+) -> None:
+    """The objects are on disk: each gets one delivery for each destination that wants it.
+
+    Objects of the whole series are made `gather_s` seconds later, with lesions that follow.
+    """
     lesion = session.get_one(Lesion, lesion_id)
     if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
         return
     for made in objects:
-        result = session.scalar(
-            select(Result).where(Result.sop_instance_uid == made.sop_instance_uid)
-        )
-        if result is None:
-            result = Result(lesion_id=lesion.id, sop_instance_uid=made.sop_instance_uid)
-            session.add(result)
-        result.kind = made.kind
-        result.sop_class_uid = made.sop_class_uid
-        result.path = str(made.path)
-        result.size = made.size
-        session.flush()
-        for delivery in result.deliveries:
-            if delivery.state is DeliveryState.WITHDRAWN:
-                delivery.state = DeliveryState.QUEUED
-        sent_to = {delivery.destination for delivery in result.deliveries}
-        for destination in lesion.destinations:
-            if destination not in sent_to:
-                session.add(
-                    Delivery(
-                        result_id=result.id,
-                        destination=destination,
-                        state=DeliveryState.QUEUED,
-                    )
-                )
+        record_object(session, made).lesion_id = lesion.id
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None
+    touch(session, lesion, gather_s)
 
 
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:

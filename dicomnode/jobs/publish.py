@@ -7,18 +7,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import highdicom as hd
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
-from dicomnode.results import (
-    Equipment,
-    FractionalSegSettings,
-    LesionResult,
-    MarkSource,
-    SeriesNumbers,
-    fractional_seg,
-)
+from dicomnode.results import Equipment, LesionResult, MarkSource
+from dicomnode.results.ladder import LADDER
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
 from pipelines.measure import measure
@@ -26,8 +23,8 @@ from pipelines.soft_mask import SoftMask
 
 
 @dataclass(frozen=True)
-class PublishRequest:
-    """Everything that the result objects are made of.
+class LesionFiles:
+    """Where all that one segmented lesion is made of lies.
 
     Attributes
     ----------
@@ -39,10 +36,6 @@ class PublishRequest:
         The objects that hold the mark, that of its first opinion first.
     lesion_number : int
         Number of the instances in their series.
-    series_number : int
-    omit_empty_frames : bool
-    folder : Path
-        Where the objects are written, as ``<sop instance uid>.dcm``.
     """
 
     slices: tuple[Path, ...]
@@ -50,20 +43,36 @@ class PublishRequest:
     mark: LesionMark
     sources: tuple[Path, ...]
     lesion_number: int
-    series_number: int
-    omit_empty_frames: bool
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """Everything that the result objects of a lesion are made of.
+
+    Attributes
+    ----------
+    lesion : LesionFiles
+    variants : tuple of Variant
+        Of single lesions.
+    folder : Path
+        Where the objects are written, as ``<sop instance uid>.dcm``.
+    """
+
+    lesion: LesionFiles
+    variants: tuple[Variant, ...]
     folder: Path
 
 
 @dataclass(frozen=True)
 class PublishedObject:
-    """One object on disk."""
+    """One object on disk, and who gets it."""
 
     kind: str
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
     size: int
+    destinations: tuple[str, ...]
 
 
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
@@ -74,24 +83,50 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     dicomnode.results.UnusableGeometry, dicomnode.results.EmptyMask
         If the soft mask and its slices make no valid object.
     """
-    mask = SoftMask.load(request.soft_mask)
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in request.slices]
+    needs_ct = any(LADDER[variant.rung].needs_ct for variant in request.variants)
+    result, hu = read_lesion(request.lesion, with_ct=needs_ct)
+    published: list[PublishedObject] = []
+    for variant in request.variants:
+        rung = LADDER[variant.rung]
+        made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
+        for dataset in made if isinstance(made, list) else [made]:
+            published.append(write_object(dataset, variant, request.folder))
+    return tuple(published)
+
+
+def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, hd.Volume | None]:
+    """Read what a lesion's objects are made of.
+
+    Parameters
+    ----------
+    files : LesionFiles
+    with_ct : bool
+        Whether the CT's pixels are read, too; measurements then hold HU and mass.
+
+    Returns
+    -------
+    result : LesionResult
+    hu : highdicom.Volume or None
+        HU of the slices that the soft mask covers.
+    """
+    mask = SoftMask.load(files.soft_mask)
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in files.slices]
+    hu = None
+    if with_ct:
+        first = mask.offset[0]
+        covered = files.slices[first : first + mask.alpha.array.shape[0]]
+        hu, _ = read_volume(covered, 0)
     result = LesionResult(
         mask,
         headers,
-        request.mark,
-        measure(mask),
+        files.mark,
+        measure(mask, hu),
         configuration_digest(mask),
         Equipment(software_version=VERSION),
-        tuple(map(_mark_source, request.sources)),
-        request.lesion_number,
+        tuple(map(source_of, files.sources)),
+        files.lesion_number,
     )
-    settings = FractionalSegSettings(
-        omit_empty_frames=request.omit_empty_frames,
-        series_numbers=SeriesNumbers(request.series_number),
-    )
-    seg = fractional_seg(result, settings)
-    return (_write(seg, "fractional-seg", request.folder),)
+    return result, hu
 
 
 def configuration_digest(mask: SoftMask) -> str:
@@ -100,7 +135,8 @@ def configuration_digest(mask: SoftMask) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _mark_source(path: Path) -> MarkSource:
+def source_of(path: Path) -> MarkSource:
+    """Name a stored object, so that another can refer to it."""
     source = pydicom.dcmread(path, stop_before_pixels=True)
     return MarkSource(
         sop_class_uid=str(source.SOPClassUID),
@@ -110,15 +146,17 @@ def _mark_source(path: Path) -> MarkSource:
     )
 
 
-def _write(made: Dataset, kind: str, folder: Path) -> PublishedObject:
+def write_object(made: Dataset, variant: Variant, folder: Path) -> PublishedObject:
+    """Write one object durably, under its own UID."""
     path = folder / f"{made.SOPInstanceUID}.dcm"
     made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     write_durably(path, lambda file: made.save_as(file, enforce_file_format=True))
     return PublishedObject(
-        kind=kind,
+        kind=variant.rung,
         sop_class_uid=str(made.SOPClassUID),
         sop_instance_uid=str(made.SOPInstanceUID),
         path=path,
         size=path.stat().st_size,
+        destinations=variant.destinations,
     )

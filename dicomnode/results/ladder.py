@@ -52,6 +52,8 @@ class Rung:
         What one object stands for.
     needs_ct : bool
         Whether `make` takes the CT's HU as its keyword `hu`.
+    has_predecessors : bool
+        Whether `make` takes what the object takes the place of as its keyword `predecessors`.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Rung:
     settings: type
     of: Literal["lesion", "series"] = "lesion"
     needs_ct: bool = False
+    has_predecessors: bool = False
 
 
 LADDER: dict[str, Rung] = {
@@ -70,8 +73,22 @@ LADDER: dict[str, Rung] = {
         Rung("band-seg", SegmentationStorage, band_seg, BandSegSettings),
         Rung("labelmap-seg", LABEL_MAP_SEGMENTATION_STORAGE, labelmap_seg, LabelmapSegSettings),
         Rung("parametric-map", ParametricMapStorage, parametric_map, ParametricMapSettings),
-        Rung("report", Comprehensive3DSRStorage, report, ReportSettings, "series"),
-        Rung("ohif-report", Comprehensive3DSRStorage, ohif_report, OhifReportSettings, "series"),
+        Rung(
+            "report",
+            Comprehensive3DSRStorage,
+            report,
+            ReportSettings,
+            "series",
+            has_predecessors=True,
+        ),
+        Rung(
+            "ohif-report",
+            Comprehensive3DSRStorage,
+            ohif_report,
+            OhifReportSettings,
+            "series",
+            has_predecessors=True,
+        ),
         Rung(
             "iso-contours",
             GrayscaleSoftcopyPresentationStateStorage,

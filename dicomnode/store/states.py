@@ -36,6 +36,17 @@ class LesionState(StrEnum):
     """Processing broke as often as it is allowed to; `reason` says how."""
 
 
+class SummaryState(StrEnum):
+    """Of the objects that hold all lesions of one series."""
+
+    WAITING = "waiting"
+    """Its lesions have changed; it is made at `due_at`, when none of them is worked at."""
+    PUBLISHED = "published"
+    """The objects are on disk, and every destination has a delivery; or there are none to make."""
+    FAILED = "failed"
+    """Making it broke as often as it is allowed to; `reason` says how."""
+
+
 class DeliveryState(StrEnum):
     """Of one object on its way to one destination."""
 

@@ -29,6 +29,7 @@ from dicomnode.store.states import (
     LesionState,
     ReportState,
     RetrievalState,
+    SummaryState,
 )
 
 
@@ -151,13 +152,41 @@ class Finding(Base):
     """Why it was refused; None where it became a lesion, or is one already."""
 
 
+class Summary(Base):
+    """Objects that hold all published lesions of one CT series by one rule and method.
+
+    They are made anew when its lesions change; the newest takes the place of the one before.
+    """
+
+    __tablename__ = "summary"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(_UID)
+    rule: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(String(64))
+    state: Mapped[SummaryState] = mapped_column(_state(SummaryState), index=True)
+    due_at: Mapped[float]
+    """When it is made, unless a lesion of the series is still worked at."""
+    changes: Mapped[int] = mapped_column(default=0)
+    """How often its lesions have changed; what was made of an older count is made again."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Failed ones, since its lesions last changed."""
+    reason: Mapped[str | None] = mapped_column(Text)
+
+    results: Mapped[list[Result]] = relationship(back_populates="summary", order_by="Result.id")
+
+    __table_args__ = (UniqueConstraint("series_instance_uid", "rule", "method"),)
+
+
 class Result(Base):
-    """One object that the node made of a lesion."""
+    """One object that the node made of a lesion, or of all lesions of a series."""
 
     __tablename__ = "result"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id"), index=True)
+    lesion_id: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
+    summary_id: Mapped[int | None] = mapped_column(ForeignKey("summary.id"), index=True)
+    """Either this or `lesion_id` is set."""
     kind: Mapped[str] = mapped_column(String(32))
     sop_class_uid: Mapped[str] = mapped_column(_UID)
     sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
@@ -165,7 +194,8 @@ class Result(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[float] = mapped_column(default=time.time)
 
-    lesion: Mapped[Lesion] = relationship(back_populates="results")
+    lesion: Mapped[Lesion | None] = relationship(back_populates="results")
+    summary: Mapped[Summary | None] = relationship(back_populates="results")
     deliveries: Mapped[list[Delivery]] = relationship(back_populates="result")
 
 
