@@ -9,6 +9,7 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.deliver.standing import in_full
 from dicomnode.store.states import RetrievalState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
@@ -133,6 +134,7 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
             if delivery.peer_words:
                 line += f", the peer said: {delivery.peer_words}"
             yield line
+            yield from _indent(in_full(delivery), "      ")
 
 
 def _retrieval(retrieval: Retrieval) -> str:
