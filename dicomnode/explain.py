@@ -9,6 +9,7 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.deliver.standing import in_full
 from dicomnode.store.states import RetrievalState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
@@ -44,7 +45,10 @@ def explain(
     result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
     if result is not None:
         yield f"{uid}: {result.kind} that this node made"
-        yield from _indent(_lesion(result.lesion, destinations))
+        if result.lesion is not None:
+            yield from _indent(_lesion(result.lesion, destinations))
+        else:
+            yield from _indent(_summary(result, destinations))
     lesions = session.scalars(
         select(Lesion)
         .where(
@@ -123,16 +127,29 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
     for retrieval in lesion.retrievals:
         yield f"  {_retrieval(retrieval)}"
     for result in lesion.results:
-        yield f"  {result.kind} {result.sop_instance_uid}, {result.size} bytes"
-        for delivery in result.deliveries:
-            line = f"    to {delivery.destination}: {delivery.state.value}"
-            if delivery.attempts:
-                line += f" after {delivery.attempts} attempt(s)"
-            if destinations is not None and delivery.destination not in destinations:
-                line += ", but no destination of that name is configured"
-            if delivery.peer_words:
-                line += f", the peer said: {delivery.peer_words}"
-            yield line
+        yield from _indent(_result(result, destinations))
+
+
+def _summary(result: Result, destinations: Collection[str] | None) -> Iterator[str]:
+    summary = result.summary
+    yield f"of all lesions of series {summary.series_instance_uid} by rule {summary.rule!r}"
+    if summary.reason:
+        yield f"  {summary.reason}"
+    yield from _result(result, destinations)
+
+
+def _result(result: Result, destinations: Collection[str] | None) -> Iterator[str]:
+    yield f"{result.kind} {result.sop_instance_uid}, {result.size} bytes"
+    for delivery in result.deliveries:
+        line = f"  to {delivery.destination}: {delivery.state.value}"
+        if delivery.attempts:
+            line += f" after {delivery.attempts} attempt(s)"
+        if destinations is not None and delivery.destination not in destinations:
+            line += ", but no destination of that name is configured"
+        if delivery.peer_words:
+            line += f", the peer said: {delivery.peer_words}"
+        yield line
+        yield from _indent(in_full(delivery), "    ")
 
 
 def _retrieval(retrieval: Retrieval) -> str:

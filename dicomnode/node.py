@@ -14,6 +14,7 @@ from dicomnode.deliver.commitment_reports import CommitmentReports
 from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
+from dicomnode.deliver.prober import Prober
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
@@ -63,6 +64,7 @@ class Node:
             for destination, confirmer in zip(settings.destinations, self._confirmers, strict=True)
         ]
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
+        self._prober = Prober(self.database, self._scheduler, settings)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
         ladders = Ladders(settings.destinations, settings.publish)
@@ -138,6 +140,7 @@ class Node:
         self._collector.start()
         self._receiver.start()
         self._retriever.start()
+        self._prober.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -154,7 +157,7 @@ class Node:
         self._summariser.ask_to_stop()
         self._dispatcher.stop()
         self._summariser.stop()
-        deliverers = [*self._couriers, *self._confirmers]
+        deliverers = [*self._couriers, *self._confirmers, self._prober]
         for deliverer in deliverers:
             deliverer.ask_to_stop()
         for deliverer in deliverers:
@@ -178,6 +181,11 @@ class Node:
     def __exit__(self, *exception: object) -> None:
         """Stop."""
         self.stop()
+
+    def deliver(self) -> None:
+        """Look for deliveries that somebody else has queued."""
+        for courier in self._couriers:
+            courier.notify()
 
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""

@@ -15,7 +15,10 @@ from dicomnode.commands.app import (
     console,
 )
 from dicomnode.deliver.answer import Verdict
+from dicomnode.deliver.capabilities import address_of
+from dicomnode.deliver.probe import probe
 from dicomnode.deliver.store_scu import echo as ask
+from dicomnode.settings import Destination, DicomDestination
 
 
 @app.command()
@@ -25,7 +28,7 @@ def echo(
     ] = None,
     config: Configuration = DEFAULT_CONFIGURATION,
 ) -> None:
-    """Ask destinations for an answer by C-ECHO."""
+    """Ask whether destinations are there: by C-ECHO, a query, or a look at the folder."""
     settings = configured(config)
     try:
         asked = (
@@ -35,13 +38,21 @@ def echo(
         raise complain(error.args[0]) from None
     failed = 0
     for peer in asked:
-        answer = ask(peer, settings.listen.ae_title)
-        failed += answer.verdict is not Verdict.ACCEPTED
+        there, words = _ask(peer, settings.listen.ae_title)
+        failed += not there
         console.print(
-            f"{peer.name}: {peer.ae_title}@{peer.host}:{peer.port}: {answer.words}",
+            f"{peer.name}: {address_of(peer)}: {words}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
     if failed:
         raise typer.Exit(1)
+
+
+def _ask(destination: Destination, ae_title: str) -> tuple[bool, str]:
+    if isinstance(destination, DicomDestination):
+        answer = ask(destination, ae_title)
+        return answer.verdict is Verdict.ACCEPTED, answer.words
+    outcome = probe(destination, ae_title)
+    return outcome.answered, outcome.words

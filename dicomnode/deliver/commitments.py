@@ -32,19 +32,30 @@ _SENDING_IS_VAIN = (FailureReason.CLASS_NOT_SUPPORTED, FailureReason.CLASS_INSTA
 """The peer has the object as well as it ever will, and does not commit to it."""
 
 
-def due(session: Session, destination: str, limit: int) -> Sequence[int]:
-    """Deliveries whose commitment is to be asked for now, oldest first."""
-    return session.scalars(
-        select(Delivery.id)
+def due(session: Session, destination: str, limit: int, batch_s: float = 0) -> Sequence[int]:
+    """Deliveries whose commitment is to be asked for now, oldest first.
+
+    Parameters
+    ----------
+    session : Session
+    destination : str
+    limit : int
+    batch_s : float
+        Once one is due, those that become due within so many seconds go along.
+    """
+    now = time.time()
+    rows = session.execute(
+        select(Delivery.id, Delivery.due_at)
         .where(
             Delivery.destination == destination,
             Delivery.confirmation == Confirmation.COMMIT,
             Delivery.state == DeliveryState.ACCEPTED,
-            Delivery.due_at <= time.time(),
+            Delivery.due_at <= now + batch_s,
         )
         .order_by(Delivery.due_at, Delivery.id)
         .limit(limit)
     ).all()
+    return [delivery_id for delivery_id, _ in rows] if rows and rows[0].due_at <= now else []
 
 
 def begin(

@@ -116,7 +116,7 @@ class Confirmer:
             commitments.record_overdue(session, destination, confirm)
         while not self._thread.stopping:
             with self._database.write() as session:
-                due = commitments.due(session, destination.name, confirm.batch)
+                due = commitments.due(session, destination.name, confirm.batch, confirm.batch_s)
                 if not due:
                     return
                 report_by = time.time() + confirm.report_within_s

@@ -88,7 +88,7 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     published: list[PublishedObject] = []
     for variant in request.variants:
         rung = LADDER[variant.rung]
-        made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
+        made = rung.make(result, variant.settings(), **({"hu": hu.array} if rung.needs_ct else {}))
         for dataset in made if isinstance(made, list) else [made]:
             published.append(write_object(dataset, variant, request.folder))
     return tuple(published)

@@ -7,24 +7,18 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from dicomnode.explained.item import Drawing, ExplainedItem
 from dicomnode.explained.report import NOTICE
+from dicomnode.pictures.hu_window import hu_window
 
 matplotlib.use("Agg")
 
 MAX_ITEMS = 40
 """Items of one picture: more cannot be looked at."""
-
-LUNG_HU = (-1350.0, 150.0)
-SOFT_TISSUE_HU = (-160.0, 240.0)
-_AERATED_HU = (-960.0, -500.0)
-_AERATED_PART = 0.3
-"""Part of the voxels around a mark that are aerated lung where it is shown in a lung window."""
 
 _MARGIN = 0.6
 """Room around a mark, as part of its size."""
@@ -70,7 +64,7 @@ def save_marks_on_slices(items: Sequence[ExplainedItem], path: Path) -> int:
 def _draw(row: Sequence[Axes], item: ExplainedItem, drawing: Drawing) -> None:
     hu = drawing.slice.hounsfield()
     crop = _crop(drawing, hu.shape)
-    low, high = _window(hu[crop])
+    low, high = hu_window(hu[crop])
     row_spacing, column_spacing = drawing.slice.header.pixel_spacing or (1.0, 1.0)
     for axes in row:
         axes.set_facecolor("black")
@@ -117,11 +111,6 @@ def _crop(drawing: Drawing, shape: tuple[int, int]) -> tuple[slice, slice]:
         slice(max(int(centre - half), 0), max(min(int(np.ceil(centre + half)), size), 1))
         for centre, size in ((row, shape[0]), (column, shape[1]))
     )
-
-
-def _window(hu: npt.NDArray[np.float32]) -> tuple[float, float]:
-    aerated = (hu > _AERATED_HU[0]) & (hu < _AERATED_HU[1])
-    return LUNG_HU if aerated.mean() > _AERATED_PART else SOFT_TISSUE_HU
 
 
 def _title(item: ExplainedItem) -> str:

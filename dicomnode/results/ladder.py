@@ -16,6 +16,7 @@ from pydicom.uid import (
     KeyObjectSelectionDocumentStorage,
     ParametricMapStorage,
     RTStructureSetStorage,
+    SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
 
@@ -29,6 +30,7 @@ from dicomnode.results.ohif_report import OhifReportSettings, ohif_report
 from dicomnode.results.parametric_map import ParametricMapSettings, parametric_map
 from dicomnode.results.report import ReportSettings, report
 from dicomnode.results.rtstruct import RtstructSettings, rtstruct
+from dicomnode.results.secondary_capture import SecondaryCaptureSettings, secondary_capture
 
 LABEL_MAP_SEGMENTATION_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
 """Supplement 243; pydicom 3.0 has no name for it."""
@@ -51,7 +53,8 @@ class Rung:
     of : "lesion" or "series"
         What one object stands for.
     needs_ct : bool
-        Whether `make` takes the CT's HU as its keyword `hu`.
+        Whether `make` takes, as its keyword `hu`, the CT of the slices that the soft mask's crop
+        covers: an array of HU, shape (slices of the crop, Rows, Columns).
     has_predecessors : bool
         Whether `make` takes what the object takes the place of as its keyword `predecessors`.
     """
@@ -94,6 +97,13 @@ LADDER: dict[str, Rung] = {
             GrayscaleSoftcopyPresentationStateStorage,
             iso_contours,
             IsoContourSettings,
+        ),
+        Rung(
+            "secondary-capture",
+            SecondaryCaptureImageStorage,
+            secondary_capture,
+            SecondaryCaptureSettings,
+            needs_ct=True,
         ),
         Rung("rtstruct", RTStructureSetStorage, rtstruct, RtstructSettings, "series"),
         Rung(
