@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import highdicom as hd
+import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
@@ -88,13 +88,13 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     published: list[PublishedObject] = []
     for variant in request.variants:
         rung = LADDER[variant.rung]
-        made = rung.make(result, variant.settings(), **({"hu": hu.array} if rung.needs_ct else {}))
+        made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
         for dataset in made if isinstance(made, list) else [made]:
             published.append(write_object(dataset, variant, request.folder))
     return tuple(published)
 
 
-def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, hd.Volume | None]:
+def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.NDArray | None]:
     """Read what a lesion's objects are made of.
 
     Parameters
@@ -106,21 +106,24 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, hd.Vol
     Returns
     -------
     result : LesionResult
-    hu : highdicom.Volume or None
-        HU of the slices that the soft mask covers.
+    hu : ndarray or None
+        HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
     """
     mask = SoftMask.load(files.soft_mask)
     headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in files.slices]
-    hu = None
+    hu, on_mask = None, None
     if with_ct:
-        first = mask.offset[0]
-        covered = files.slices[first : first + mask.alpha.array.shape[0]]
-        hu, _ = read_volume(covered, 0)
+        (first, row, column), shape = mask.offset, mask.alpha.array.shape
+        hu = read_volume(files.slices[first : first + shape[0]], 0)[0].array
+        # Voxels belong together by index; places that are read from fewer slices differ a little.
+        on_mask = mask.alpha.with_array(
+            hu[:, row : row + shape[1], column : column + shape[2]].copy()
+        )
     result = LesionResult(
         mask,
         headers,
         files.mark,
-        measure(mask, hu),
+        measure(mask, on_mask),
         configuration_digest(mask),
         Equipment(software_version=VERSION),
         tuple(map(source_of, files.sources)),

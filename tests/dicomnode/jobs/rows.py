@@ -77,4 +77,5 @@ def lesion(database: Database, lesion_id: int) -> Lesion:
 
 def published(lesion_id: int) -> tuple[PublishedObject, ...]:
     uid = f"1.2.9.{lesion_id}"
-    return (PublishedObject("fractional-seg", SEG, uid, Path(f"/nowhere/{uid}.dcm"), 10),)
+    path = Path(f"/nowhere/{uid}.dcm")
+    return (PublishedObject("fractional-seg", SEG, uid, path, 10, ("pacs", "archive")),)
