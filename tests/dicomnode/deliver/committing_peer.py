@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Self
 
@@ -15,6 +14,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 from pynetdicom import AE, build_role, evt
+from pynetdicom.dimse_messages import N_ACTION_RSP
 from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
@@ -53,7 +53,6 @@ class CommittingPeer:
         self.requests: list[Dataset] = []
         self.answers: list[int] = []
         """To the reports."""
-        self.release_after: threading.Event | None = None
         self._ae = AE(ae_title=self.AE_TITLE)
         self._ae.add_supported_context(
             SegmentationStorage, [JPEGLSLossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian]
@@ -71,6 +70,7 @@ class CommittingPeer:
             evt_handlers=[
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_N_ACTION, self._asked),
+                (evt.EVT_DIMSE_SENT, self._answered),
             ],
         )
         return self
@@ -86,14 +86,14 @@ class CommittingPeer:
 
     def _asked(self, event: evt.Event) -> tuple[int, None]:
         self.requests.append(event.action_information)
-        if self.action_status == 0x0000 and self.way == "same":
-            arguments = (event.assoc, event.action_information)
-            threading.Thread(target=self._report_here, args=arguments, daemon=True).start()
         return self.action_status, None
 
-    def _report_here(self, association, request: Dataset) -> None:
-        time.sleep(0.3)  # the answer to the request goes first
-        self._send(association, request)
+    def _answered(self, event: evt.Event) -> None:
+        """Report on the association of a request, once that was answered."""
+        taken = isinstance(event.message, N_ACTION_RSP) and self.action_status == 0x0000
+        if taken and self.way == "same":
+            arguments = (event.assoc, self.requests[-1])
+            threading.Thread(target=self._send, args=arguments, daemon=True).start()
 
     def _send(self, association, request: Dataset) -> None:
         report, event_type = self.outcome(request)
