@@ -235,6 +235,18 @@ def test_what_is_not_there_is_said_to_fail_and_why(archive):
     }
 
 
+def test_a_report_of_many_objects_goes_in_as_many_pieces_as_the_peer_takes(archive):
+    sender = Sender(archive.port)
+    template = ct()
+    asked = [Dataset() for _ in range(1500)]
+    for number, dataset in enumerate(asked):
+        dataset.SOPClassUID = template.SOPClassUID
+        dataset.SOPInstanceUID = f"1.2.826.0.1.3680043.10.10.{number}"
+    assert sender.ask(request_for(*asked)) == 0x0000
+    ((_, report),) = sender.reports
+    assert failed(report) == {d.SOPInstanceUID: NO_SUCH_OBJECT for d in asked}
+
+
 def test_a_peer_that_is_configured_is_told_on_an_association_of_its_own(database, tmp_path):
     sender = Sender(0)
     port = sender.listen()

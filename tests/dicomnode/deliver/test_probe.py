@@ -21,6 +21,7 @@ from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.deliver.probe import probe
 from dicomnode.deliver.prober import Prober
 from dicomnode.deliver.result_classes import RESULT_CLASSES
+from dicomnode.results.ladder import LADDER
 from dicomnode.settings import (
     DicomDestination,
     FolderDestination,
@@ -80,6 +81,10 @@ def test_every_class_is_proposed_in_every_syntax_alone():
     assert cells[Verification, ImplicitVRLittleEndian]
     assert not cells[StorageCommitmentPushModel, ImplicitVRLittleEndian]
     assert f"1 of {len(RESULT_CLASSES)}" in outcome.words
+
+
+def test_every_kind_of_result_is_among_what_is_proposed():
+    assert {rung.sop_class_uid for rung in LADDER.values()} <= set(RESULT_CLASSES)
 
 
 def test_answers_are_remembered_and_say_why(database):
