@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,17 +25,11 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import ReportState
 from dicomnode.store.tables import CommitmentReport, Instance
+from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.receive.loopback import ct
 
 PATIENCE_S = 60.0
 NO_SUCH_OBJECT, CONFLICT = 0x0112, 0x0119
-
-
-def until(condition, what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE_S:g} s"
-        time.sleep(0.02)
 
 
 class Archive:
