@@ -8,5 +8,6 @@ from dicomnode.commands.jobs import jobs
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
+from dicomnode.commands.testcard import check_viewer
 
-__all__ = ["app", "demo", "echo", "explain", "jobs", "probe", "process", "serve"]
+__all__ = ["app", "check_viewer", "demo", "echo", "explain", "jobs", "probe", "process", "serve"]

@@ -198,7 +198,8 @@ def record_report(
             _record_committed(delivery, destination)
     commitment.reported_at = time.time()
     commitment.words = f"{counts[0]} committed, {counts[1]} failed"
-    if sum(counts) == len(commitment.deliveries):
+    # An object that the peer did not speak of is waited for: it may report in parts.
+    if sum(counts) == len(commitment.deliveries) or not _waiting(commitment):
         commitment.state = CommitmentState.REPORTED
     return Reported(commitment.destination, *counts)
 

@@ -16,7 +16,6 @@ from highdicom.sr import CodeContentItem, CodedConcept, TextContentItem, UIDRefC
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicomnode.results.body_part import copy_body_part
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
 from dicomnode.results.frame_anatomy import add_frame_anatomy
@@ -129,8 +128,7 @@ def parametric_map(
         contributing_equipment=[contributing_equipment(equipment)],
     )
     copy_patient_and_study(result.slices[frames.first], made)
-    copy_body_part(result.slices[frames.first], made)
-    add_frame_anatomy(made)
+    add_frame_anatomy(result.slices[frames.first], made)
     name_dimensions(made)
     reference_instances(made, result.mark_sources, twins)
     return made

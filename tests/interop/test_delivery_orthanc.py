@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import urllib.request
+from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.uid import SegmentationStorage
 
+from benchmarks.peers.dcmtk import storescu
 from benchmarks.peers.orthanc import Orthanc
 from benchmarks.peers.ports import free_port
 from dicomnode.deliver import capabilities
@@ -15,8 +17,9 @@ from dicomnode.explain import explain
 from dicomnode.node import Node
 from dicomnode.settings import NodeSettings
 from dicomnode.store.states import CommitmentState, DeliveryState
-from dicomnode.store.tables import Commitment
+from dicomnode.store.tables import Commitment, Instance
 from tests.dicomnode.deliver.results_on_disk import deliveries, queue, segs, states, until
+from tests.dicomnode.studies import save, study
 from tests.interop.peers import need, need_orthanc_dicomweb
 
 pytestmark = pytest.mark.interop
@@ -58,14 +61,6 @@ def started(pacs: Orthanc, node: Node) -> None:
     """Start Orthanc, and tell it of the node: it reports commitments to those it knows."""
     pacs.start()
     pacs.introduce("node", node.settings.listen.ae_title, node.settings.listen.port)
-
-
-def forget(pacs: Orthanc, sop_instance_uid: str) -> None:
-    """Delete an instance in Orthanc."""
-    query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
-    (orthanc_id,) = pacs.ask("/tools/find", query)
-    address = f"http://127.0.0.1:{pacs.http_port}/instances/{orthanc_id}"
-    urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
 
 
 def told(node: Node, uid: str) -> str:
@@ -112,7 +107,7 @@ def test_what_orthanc_has_lost_is_sent_again(pacs, tmp_path):
                 lambda: states(deliveries(node.database)) == [DeliveryState.ACCEPTED] * 3,
                 "acceptance",
             )
-        forget(pacs, paths[1].stem)
+        pacs.forget(paths[1].stem)
         assert pacs.count() == 2
         node = node_for(pacs, tmp_path, {"commit": True})
         make_due(node)
@@ -227,5 +222,35 @@ def test_orthanc_is_probed(pacs, tmp_path):
             until(lambda: answer().answer, "the probe")
         assert "when it was probed" in answer().why
         assert "1.2.840.10008.1.2.4.80" in answer().transfer_syntaxes
+    finally:
+        pacs.stop()
+
+
+def test_orthanc_asks_the_node_whether_it_has_what_it_was_sent(pacs, tmp_path):
+    made = study("commitment")
+    parcels = save(made.ct[:4], tmp_path / "study")
+    node = node_for(pacs, tmp_path, {})
+    started(pacs, node)
+    try:
+        with node:
+            port = node.settings.listen.port
+            storescu(port, node.settings.listen.ae_title, [parcel.path for parcel in parcels])
+            wanted = [(parcel.sop_class_uid, parcel.path.stem) for parcel in parcels]
+
+            def outcome(path: str) -> dict:
+                until(lambda: pacs.ask(path)["Status"] != "Pending", "the node's report")
+                return pacs.ask(path)
+
+            whole = outcome(pacs.ask_commitment("node", wanted))
+            assert whole["Status"] == "Success"
+            assert {i["SOPInstanceUID"] for i in whole["Success"]} == {uid for _, uid in wanted}
+            with node.database.read() as session:
+                Path(session.get_one(Instance, wanted[1][1]).path).unlink()
+            partial = outcome(pacs.ask_commitment("node", wanted))
+            assert partial["Status"] == "Failure"
+            assert len(partial["Success"]) == 3
+            (failure,) = partial["Failures"]
+            assert failure["SOPInstanceUID"] == wanted[1][1]
+            assert failure["FailureReason"] == 0x0112
     finally:
         pacs.stop()
