@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.outbox import OPEN
-from dicomnode.jobs.summary_due import touch
 from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.summaries import touch
 from dicomnode.store.tables import Lesion
 
 

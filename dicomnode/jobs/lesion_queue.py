@@ -16,11 +16,11 @@ from dicomnode.jobs.publish import PublishedObject, PublishRequest
 from dicomnode.jobs.read_masks import MaskPrior
 from dicomnode.jobs.result_rows import lesion_files, record_object
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
-from dicomnode.jobs.summary_due import touch
 from dicomnode.jobs.variants import Ladders
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.instances import paths_of
 from dicomnode.store.states import LesionState
+from dicomnode.store.summaries import touch
 from dicomnode.store.tables import Lesion
 from pipelines.recist import RecistAxes
 

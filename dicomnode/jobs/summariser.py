@@ -12,12 +12,13 @@ from pathlib import Path
 from apscheduler.schedulers.base import BaseScheduler
 
 from dicomnode.faults import describe_fault
-from dicomnode.jobs import summary_due, summary_queue
+from dicomnode.jobs import summary_queue
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import PublishedObject
 from dicomnode.jobs.summarise import SummaryRequest, summarise
 from dicomnode.jobs.variants import Ladders
 from dicomnode.results import UnusableGeometry
+from dicomnode.store import summaries
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.tables import Summary
@@ -90,9 +91,9 @@ class Summariser:
     def _look(self) -> None:
         while not self._thread.stopping:
             with self._database.read() as session:
-                found = summary_due.due(session)
+                found = summaries.due(session)
                 if not found:
-                    moment = summary_due.next_due(session)
+                    moment = summaries.next_due(session)
                     break
                 summary = found[0]
                 request = summary_queue.summary_request(
