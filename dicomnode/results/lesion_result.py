@@ -94,7 +94,7 @@ class LesionResult:
         return self.mark.tracking_uid or derive_uid("tracking", self.mark.key)
 
     def uids(self, rung: str, *options: str | int) -> ResultUids:
-        """UIDs of one object of this lesion, known before it is made, so that twins can refer to it.
+        """UIDs of one object of this lesion, known before it is made: twins can refer to it.
 
         One series holds all lesions of one CT series by one method and rung. A repeat with the same
         mark, series, method, configuration and options gives the same instance.
