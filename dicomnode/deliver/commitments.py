@@ -96,9 +96,14 @@ def record_not_asked(
 ) -> None:
     """The peer did not take the request: it is asked again later, or not if that is vain."""
     commitment = _commitment(session, transaction_uid)
-    commitment.state = CommitmentState.REFUSED
-    commitment.words = words
-    for delivery in _waiting(commitment):
+    waiting = _waiting(commitment)
+    if final:
+        commitment.state = CommitmentState.REFUSED
+        commitment.words = words
+    else:
+        # Nobody will ever report on it, and a peer that is away for a week would leave hundreds.
+        session.delete(commitment)
+    for delivery in waiting:
         if final:
             stop_committing(delivery, destination, words)
         elif delivery.confirm_attempts >= retry.attempts:
