@@ -193,12 +193,16 @@ class CommitmentProvider:
             association = associate(ae, peer, [build_role(PUSH_MODEL, scp_role=True)])
         except NoAssociation as error:
             return None, str(error)
+        for context in association.accepted_contexts:
+            # A peer that accepts the SOP class and says nothing of roles wants its report, too;
+            # pynetdicom would not send it.
+            context._as_scp = True
         try:
             status, _ = association.send_n_event_report(
                 outcome_dataset(outcome), int(outcome.event_type), PUSH_MODEL, PUSH_MODEL_INSTANCE
             )
-        except ValueError:  # pynetdicom finds no context in which the node is the SCP
-            return None, "the peer does not take reports from the SCP of an association"
+        except ValueError as error:
+            return None, f"the report cannot be sent: {describe_fault(error)}"
         except RuntimeError:
             return None, "the association ended before the report was sent"
         finally:

@@ -96,9 +96,14 @@ def record_not_asked(
 ) -> None:
     """The peer did not take the request: it is asked again later, or not if that is vain."""
     commitment = _commitment(session, transaction_uid)
-    commitment.state = CommitmentState.REFUSED
-    commitment.words = words
-    for delivery in _waiting(commitment):
+    waiting = _waiting(commitment)
+    if final:
+        commitment.state = CommitmentState.REFUSED
+        commitment.words = words
+    else:
+        # Nobody will ever report on it, and a peer that is away for a week would leave hundreds.
+        session.delete(commitment)
+    for delivery in waiting:
         if final:
             stop_committing(delivery, destination, words)
         elif delivery.confirm_attempts >= retry.attempts:
@@ -138,7 +143,7 @@ def record_overdue(
             stop_committing(delivery, destination, words)
         else:
             delivery.confirmation = Confirmation.COMMIT
-            delivery.confirm_words = words
+            delivery.commit_words = words
             delivery.due_at = time.time()
     return len(overdue)
 
@@ -208,7 +213,7 @@ def _record_committed(delivery: Delivery, destination: Destination | None) -> No
     if delivery.state not in (DeliveryState.ACCEPTED, DeliveryState.VERIFIED):
         return  # it is being sent again
     delivery.committed_at = time.time()
-    delivery.confirm_words = None
+    delivery.commit_words = None
     if delivery.state is DeliveryState.ACCEPTED:
         delivery.state = DeliveryState.COMMITTED
         delivery.confirmation = after_commitment(destination)
@@ -246,21 +251,21 @@ def _send_again(
     delivery.attempts = 0
     if delivery.result.lesion.state is LesionState.SUPERSEDED:
         delivery.state = DeliveryState.WITHDRAWN
-        delivery.confirm_words = words
+        delivery.commit_words = words
     elif delivery.resends >= confirm.resends:
         delivery.state = DeliveryState.EXHAUSTED
-        delivery.confirm_words = f"accepted {delivery.resends + 1} times, and each time {words}"
+        delivery.commit_words = f"accepted {delivery.resends + 1} times, and each time {words}"
         delivery.resends = 0  # whoever sends the mark again gives it another life
     else:
         delivery.resends += 1
         delivery.state = DeliveryState.QUEUED
-        delivery.confirm_words = f"sent again: {words}"
+        delivery.commit_words = f"sent again: {words}"
         delivery.due_at = time.time() + wait_s(delivery.resends, retry)
 
 
 def _ask_again(delivery: Delivery, words: str, retry: RetrySettings) -> None:
     delivery.confirmation = Confirmation.COMMIT
-    delivery.confirm_words = f"not yet committed: {words}"
+    delivery.commit_words = f"not yet committed: {words}"
     delivery.due_at = time.time() + wait_s(max(1, delivery.confirm_attempts), retry)
 
 

@@ -1,7 +1,7 @@
 """What is done for a delivery once it was accepted: its commitment, then its reading back.
 
 What a destination cannot do, it is not asked for: the delivery then stays what it truly is, and
-`confirm_words` says why it gets no further.
+`commit_words` or `verify_words` says why it gets no further.
 """
 
 from __future__ import annotations
@@ -67,16 +67,20 @@ def drop_unwanted(session: Session, destination: Destination) -> None:
         )
     )
     for delivery in rows:
-        verifying = delivery.confirmation is Confirmation.VERIFY
-        delivery.confirmation = None if verifying else after_commitment(destination)
-        delivery.confirm_words = "not asked for any further: the configuration says so"
+        words = "not asked for any more: the configuration says so"
+        if delivery.confirmation is Confirmation.VERIFY:
+            delivery.confirmation = None
+            delivery.verify_words = words
+        else:
+            delivery.confirmation = after_commitment(destination)
+            delivery.commit_words = words
 
 
 def stop_committing(delivery: Delivery, destination: Destination | None, why: str) -> None:
     """End the hope for a commitment; what is still wanted goes on."""
     delivery.confirmation = after_commitment(destination)
     delivery.confirm_attempts = 0
-    delivery.confirm_words = f"not committed: {why}"
+    delivery.commit_words = f"not committed: {why}"
     delivery.due_at = time.time()
 
 
@@ -161,12 +165,11 @@ def record_reading(
         delivery.verified_at = time.time()
         delivery.verified_by = read.words
         delivery.confirmation = None
-        if delivery.committed_at is not None:
-            delivery.confirm_words = None
+        delivery.verify_words = None
     elif delivery.confirm_attempts < attempts:
         delivery.due_at = time.time() + wait_s(delivery.confirm_attempts, retry)
-        delivery.confirm_words = f"not yet verified: {read.words}"
+        delivery.verify_words = f"not yet verified: {read.words}"
     else:
         delivery.confirmation = None
-        delivery.confirm_words = f"not verified: {read.words}"
+        delivery.verify_words = f"not verified: {read.words}"
     return delivery

@@ -37,7 +37,7 @@ class Courier:
     destination : Destination
     settings : NodeSettings
     on_accepted : callable
-        Called once what was due has been sent and something of it was accepted.
+        Called after what was due has been sent: something of it may have been accepted.
     """
 
     def __init__(

@@ -93,7 +93,7 @@ def record(
             delivery.accepted_at = time.time()
             delivery.confirmation = confirmation
             delivery.confirm_attempts = 0
-            delivery.confirm_words = None
+            delivery.commit_words = delivery.verify_words = None
             delivery.due_at = time.time() + confirm_after_s
         case _ if delivery.state is DeliveryState.WITHDRAWN:
             pass  # while it was on its way

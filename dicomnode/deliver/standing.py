@@ -22,7 +22,7 @@ def in_short(delivery: Delivery) -> str:
     words = f"{delivery.destination}: {delivery.state.value}"
     if delivery.confirmation is not None:
         words += f", {_NEXT[delivery.confirmation]}"
-    elif delivery.state in _HALFWAY and delivery.confirm_words:
+    elif delivery.state in _HALFWAY and (delivery.commit_words or delivery.verify_words):
         words += ", no further"
     return words
 
@@ -53,8 +53,9 @@ def in_full(delivery: Delivery) -> Iterator[str]:
     if delivery.confirmation is not None:
         due = "awaited until" if delivery.confirmation is Confirmation.REPORT else "due"
         yield f"{_NEXT[delivery.confirmation]}, {due} {_moment(delivery.due_at)}"
-    if delivery.confirm_words:
-        yield delivery.confirm_words
+    for words in (delivery.commit_words, delivery.verify_words):
+        if words:
+            yield words
 
 
 def _moment(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client.web import DICOMwebClient
@@ -174,8 +175,16 @@ def _post(client: DICOMwebClient, session: requests.Session, datasets: Sequence[
         if not seen:
             return _Reply(None, f"cannot be sent: {describe_fault(error)}", {})
     last = seen[-1]
+    if last.request.method != "POST":
+        # Many redirections make a GET of a POST, and its success says nothing of what was sent.
+        return _Reply(None, f"the server redirects to {_origin(last.url)}", {})
     said = parsed if len(parsed) else _parsed(last)
     return _Reply(last.status_code, f"HTTP {last.status_code} {last.reason}", _answers(said))
+
+
+def _origin(url: str) -> str:
+    """An address without its query, which could hold a secret."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()
 
 
 def _never_connected(error: requests.RequestException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import matplotlib
@@ -138,24 +138,32 @@ def _draw_lines(
 
 
 def _write_words(picture: Image.Image, view: FieldOfView, title: str) -> None:
-    draw = ImageDraw.Draw(picture)
-    room = view.width - 16
-    draw.text(
-        (8, 6), BURNED_IN, font=_fitting(BURNED_IN, room, 18, bold=True), fill=_AMBER, **_CASED
+    words = _words_of_all(view)
+    picture.paste(words, mask=words)
+    font = _fitting(title, view.width - 16, 14)
+    ImageDraw.Draw(picture).text(
+        (view.width - 8, 30), title, font=font, fill=_GREY, anchor="ra", **_CASED
     )
-    font = _fitting(title, room, 14)
-    draw.text((view.width - 8, 30), title, font=font, fill=_GREY, anchor="ra", **_CASED)
+
+
+@lru_cache(maxsize=4)
+def _words_of_all(view: FieldOfView) -> Image.Image:
+    """Notice and scale, the same on all slices of a lesion; elsewhere transparent."""
+    words = Image.new("RGBA", (view.width, view.height))
+    draw = ImageDraw.Draw(words)
+    font = _fitting(BURNED_IN, view.width - 16, 18, bold=True)
+    draw.text((8, 6), BURNED_IN, font=font, fill=_AMBER, **_CASED)
     longest = view.width * view.pixel_mm / 4
     length = max((mm for mm in _SCALE_MM if mm <= longest), default=None)
-    if length is None:
-        return
-    pixels, foot = length / view.pixel_mm, view.height - 12
-    draw.line([(10, foot), (10 + pixels, foot)], fill=(0, 0, 0), width=5)
-    draw.line([(11, foot), (9 + pixels, foot)], fill=_GREY, width=2)
-    draw.text((10, foot - 4), f"{length} mm", font=_font(13), fill=_GREY, anchor="ls", **_CASED)
+    if length is not None:
+        pixels, foot = length / view.pixel_mm, view.height - 12
+        draw.line([(10, foot), (10 + pixels, foot)], fill=(0, 0, 0), width=5)
+        draw.line([(11, foot), (9 + pixels, foot)], fill=_GREY, width=2)
+        draw.text((10, foot - 4), f"{length} mm", font=_font(13), fill=_GREY, anchor="ls", **_CASED)
+    return words
 
 
-@cache
+@lru_cache(maxsize=4)
 def legend_strip(legend: Legend, width: int) -> npt.NDArray[np.uint8]:
     """The legend alone, shape (rows, width, 3); the same for all slices of a lesion."""
     strip = Image.new("RGB", (width, _LEGEND_ROWS))

@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
 from dicomnode.results.frame_anatomy import add_frame_anatomy
+from dicomnode.results.frame_order import order_along_normal
 from dicomnode.results.instance_references import reference_instances
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import (
@@ -87,8 +88,8 @@ def parametric_map(
     Returns
     -------
     highdicom.pm.ParametricMap
-        Alpha in [0, 1], Rows x Columns of the CT, Explicit VR Little Endian: the standard has no
-        compression of floats.
+        Alpha in [0, 1], Rows x Columns of the CT, frames in order along the normal of the slices,
+        Explicit VR Little Endian: the standard has no compression of floats.
 
     Raises
     ------
@@ -130,6 +131,7 @@ def parametric_map(
     copy_patient_and_study(result.slices[frames.first], made)
     add_frame_anatomy(result.slices[frames.first], made)
     name_dimensions(made)
+    order_along_normal(made)
     reference_instances(made, result.mark_sources, twins)
     return made
 

@@ -225,8 +225,10 @@ class Delivery(Base):
     verified_at: Mapped[float | None]
     verified_by: Mapped[str | None] = mapped_column(Text)
     """How it was read back, and what was compared."""
-    confirm_words: Mapped[str | None] = mapped_column(Text)
-    """What the peer or the network said last to a confirmation, or why there is no further one."""
+    commit_words: Mapped[str | None] = mapped_column(Text)
+    """What was said last of its commitment, or why it is not committed."""
+    verify_words: Mapped[str | None] = mapped_column(Text)
+    """What was said last of its reading back, or why it is not verified."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
     result: Mapped[Result] = relationship(back_populates="deliveries")

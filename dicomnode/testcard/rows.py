@@ -78,7 +78,7 @@ class Row:
         """The questions that make sense of this kind.
 
         ``listed``: the series is in the study. ``opens``: it opens without an error. ``in_place``:
-        what it draws lies within the white frames, on their slices only. ``grades``: strong and
+        it draws all shapes, within the white frames, on their slices only. ``grades``: strong and
         weak can be told apart.
         """
         if self.rung.name == "key-object":

@@ -32,9 +32,9 @@ _HOW_TO = (
     "first. Tick what is true; leave the box empty where it is not.",
     "listed: the series is in the list.   opens: it opens, without an error and without waiting "
     "for ever.",
-    "in place: all it draws lies within the white frames that the CT has on the same slice, "
-    "nothing where there is no frame; the F stands on slices 17 and 18 only and is not mirrored; "
-    "the disc is missing on slices 7 to 11 and 15 to 19.",
+    "in place: all four shapes are drawn, within the white frames that the CT has on the same "
+    "slice, nothing where there is no frame; the F stands on slices 17 and 18 only and is not "
+    "mirrored; the disc is missing on slices 7 to 11 and 15 to 19.",
     "grades: strong and weak parts can be told apart, as the last column says.",
     "Then write the ticks into the answers file and run: dicomnode testcard DESTINATION "
     "--answers FILE",

@@ -19,14 +19,14 @@ def need(program: str) -> str:
     """Return the path of `program`, or skip the test (fail it with CI=true) where it is missing."""
     found = shutil.which(program, path=_SEARCH_PATH)
     if found is None:
-        _missing(f"the program {program} is not installed")
+        missing(f"the program {program} is not installed")
     return found
 
 
 def need_folder(folder: Path, how: str) -> Path:
     """Return `folder`, or skip (fail with CI=true); `how` says how to get it."""
     if not folder.is_dir():
-        _missing(f"{folder.name} is missing: {how}")
+        missing(f"{folder.name} is missing: {how}")
     return folder
 
 
@@ -34,11 +34,11 @@ def need_orthanc_dicomweb() -> Path:
     """Return Orthanc's DICOMweb plugin, or skip (fail with CI=true)."""
     found = sorted(Path("/usr/lib/orthanc").glob("libOrthancDicomWeb.so*"))
     if not found:
-        _missing("Orthanc's DICOMweb plugin (Debian's orthanc-dicomweb) is not installed")
+        missing("Orthanc's DICOMweb plugin (Debian's orthanc-dicomweb) is not installed")
     return found[0]
 
 
-def _missing(reason: str) -> None:
+def missing(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}, and CI=true demands it")
     pytest.skip(reason)

@@ -203,7 +203,7 @@ def test_pixels_that_orthanc_gives_back_otherwise_are_not_verified(pacs, tmp_pat
             )
             (row,) = deliveries(node.database)
         assert row.state is DeliveryState.ACCEPTED
-        assert "other pixel data" in row.confirm_words
+        assert "other pixel data" in row.verify_words
     finally:
         pacs.stop()
 

@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,16 @@ INSIDE[20:150, 10:-10] = True
 
 
 def make(rung: str, shape: str, **settings):
-    """One object of the ladder for one shape of the test card."""
+    """One object of the ladder for one shape of the test card.
+
+    Overlays name the CT only, not the report with the marks. OHIF takes the first series of the
+    study that it has met and that a SEG or a structure set names for the one to draw on; where that
+    is the report, which depends on what the server answers first, the page breaks.
+    """
     step = LADDER[rung]
     lesion = lesion_of(shape)
+    if step.of == "lesion":
+        lesion = replace(lesion, mark_sources=())
     chosen = step.settings(series_description=f"{rung} of {shape}", **settings)
     return step.make(lesion if step.of == "lesion" else [lesion], chosen)
 
@@ -64,6 +71,7 @@ def address(tmp_path_factory):
     )
     objects = [
         *CARD.ct,
+        CARD.report,
         make("binary-seg", "letter"),
         make("band-seg", "wedge"),
         # OHIF 3.13 takes the frames for the slices of the CT, one by one from the first.
@@ -229,12 +237,6 @@ def test_bands_of_alpha_lie_side_by_side_in_three_colours(browser, address):
         assert band in label
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="OHIF takes the frames for its slices, along the normal; highdicom writes them against "
-    "it, and parametric_map does not yet call order_along_normal: every value is drawn on the "
-    "mirrored slice",
-)
 def test_a_parametric_map_is_drawn_in_colours_that_go_with_alpha(browser, address):
     browser.open(address)
     browser.load("parametric-map of wedge")

@@ -92,9 +92,11 @@ class Sender:
         self._answered = threading.Event()
         self._server = None
 
-    def listen(self, port: int = 0) -> int:
+    def listen(self, port: int = 0, roles: bool = True) -> int:
         ae = AE(ae_title=self.AE_TITLE)
-        ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+        ae.add_supported_context(
+            StorageCommitmentPushModel, scu_role=roles or None, scp_role=roles or None
+        )
         self._server = ae.start_server(
             ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, self._take)]
         )
@@ -240,9 +242,10 @@ def test_a_report_of_many_objects_goes_in_as_many_pieces_as_the_peer_takes(archi
     assert failed(report) == {d.SOPInstanceUID: NO_SUCH_OBJECT for d in asked}
 
 
-def test_a_peer_that_is_configured_is_told_on_an_association_of_its_own(database, tmp_path):
+@pytest.mark.parametrize("roles", [True, False])
+def test_a_peer_that_is_configured_is_told_on_an_association_of_its_own(database, tmp_path, roles):
     sender = Sender(0)
-    port = sender.listen()
+    port = sender.listen(roles=roles)
     with Archive(database, tmp_path / "store", **peers(port)) as archive:
         sender.port = archive.port
         made = ct()

@@ -22,6 +22,8 @@ class StandInServer:
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.answer = answer or store_all
+        self.location = ""
+        """Where redirections lead."""
         self.requests: list[list[Dataset]] = []
         self.headers: list[dict[str, str]] = []
         self.pages: dict[str, tuple[int, bytes, str]] = {}
@@ -49,6 +51,8 @@ class StandInServer:
                     return
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
+                if status in (301, 302, 303, 307):
+                    self.send_header("Location", server.location)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -179,13 +179,13 @@ def test_a_failed_object_is_sent_again_and_parked_when_that_does_not_help(databa
         delivery = row(database, two)
         assert (delivery.state, delivery.resends) == (DeliveryState.QUEUED, resend)
         assert delivery.accepted_at is None
-        assert "0x0112 no such object instance" in delivery.confirm_words
+        assert "0x0112 no such object instance" in delivery.commit_words
         with database.write() as session:
             accept(session, two)
         report(database, ask(database, [two]), failed=failed)
     delivery = row(database, two)
     assert delivery.state is DeliveryState.EXHAUSTED
-    assert "accepted 3 times" in delivery.confirm_words
+    assert "accepted 3 times" in delivery.commit_words
     assert row(database, one).state is DeliveryState.COMMITTED
 
 
@@ -198,7 +198,13 @@ def test_what_the_peer_never_commits_to_stays_accepted_and_says_so(database, rea
     delivery = row(database, one)
     assert delivery.state is DeliveryState.ACCEPTED
     assert delivery.confirmation is Confirmation.VERIFY
-    assert "not committed" in delivery.confirm_words
+    with database.write() as session:
+        read = ReadBack(Reading.IMPOSSIBLE, "no queries here")
+        confirmation.record_reading(session, one, read, CONFIRM, RETRY)
+    text = told(database, one)
+    assert "accepted, no further" in text
+    assert "not committed: the peer reported 0x01" in text
+    assert "not verified: no queries here" in text
 
 
 def test_the_failure_of_an_older_transaction_says_nothing_of_what_was_asked_since(database):
@@ -230,7 +236,7 @@ def test_no_report_in_time_is_asked_again_and_not_for_ever(database):
     delivery = row(database, one)
     assert delivery.state is DeliveryState.ACCEPTED
     assert delivery.confirmation is Confirmation.VERIFY
-    assert "asked 3 time(s)" in delivery.confirm_words
+    assert "asked 3 time(s)" in delivery.commit_words
     assert due(database) == []
     # A report that comes after all counts all the same, also that of an older request.
     report(database, requests[0], committed=(1,))
@@ -269,7 +275,7 @@ def test_a_peer_that_is_away_is_asked_again_and_one_that_never_will_is_not(datab
         )
     delivery = row(database, two)
     assert (delivery.state, delivery.confirmation) == (DeliveryState.ACCEPTED, None)
-    assert delivery.confirm_words == "not committed: not offered"
+    assert delivery.commit_words == "not committed: not offered"
     assert "accepted, no further" in told(database, two)
 
 
@@ -302,7 +308,7 @@ def test_what_is_not_read_back_is_not_called_verified(database, reading, attempt
         assert row(database, one).confirm_attempts == attempt
     delivery = row(database, one)
     assert (delivery.state, delivery.confirmation) == (DeliveryState.COMMITTED, None)
-    assert delivery.confirm_words == "not verified: why"
+    assert delivery.verify_words == "not verified: why"
     assert delivery.verified_at is None
 
 

@@ -187,7 +187,7 @@ def test_a_peer_that_never_reports_is_asked_again_and_not_for_ever(database, tmp
         )
         rows = deliveries(database)
     assert set(states(rows)) == {DeliveryState.ACCEPTED}
-    assert all("no report within" in row.confirm_words for row in rows)
+    assert all("no report within" in row.commit_words for row in rows)
     uids = [request.TransactionUID for request in peer.requests]
     assert len(set(uids)) == len(uids) >= 2
 
@@ -202,7 +202,7 @@ def test_a_peer_without_storage_commitment_is_asked_once(database, tmp_path, pat
         )
         rows = deliveries(database)
     assert set(states(rows)) == {DeliveryState.ACCEPTED}
-    assert "does not offer storage commitment" in rows[0].confirm_words
+    assert "does not offer storage commitment" in rows[0].commit_words
 
 
 @pytest.mark.parametrize(("status", "again"), [(0x0124, False), (0x0213, True)])
@@ -216,10 +216,10 @@ def test_a_request_that_is_refused_is_repeated_if_that_can_help(
             peer.action_status = 0x0000
             until(all_are(database, COMMITTED), "commitment")
         else:
-            until(lambda: deliveries(database)[0].confirm_words, "the refusal")
+            until(lambda: deliveries(database)[0].commit_words, "the refusal")
             (row,) = deliveries(database)
             assert row.confirmation is None
-            assert "0x0124" in row.confirm_words
+            assert "0x0124" in row.commit_words
             assert len(peer.requests) == 1
 
 

@@ -137,6 +137,15 @@ def test_what_is_refused_for_its_transfer_syntax_goes_once_more_uncompressed(par
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_redirection_is_no_success(parcels, status):
+    with StandInServer(lambda _: (status, None)) as server:
+        server.location = "/elsewhere"
+        server.pages["/elsewhere"] = (200, b"[]", "application/dicom+json")
+        (answer,) = deliver(parcels[:1], server)
+    assert answer.verdict in (REPEAT, UNKNOWN)
+
+
 def test_a_server_that_is_away_has_nothing(parcels):
     away = destination(f"http://127.0.0.1:{free_port()}/dicom-web")
     answers = [answer for _, answer in send(parcels, away, "NODE")]

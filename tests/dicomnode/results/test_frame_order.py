@@ -20,9 +20,19 @@ def positions(made) -> list[float]:
     return [float(frame.PlanePositionSequence[0].ImagePositionPatient[2]) for frame in frames]
 
 
+def shuffle(made) -> None:
+    values = np.frombuffer(made.FloatPixelData, "<f4").reshape(made.NumberOfFrames, -1)
+    frames = list(made.PerFrameFunctionalGroupsSequence)
+    order = np.random.default_rng(1).permutation(len(frames))
+    made.FloatPixelData = values[order].tobytes()
+    made.PerFrameFunctionalGroupsSequence = [frames[i] for i in order]
+
+
 @pytest.mark.parametrize("omit", [True, False])
 def test_frames_run_from_the_feet_to_the_head_and_hold_what_they_held(omit):
     made = parametric_map(card().lesions[1], ParametricMapSettings(omit_empty_frames=omit))
+    shuffle(made)
+    assert positions(made) != sorted(positions(made))
     before = by_position(made)
     order_along_normal(made)
     assert positions(made) == sorted(before)

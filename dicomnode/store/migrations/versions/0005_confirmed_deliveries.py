@@ -33,7 +33,8 @@ def upgrade() -> None:
         delivery.add_column(sa.Column("committed_at", sa.Double(), nullable=True))
         delivery.add_column(sa.Column("verified_at", sa.Double(), nullable=True))
         delivery.add_column(sa.Column("verified_by", sa.Text(), nullable=True))
-        delivery.add_column(sa.Column("confirm_words", sa.Text(), nullable=True))
+        delivery.add_column(sa.Column("commit_words", sa.Text(), nullable=True))
+        delivery.add_column(sa.Column("verify_words", sa.Text(), nullable=True))
         delivery.create_index(op.f("ix_delivery_confirmation"), ["confirmation"])
 
     op.create_table(
@@ -163,7 +164,8 @@ def downgrade() -> None:
     with op.batch_alter_table("delivery") as delivery:
         delivery.drop_index(op.f("ix_delivery_confirmation"))
         for column in (
-            "confirm_words",
+            "verify_words",
+            "commit_words",
             "verified_by",
             "verified_at",
             "committed_at",
