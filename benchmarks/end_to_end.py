@@ -24,7 +24,6 @@ from pipelines.metrics import dice
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import READERS_LEVEL
 
-
 RESEGMENTED_HU = (-500.0, 400.0)
 """What stays of an outline when air and bone in it are taken out, as IBSI does for its lung tumour
 (Zwanenburg et al., Image biomarker standardisation initiative, table 3.1, configurations A and
