@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.collect.admission import check_anatomy, check_patient
 from dicomnode.collect.ct import SeriesOfPass, key_slice, missing, plane_of
+from dicomnode.collect.ct_frame import CtImage, name_of
 from dicomnode.collect.kinship import Placed, kinship
 from dicomnode.collect.mask_on_ct import mask_on_ct, slice_of_series
 from dicomnode.collect.stack import NotYet, Unusable, stack_around
@@ -40,11 +41,12 @@ class Joined:
 
     Attributes
     ----------
-    key : Instance
+    key : Instance or CtFrame
         The slice that it was drawn on, or on which its mask is largest.
     axes : RecistAxes
         As drawn or, where only a mask was, measured on it.
     slices : tuple of str
+        Names, as `slice_name`.
     rule : Rule
     warnings : tuple of str
     mark : LesionMark
@@ -53,7 +55,7 @@ class Joined:
         Lesions whose place it takes, and why.
     """
 
-    key: Instance
+    key: CtImage
     axes: RecistAxes
     slices: tuple[str, ...]
     rule: Rule
@@ -69,7 +71,7 @@ class Waiting:
     Attributes
     ----------
     reason : str
-    key : Instance or None
+    key : Instance, CtFrame or None
         A slice of its CT, where one is here.
     settles_at : float or None
         When its series, or what may come beside it, will count as complete.
@@ -78,7 +80,7 @@ class Waiting:
     """
 
     reason: str
-    key: Instance | None = None
+    key: CtImage | None = None
     settles_at: float | None = None
     image: str | None = None
     space: str | None = None
@@ -89,7 +91,7 @@ class Refused:
     """A lesion that nothing can mend."""
 
     reason: str
-    key: Instance | None = None
+    key: CtImage | None = None
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,14 @@ class Superseded:
     """A lesion that is not needed: another one is the same, or is newer."""
 
     reason: str
-    key: Instance | None = None
+    key: CtImage | None = None
 
 
 @dataclass(frozen=True)
 class _OnCt:
     """A mark on its slice, and the stretch that the pipeline looks at."""
 
-    key: Instance
+    key: CtImage
     axes: RecistAxes
     low_mm: float
     high_mm: float
@@ -146,7 +148,7 @@ def join(
         if until is not None:
             return Waiting(f"the SEG {_absent(session, mark)[0]} has not come", None, until)
         key = slice_of_series(session, mark, known) if mark.has_mask else None
-        key = key or key_slice(session, mark.axes)
+        key = key or key_slice(session, mark.axes, known)
         rule, why = first_match(rules, _candidate(session, lesion, key))
         if rule is None:
             raise Unusable(why)
@@ -156,14 +158,15 @@ def join(
         placed = _with_mask(session, mark, key, known) if mark.has_mask else _on_slice(mark, key)
         key = placed.key
         series = known.slices(session, key)
+        settles_at = _last_arrival(session, key) + quiet_period_s
+        quiet = time.time() >= settles_at
+        settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
+        settled = known.settled(session, key, settled)
     except NotYet as error:
         return Waiting(str(error), key, image=error.image, space=error.space)
     except (Unusable, Unplaceable, UndecodableFrame, AbsurdAxis) as error:
         return Refused(str(error), key)
-    settles_at = _last_arrival(session, key) + quiet_period_s
-    quiet = time.time() >= settles_at
-    settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
-    slice_ = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
+    slice_ = next((s for s in series if s.name == name_of(key)), None)
     if slice_ is None:  # it came while the pass was under way
         return Waiting("the slices are being looked at", key, time.time())
     try:
@@ -182,7 +185,7 @@ def join(
     return Joined(
         key,
         placed.axes,
-        tuple(s.sop_instance_uid for s in slices),
+        tuple(s.name for s in slices),
         rule,
         (*doubts, *placed.warnings),
         kin.mark,
@@ -226,26 +229,26 @@ def _without(opinion: Opinion, absent: list[str]) -> Opinion | None:
     return replace(opinion, segment=None) if len(opinion.forms) > 1 else None
 
 
-def _on_slice(mark: LesionMark, key: Instance) -> _OnCt:
+def _on_slice(mark: LesionMark, key: CtImage) -> _OnCt:
     """Axes on the slice that they were drawn on."""
     axes = place(mark.axes, plane_of(key))
     low, high = _stretch(key, axes)
     return _OnCt(key, axes, low, high, _doubts(mark, axes, key))
 
 
-def _with_mask(session: Session, mark: LesionMark, site: Instance, known: SeriesOfPass) -> _OnCt:
+def _with_mask(session: Session, mark: LesionMark, site: CtImage, known: SeriesOfPass) -> _OnCt:
     """A mask on its series; with axes as they were drawn beside it, where they can be placed."""
     found = mask_on_ct(session, mark, site, known)
     axes, warnings = found.axes, found.warnings
     if mark.axes is not None:
         try:
-            slice_ = key_slice(session, mark.axes)
+            slice_ = key_slice(session, mark.axes, known)
             drawn = place(mark.axes, plane_of(slice_))
             warnings = (*warnings, *_doubts(mark, drawn, slice_))
             axes = drawn
         except (NotYet, Unusable, Unplaceable, AbsurdAxis):
             warnings = (*warnings, "the axes beside the mask cannot be placed; it was measured")
-    key = session.get_one(Instance, found.key_sop_instance_uid)
+    key = known.image(session, found.key_sop_instance_uid, found.key_frame)
     low, high = found.low_mm, found.high_mm
     if len(found.voxels) == 1:  # segmented from its axes, which reach farther
         reach = _stretch(key, axes)
@@ -253,11 +256,11 @@ def _with_mask(session: Session, mark: LesionMark, site: Instance, known: Series
     return _OnCt(key, axes, low, high, warnings, found.voxels)
 
 
-def _doubts(mark: LesionMark, axes: RecistAxes, key: Instance) -> tuple[str, ...]:
+def _doubts(mark: LesionMark, axes: RecistAxes, key: CtImage) -> tuple[str, ...]:
     return check_quality(mark.axes, axes, slice_thickness=key.slice_thickness)
 
 
-def _last_arrival(session: Session, key: Instance) -> float:
+def _last_arrival(session: Session, key: CtImage) -> float:
     newest = session.scalar(
         select(func.max(Instance.received_at)).where(
             Instance.series_instance_uid == key.series_instance_uid
@@ -266,7 +269,7 @@ def _last_arrival(session: Session, key: Instance) -> float:
     return float(newest)
 
 
-def _last_mask(session: Session, lesion: Lesion, key: Instance) -> float:
+def _last_mask(session: Session, lesion: Lesion, key: CtImage) -> float:
     """When the newest mark came that waits on the same series."""
     newest = session.scalar(
         select(func.max(Lesion.waiting_since)).where(
@@ -277,7 +280,7 @@ def _last_mask(session: Session, lesion: Lesion, key: Instance) -> float:
     return max(float(newest or 0.0), lesion.waiting_since)
 
 
-def _stretch(key: Instance, axes: RecistAxes) -> tuple[float, float]:
+def _stretch(key: CtImage, axes: RecistAxes) -> tuple[float, float]:
     """What the pipeline looks at, as distances from the key slice along its normal, in mm."""
     orientation = key.image_orientation
     normal = np.cross(orientation[:3], orientation[3:])
@@ -286,7 +289,7 @@ def _stretch(key: Instance, axes: RecistAxes) -> tuple[float, float]:
     return min(centre - reach, 0.0), max(centre + reach, 0.0)
 
 
-def _candidate(session: Session, lesion: Lesion, key: Instance) -> Candidate:
+def _candidate(session: Session, lesion: Lesion, key: CtImage) -> Candidate:
     source = session.get_one(Instance, lesion.source_sop_instance_uid)
     return Candidate(
         calling_ae=source.calling_ae,

@@ -26,6 +26,7 @@ from dicomnode.marks.placement import (
     OutsideImage,
     Unplaceable,
 )
+from dicomnode.marks.slice_name import slice_name
 from pipelines.errors import EmptyMaskError
 from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
@@ -77,6 +78,11 @@ class ImageSlice:
     sop_instance_uid: str
     plane: ImagePlane
     frame: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As `slice_name`."""
+        return slice_name(self.sop_instance_uid, self.frame)
 
 
 def fill(
