@@ -235,19 +235,22 @@ class Retriever:
             for source in self._settings.sources
             if source.name not in retrieval.refused_by and any(map(source.serves, callers))
         ]
+        want = waiting_list.want_of(retrieval)
+        before = self._held(want)
         failures: dict[str, Failed] = {}
         for source in sources:
             if self._stopping.is_set():
                 break
             try:
-                words, found = self._ask(source, retrieval, budget)
+                words, found = self._ask(source, want, budget)
             except Failed as error:
                 failures[source.name] = error
             except Exception as error:  # a fault of the node's own, or of a library
                 failures[source.name] = Failed(f"a fault: {describe_fault(error)}")
                 logger.error("retrieve.failed retrieval=%d %s", retrieval_id, describe_fault(error))
             else:
-                self._record_done(retrieval, source, words, found, budget)
+                came = len(self._held(want) - before)
+                self._record_done(retrieval, source, words, found, came)
                 return
         if self._stopping.is_set():
             return  # the row is taken up again at the next start
@@ -256,7 +259,7 @@ class Retriever:
                 session,
                 retrieval_id,
                 failures,
-                budget.instances,
+                len(self._held(want) - before),
                 [source.name for source in sources],
                 self._settings.retry,
             )
@@ -264,7 +267,18 @@ class Retriever:
         if row.series_instance_uid is not None:
             self._on_asked(row.series_instance_uid)
 
-    def _ask(self, source: Source, retrieval: Retrieval, budget: Budget) -> tuple[str, list[str]]:
+    def _held(self, want: Want) -> set[str]:
+        """What is here of a series; of one that is not known yet, nothing.
+
+        The index is asked, and not who was told of arrivals: by C-MOVE the source's last word can
+        come before the receiver has told of the last images.
+        """
+        if want.series_instance_uid is None:
+            return set()
+        with self._database.read() as session:
+            return waiting_list.held(session, want.series_instance_uid)
+
+    def _ask(self, source: Source, want: Want, budget: Budget) -> tuple[str, list[str]]:
         """Ask one source.
 
         Returns
@@ -274,13 +288,11 @@ class Retriever:
         found : list of str
             Series that were found and are to be fetched.
         """
-        want = waiting_list.want_of(retrieval)
         with self._asking(source, budget) as asking:
             if want.series_instance_uid is None:
                 found = find_series(asking, want)
                 return f"found {len(found)} series", found
-            with self._database.read() as session:
-                before = waiting_list.held(session, want.series_instance_uid)
+            before = self._held(want)
             fetched = fetch_series(
                 asking,
                 want.study_instance_uid,
@@ -289,8 +301,7 @@ class Retriever:
                 self._settings.retrieve,
                 budget,
             )
-        with self._database.read() as session:
-            after = waiting_list.held(session, want.series_instance_uid)
+        after = self._held(want)
         if not after:
             raise Failed("the source sent nothing")
         lacking = fetched.lacking(after)
@@ -305,7 +316,7 @@ class Retriever:
         return DicomWebAsking(source, ae_title, self._intake, budget)
 
     def _record_done(
-        self, retrieval: Retrieval, source: Source, words: str, found: list[str], budget: Budget
+        self, retrieval: Retrieval, source: Source, words: str, found: list[str], came: int
     ) -> None:
         settle_s = self._settings.retrieve.grace_s + self._settings.collect.quiet_period_s
         with self._database.write() as session:
@@ -314,7 +325,7 @@ class Retriever:
                 retrieval.id,
                 source.name,
                 words,
-                budget.instances,
+                came,
                 self._settings.retry,
                 settle_s,
             )

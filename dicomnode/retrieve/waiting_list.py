@@ -315,7 +315,7 @@ def record_done(
     source, words : str
         Who gave, and what there is to say of it.
     instances : int
-        Received.
+        That came and were not here before.
     retry : RetrySettings
     settle_s : float
         Lesions may wait for so long before they are ready; the source is not asked again sooner.
@@ -348,7 +348,7 @@ def record_failed(
     failures : mapping from source name to Failed
         In the order that they were asked.
     instances : int
-        Received all the same.
+        That came all the same and were not here before.
     open_sources : collection of str
         Sources that apply and had not said no for good before this attempt.
     retry : RetrySettings

@@ -69,6 +69,15 @@ def rows(node: NodeProcess, table: type) -> list:
         return list(session.scalars(select(table)))
 
 
+def until_done(node: NodeProcess) -> list[Retrieval]:
+    """Retrievals once all are done: a result can be there before its series is complete."""
+    until(
+        lambda: {r.state for r in rows(node, Retrieval)} == {RetrievalState.DONE},
+        "retrievals are done",
+    )
+    return rows(node, Retrieval)
+
+
 def push(node: NodeProcess, objects, folder) -> None:
     storescu(node.port, node.AE_TITLE, [parcel.path for parcel in save(objects, folder)])
 
@@ -88,8 +97,7 @@ def test_a_report_alone_brings_its_ct_and_its_seg(pacs, tmp_path, way):
     with node_for(pacs, way, tmp_path / "node") as node:
         push(node, [made.report], tmp_path / "report")
         until(lambda: len(pacs.find("SEG")) == 2, "two SEGs")
-        (retrieval,) = rows(node, Retrieval)  # one for both lesions
-        assert retrieval.state is RetrievalState.DONE
+        (retrieval,) = until_done(node)  # one for both lesions
         assert retrieval.series_instance_uid == made.ct[0].SeriesInstanceUID
         assert retrieval.instances == len(made.ct)
         callers = {i.calling_ae for i in rows(node, Instance) if i.modality == "CT"}
@@ -109,7 +117,7 @@ def test_of_a_series_that_is_partly_here_only_the_rest_is_fetched(pacs, tmp_path
     with node_for(pacs, way, tmp_path / "node") as node:
         push(node, [made.report, *made.ct[5:13]], tmp_path / "some")
         until(lambda: len(pacs.find("SEG")) == 1, "the SEG")
-        (retrieval,) = rows(node, Retrieval)
+        (retrieval,) = until_done(node)
         assert retrieval.instances == len(made.ct) - 8
         assert len(rows(node, Instance)) == len(made.ct) + 1
 
@@ -122,7 +130,7 @@ def test_without_evidence_the_source_is_asked_for_the_series(pacs, tmp_path, way
     with node_for(pacs, way, tmp_path / "node") as node:
         push(node, [made.report], tmp_path / "report")
         until(lambda: len(pacs.find("SEG")) == 1, "the SEG")
-        found, fetched = rows(node, Retrieval)
+        found, fetched = until_done(node)
         assert found.sop_instance_uid == made.ct[12].SOPInstanceUID
         assert fetched.series_instance_uid == made.ct[0].SeriesInstanceUID
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import selectinload
 from dicomnode.collect.collector import Collector
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.intake import Intake
+from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import NodeSettings
@@ -99,6 +100,14 @@ class House:
         for finding in find_instances(folder):
             self._index.add(finding.received)
             self._stored(finding.received)
+
+    def receiver(self, tell_retriever: bool = True) -> StorageSCP:
+        """The node's receiver, on a free port; it may leave the retriever untold of arrivals."""
+        settings = ReceiverSettings(
+            host="127.0.0.1", port=0, ae_title=self.settings.listen.ae_title
+        )
+        tell = self._stored if tell_retriever else self._collector.notify
+        return StorageSCP(settings, self.store, self._index, tell)
 
     def lesions(self) -> list[Lesion]:
         return self._all(Lesion)

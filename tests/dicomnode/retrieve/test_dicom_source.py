@@ -41,6 +41,20 @@ def test_only_what_is_not_here_is_asked_for(house):
     assert node.retrievals()[0].instances == 10
 
 
+def test_what_came_by_c_move_is_counted_before_the_receiver_has_told_of_it(house):
+    made = study("told late")
+    with DicomSourceStandIn(made.ct) as source:
+        node = house(c_get(source, kind="c-move"))
+        with node.receiver(tell_retriever=False) as receiver:
+            source.move_to = ("127.0.0.1", receiver.port)
+            node.put([made.report])
+            node.until_ready()
+            node.until_done()
+    (retrieval,) = node.retrievals()
+    assert retrieval.instances == len(made.ct)
+    assert f"{len(made.ct)} images came" in retrieval.peer_words
+
+
 def test_a_series_that_ends_near_a_mark_is_looked_up_before_it_is_complete(house):
     made = study("edge", centres=[(22, 32, 32)])
     with DicomSourceStandIn(made.ct) as source:
