@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from dicomnode.frames import FrameFile, frame_of
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
 from dicomnode.jobs.read_masks import MaskPrior
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
@@ -59,11 +60,25 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
     return lesions
 
 
+def slice_files(session: Session, names: Sequence[str]) -> tuple[Path | FrameFile, ...]:
+    """Files of slices, and frames in them, by their names (`slice_name`)."""
+    places = [frame_of(name) for name in names]
+    paths = paths_of(session, [uid for uid, _ in places])
+    return tuple(
+        path if frame is None else FrameFile(path, frame)
+        for path, (_, frame) in zip(paths, places, strict=True)
+    )
+
+
 def segment_request(session: Session, lesion: Lesion, folders: Folders) -> SegmentRequest:
     """Say what a worker needs to segment a ready lesion."""
     return SegmentRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
-        key_index=lesion.slices.index(lesion.key_sop_instance_uid),
+        slices=slice_files(session, lesion.slices),
+        key_index=(
+            lesion.slices.index(lesion.key_sop_instance_uid)
+            if lesion.key_sop_instance_uid in lesion.slices
+            else None
+        ),
         prior=_prior(session, lesion),
         method=lesion.method,
         parameters=lesion.parameters,
@@ -87,7 +102,7 @@ def publish_request(
     """Say what a worker needs to publish a segmented lesion."""
     mark = from_json(lesion.mark)
     return PublishRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
+        slices=slice_files(session, lesion.slices),
         soft_mask=Path(lesion.soft_mask_path),
         mark=mark,
         sources=tuple(paths_of(session, mark.objects)),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicomnode.frames import FrameFile, read_headers
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
 from dicomnode.store.files import write_durably
@@ -23,7 +24,7 @@ class PublishRequest:
 
     Attributes
     ----------
-    slices : tuple of Path
+    slices : tuple of Path or FrameFile
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
     mark : LesionMark
@@ -37,7 +38,7 @@ class PublishRequest:
         Where the objects are written, as ``<sop instance uid>.dcm``.
     """
 
-    slices: tuple[Path, ...]
+    slices: tuple[Path | FrameFile, ...]
     soft_mask: Path
     mark: LesionMark
     sources: tuple[Path, ...]
@@ -67,7 +68,8 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
         If the soft mask and its slices make no valid object.
     """
     mask = SoftMask.load(request.soft_mask)
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in request.slices]
+    headers = read_headers(request.slices)
+    frames = [one.number if isinstance(one, FrameFile) else None for one in request.slices]
     settings = SegSettings(
         configuration_digest=configuration_digest(mask),
         series_number_first=request.series_number,
@@ -81,6 +83,7 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
         Equipment(software_version=VERSION),
         tuple(map(_mark_source, request.sources)),
         instance_number=request.lesion_number,
+        frames=frames,
     )
     return (_write(seg, "fractional-seg", request.folder),)
 

@@ -25,6 +25,7 @@ from pydicom.uid import JPEGLSLossless
 from dicomnode.marks.codes import PUBLIC_SCHEMES
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.recist_mark import Code, RecistMark
+from dicomnode.results.source_frames import StandIns
 from dicomnode.results.source_slices import (
     check_geometry,
     check_same_grid,
@@ -148,6 +149,7 @@ def fractional_seg(
     equipment: Equipment,
     mark_sources: Sequence[MarkSource] = (),
     instance_number: int = 1,
+    frames: Sequence[int | None] | None = None,
 ) -> hd.seg.Segmentation:
     """Write a soft mask as SEG FRACTIONAL of 8 bit (PS3.3 A.51 and C.8.20).
 
@@ -167,6 +169,9 @@ def fractional_seg(
         The objects that held the mark; referenced.
     instance_number : int
         Number of the instance in its series.
+    frames : sequence of int or None, optional
+        Of each source its frame number in an enhanced CT, from 1, where it is none of its own; the
+        header is then that of the frame (`dicomnode.frames.frame_headers`).
 
     Returns
     -------
@@ -192,6 +197,7 @@ def fractional_seg(
     if not settings.omit_empty_frames:
         start, stop = 0, len(sources)
     covered = source_headers(sources[start:stop])
+    stand_ins = StandIns(covered, None if frames is None else frames[start:stop])
     gap = check_geometry(covered) or mask.alpha.spacing_between_slices
     state_shared_geometry(covered, gap)
 
@@ -227,6 +233,7 @@ def fractional_seg(
         omit_empty_frames=False,
         contributing_equipment=[_contribution(equipment)],
     )
+    stand_ins.replace_in(seg)
     copy_patient_and_study(sources[start], seg)
     _fix_dimension_organization(seg, uids.sop_instance_uid)
     if mark_sources:
