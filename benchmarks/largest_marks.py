@@ -26,7 +26,7 @@ from dicomnode.marks.mark_file import UnreadableMarkFile, read_mark_bytes
 from dicomnode.marks.sr_tree import MAX_ITEMS
 
 _ITEMS_A_GROUP = 7
-_CONTOUR_POINTS = 100
+_CONTOUR_POINTS = rtstruct.MAX_POINTS // rtstruct.MAX_CONTOURS
 _AIM_LINES = 900
 
 

@@ -6,7 +6,6 @@ import logging
 import time
 from dataclasses import dataclass
 
-import pydicom
 from pydicom.dataset import Dataset
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -14,8 +13,8 @@ from sqlalchemy.orm import Session
 from dicomnode.collect.supersede import supersede
 from dicomnode.faults import describe_fault
 from dicomnode.marks import MarkReading, Refusal, read_marks
+from dicomnode.marks.dicom_object import UnreadableMarkFile, read_object
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
-from dicomnode.marks.mark_file import UnreadableMarkFile, check_cost
 from dicomnode.marks.serialised import to_json
 from dicomnode.results.fractional_seg import CONTENT_LABEL, Equipment
 from dicomnode.store.database import Database
@@ -79,8 +78,7 @@ def examine_received(database: Database) -> Examined:
 def _read(path: str) -> MarkReading:
     try:
         with open(path, "rb") as file:
-            check_cost(file)
-            dataset = pydicom.dcmread(file, stop_before_pixels=True)
+            dataset = read_object(file, stop_before_pixels=True)
         if is_soft_mask(dataset):
             return MarkReading(refusals=(Refusal("1", OWN_KIND),))
         return read_marks(dataset)

@@ -134,14 +134,15 @@ def test_a_mark_in_space_finds_its_slice_past_one_that_cannot_be_placed(database
 def test_an_object_that_would_hold_up_all_others_is_refused_unparsed(
     database, collect, monkeypatch
 ):
-    monkeypatch.setattr("dicomnode.marks.mark_file.MAX_UNDEFINED_ITEMS", 10)
+    monkeypatch.setattr("dicomnode.marks.defined_lengths.MAX_ELEMENTS", 500)
     made = study("costly")
-    items = [Dataset() for _ in range(11)]
+    items = [Dataset() for _ in range(500)]
     for item in items:
+        item.PatientComments = ""
         item.is_undefined_length_sequence_item = True
     made.report.ReferencedImageSequence = items
     collect([made.report])
     assert not lesions(database)
     with database.read() as session:
         (finding,) = session.scalars(select(Finding))
-    assert finding.reason == "found 11 items of undefined length, expected at most 10"
+    assert finding.reason == "found more than 500 elements: it would take too long to read"
