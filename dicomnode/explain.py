@@ -9,7 +9,7 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from dicomnode.store.states import RetrievalState
+from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
 
@@ -112,8 +112,14 @@ def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterato
 def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[str]:
     head = f"lesion {lesion.id}: {lesion.state.value}"
     if lesion.reason:
-        head += f", because {lesion.reason}"
+        published = lesion.state is LesionState.PUBLISHED  # until what takes its place is, too
+        head += f", but {lesion.reason}" if published else f", because {lesion.reason}"
     yield head
+    for other in lesion.replaced:
+        yield (
+            f"  stands for lesion {other.id}, {other.state.value}, drawn on series "
+            f"{other.series_instance_uid}"
+        )
     if lesion.rule is not None:
         yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
     if lesion.volume_ml is not None:

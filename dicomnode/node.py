@@ -68,6 +68,7 @@ class Node:
             settings.segment,
             settings.publish,
             self._on_work,
+            self._on_given_up,
         )
         self._retriever = Retriever(
             self.database,
@@ -84,6 +85,7 @@ class Node:
             self._on_work,
             self._retriever.notify,
             self._retriever.is_to_ask,
+            self._engine.submit,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen), self._files, self._index, self._on_stored
@@ -170,6 +172,9 @@ class Node:
 
     def _on_asked(self, series_instance_uid: str) -> None:
         self._collector.revisit(series_instance_uid)
+
+    def _on_given_up(self) -> None:
+        self._collector.reconsider()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()

@@ -100,20 +100,6 @@ def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> 
     return _nearest_series(session, space, points, known, opinion)
 
 
-def mask_on_ct(session: Session, mark: LesionMark, key: CtImage, known: SeriesOfPass) -> MaskOnCt:
-    """Put the masks of all opinions on the series of a slice, as `put_on_series`.
-
-    Raises
-    ------
-    NotYet
-        If the series came while the pass was under way.
-    """
-    series = known.slices(session, key)
-    if not series:
-        raise NotYet("the slices are being looked at")
-    return put_on_series(mark, series, lambda reference: known.segment(session, reference))
-
-
 def put_on_series(
     mark: LesionMark,
     series: Sequence[Slice],

@@ -19,6 +19,7 @@ from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
 from dicomnode.marks.serialised import from_json
 from dicomnode.settings import PublishSettings
 from dicomnode.store.instances import paths_of
+from dicomnode.store.standing import supersede_replaced, unsettle_replaced, withdraw
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
 from pipelines.recist import RecistAxes
@@ -82,8 +83,30 @@ def segment_request(session: Session, lesion: Lesion, folders: Folders) -> Segme
         prior=_prior(session, lesion),
         method=lesion.method,
         parameters=lesion.parameters,
-        target=folders.soft_masks / f"{lesion.mark_key}.npz",
+        target=_target(lesion, folders),
     )
+
+
+def _target(lesion: Lesion, folders: Folders) -> Path:
+    """Where the soft mask goes of what the lesion holds now: other opinions, another file."""
+    mark = from_json(lesion.mark)
+    as_found = len(mark.opinions) == 1 and lesion.absent_seg is None
+    name = lesion.mark_key if as_found else f"{lesion.mark_key}-{mark.key[:16]}"
+    return folders.soft_masks / f"{name}.npz"
+
+
+def is_wanted(
+    session: Session, lesion_id: int, request: SegmentRequest | PublishRequest, folders: Folders
+) -> bool:
+    """Whether what comes of a request still counts.
+
+    Not, where meanwhile another lesion took its place, or it got other readers' opinions.
+    """
+    lesion = session.get_one(Lesion, lesion_id)
+    if isinstance(request, SegmentRequest):
+        return lesion.state is LesionState.READY and request.target == _target(lesion, folders)
+    made_of = str(request.soft_mask)
+    return lesion.state is LesionState.SEGMENTED and made_of == lesion.soft_mask_path
 
 
 def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
@@ -122,7 +145,7 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
     lesion.soft_mask_path = str(target)
     lesion.volume_ml = made.volume_ml
     lesion.seconds = made.seconds
-    lesion.warnings = [*lesion.warnings, *made.warnings]
+    lesion.warnings = list(dict.fromkeys((*lesion.warnings, *made.warnings)))
     lesion.attempts = 0
     lesion.reason = None
 
@@ -160,6 +183,9 @@ def record_published(session: Session, lesion_id: int, objects: Sequence[Publish
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None
+    # Only now: until here, what was published before could have been all that there is.
+    withdraw(session, lesion, but=frozenset(made.sop_instance_uid for made in objects))
+    supersede_replaced(session, lesion_id)
 
 
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
@@ -170,6 +196,7 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
     lesion.attempts = 0
+    unsettle_replaced(session, lesion_id)
 
 
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
@@ -181,6 +208,7 @@ def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) ->
     lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"
     if lesion.attempts >= attempts:
         lesion.state = LesionState.FAILED
+        unsettle_replaced(session, lesion_id)
     return lesion.state
 
 

@@ -6,7 +6,7 @@ import highdicom as hd
 import pytest
 from pydicom.dataset import Dataset
 
-from dicomnode.collect.supersede import supersede
+from dicomnode.collect.supersede import leave
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.jobs import lesion_queue
 from dicomnode.jobs.segment import SegmentOutcome
@@ -20,6 +20,7 @@ from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 from tests.dicomnode.mask_objects import ball, segmentation
 from tests.dicomnode.studies import Study, study
 
+READER = "SYNTHETIC^READER"
 READY, SUPERSEDED = LesionState.READY, LesionState.SUPERSEDED
 
 
@@ -41,12 +42,18 @@ def report(
     series: int = 50,
     coordinates: Coordinates = Coordinates.PIXELS,
     tracking: str = "T1",
+    reader: str = READER,
+    day: int = 28,
 ) -> Dataset:
-    """A report of its own, in the series that `seed` and `series` name."""
+    """A report of its own, in the series that `seed` and `series` name, made on that day."""
     found = recist_report(
         [DrawnMark(axes, tracking)], made.ct, seed, series_number=series, coordinates=coordinates
     )
     found.SOPInstanceUID = found.SOPInstanceUID[:50] + "." + name
+    found.ContentDate = f"202611{day:02d}"
+    for item in found.ContentSequence:
+        if item.ValueType == "PNAME":
+            item.PersonName = reader
     found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID
     return found
 
@@ -130,14 +137,14 @@ def test_a_new_version_by_its_place_takes_the_place(collect_objects):
 
 
 @pytest.mark.parametrize(
-    ("by", "series"),
-    [((2.0, 0, 0), 51), ((9.0, 0, 0), 50), ((0, 0, 2.0), 50)],
+    ("by", "reader"),
+    [((2.0, 0, 0), "OTHER^READER"), ((9.0, 0, 0), READER), ((0, 0, 2.0), READER)],
     ids=["another reader's", "beside it", "on the next slice"],
 )
-def test_a_mark_without_that_is_another_one(collect_objects, by, series):
+def test_a_mark_without_that_is_another_one(collect_objects, by, reader):
     made = study("another")
     collect_objects(*made.ct, report(made, made.axes[0], "1"))
-    other = report(made, moved(made.axes[0], by), "2", series=series, tracking="T2")
+    other = report(made, moved(made.axes[0], by), "2", series=51, tracking="T2", reader=reader)
     assert states(collect_objects(other)) == [READY, READY]
 
 
@@ -151,7 +158,7 @@ def test_a_new_version_that_waits_for_nothing_leaves_other_lesions_alone(collect
 def test_work_on_a_superseded_lesion_comes_to_nothing(database, tmp_path):
     number = add_lesion(database, 1)
     with database.write() as session:
-        supersede(session, number, "the mark was changed", 2)
+        leave(session, number, "gone")
     with database.write() as session:
         outcome = SegmentOutcome(1.0, 0.1, ())
         lesion_queue.record_segmented(session, number, tmp_path / "mask.npz", outcome)
@@ -160,7 +167,7 @@ def test_work_on_a_superseded_lesion_comes_to_nothing(database, tmp_path):
         lesion_queue.record_fault(session, number, "broken", 1)
     row = lesion(database, number)
     assert row.state is SUPERSEDED
-    assert row.reason == "the mark was changed; lesion 2 takes its place"
+    assert row.reason == "gone"
     with database.read() as session:
         assert lesion_queue.next_work(session, 5, ()) == []
 
@@ -172,7 +179,7 @@ def test_what_was_not_delivered_is_withdrawn_and_sent_after_all_if_it_is_made_ag
     with database.write() as session:
         deliveries = _deliveries(session, number)
         deliveries[0].state = DeliveryState.ACCEPTED
-        supersede(session, number, "gone")
+        leave(session, number, "gone")
         assert [d.state for d in deliveries] == [DeliveryState.ACCEPTED, DeliveryState.WITHDRAWN]
     with database.write() as session:
         session.get_one(Lesion, number).state = LesionState.SEGMENTED

@@ -306,8 +306,23 @@ def test_axes_go_on_without_a_segment_that_stays_away(collect_objects):
     seg = segmentation(made.ct, [ball()])
     report = with_reference(made, seg, axes=True)
     (lesion,) = collect_objects(*made.ct, report)
+    assert lesion.state is WAITING
+    assert f"the SEG {seg.SOPInstanceUID} has not come" in lesion.reason
+    (lesion,) = collect_objects(seg_wait=1e-6)
     assert lesion.state is READY, lesion.reason
     assert not from_json(lesion.mark).has_mask
+    assert any(f"the SEG {seg.SOPInstanceUID}" in warning for warning in lesion.warnings)
+
+
+def test_a_segment_that_comes_after_all_is_taken(collect_objects):
+    made = study("late")
+    seg = segmentation(made.ct, [ball()])
+    collect_objects(*made.ct, with_reference(made, seg, axes=True), seg_wait=1e-6)
+    found = collect_objects(seg)
+    assert sorted(states(found)) == sorted([READY, SUPERSEDED])
+    (ready,) = (lesion for lesion in found if lesion.state is READY)
+    assert from_json(ready.mark).has_mask
+    assert not ready.warnings
 
 
 def test_masks_of_two_readers_are_one_lesion(database, collect_objects, tmp_path):
