@@ -10,6 +10,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series, save_series
@@ -164,12 +165,27 @@ def file_of(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def rtstruct_of_rt_utils(lesion: Lesion, folder: Path) -> MarkReading:
-    rt_utils = pytest.importorskip("rt_utils", reason="rt-utils is not installed")
-    made = rt_utils.RTStructBuilder.create_new(str(lesion.paths[0].parent))
-    made.add_roi(mask=lesion.mask.transpose(1, 2, 0).astype(bool), name="lesion")
-    made.save(str(folder / "rt.dcm"))
-    return read_mark_file(folder / "rt.dcm").reading
+def rtstruct_of_plastimatch(lesion: Lesion, folder: Path) -> MarkReading:
+    mask = sitk.GetImageFromArray(lesion.mask)
+    to_patient = affine(SPACING)[:3]
+    steps = to_patient[:, [2, 1, 0]]  # of columns, rows and slices
+    lengths = np.linalg.norm(steps, axis=0)
+    mask.SetOrigin(to_patient[:, 3].tolist())
+    mask.SetSpacing(lengths.tolist())
+    mask.SetDirection((steps / lengths).ravel().tolist())
+    sitk.WriteImage(mask, str(folder / "mask.mha"))
+    subprocess.run(
+        [
+            *(need("plastimatch"), "convert", "--input-ss-img", str(folder / "mask.mha")),
+            *("--referenced-ct", str(lesion.paths[0].parent)),
+            *("--output-dicom", str(folder / "dicom")),
+        ],
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+    (written,) = (folder / "dicom").glob("rtss_*.dcm")
+    return read_mark_file(written).reading
 
 
 def seg_of_highdicom(kind: str) -> Callable[[Lesion, Path], MarkReading]:
@@ -206,7 +222,7 @@ FORMS: dict[str, Callable[[Lesion, Path], MarkReading]] = {
     "AIM 4": aim_4,
     "RTSTRUCT of lines": rtstruct_lines,
     "RTSTRUCT of a curve": rtstruct_curve,
-    "RTSTRUCT of rt-utils": rtstruct_of_rt_utils,
+    "RTSTRUCT of plastimatch": rtstruct_of_plastimatch,
     "SEG BINARY of highdicom": seg_of_highdicom("BINARY"),
     "SEG FRACTIONAL of highdicom": seg_of_highdicom("FRACTIONAL"),
     "SEG LABELMAP of highdicom": seg_of_highdicom("LABELMAP"),
