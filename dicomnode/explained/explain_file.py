@@ -27,7 +27,7 @@ from dicomnode.marks import (
     place,
 )
 from dicomnode.marks.codes import PUBLIC_SCHEMES
-from dicomnode.marks.quality import UnsuitableImage, check_image
+from dicomnode.marks.quality import UnsuitableImage
 from pipelines.recist import RecistAxes
 
 MAX_DECODED_FRAMES = 300
@@ -68,16 +68,16 @@ def _mark(mark: RecistMark, ct: CtFolder | None) -> ExplainedItem:
     completed, doubts = [], []
     found, axes, refused = None, None, []
     if ct is not None:
-        found = _slice_of_mark(mark, ct)
-        if found is None:
-            doubts.append(NO_CT)
-        else:
-            try:
+        try:
+            found = _slice_of_mark(mark, ct)
+            if found is None:
+                doubts.append(NO_CT)
+            else:
                 axes, doubts = _placed(mark, found)
-            except (UnsuitableImage, Unplaceable, AbsurdAxis) as problem:
-                refused.append(str(problem))
-            if mark.referenced_sop_instance_uid is None and not refused:
-                completed.append("it names no image: its slice was found by its plane")
+        except (UnsuitableImage, Unplaceable, AbsurdAxis) as problem:
+            refused.append(str(problem))
+        if found is not None and mark.referenced_sop_instance_uid is None and not refused:
+            completed.append("it names no image: its slice was found by its plane")
     if mark.short_axis is None:
         completed.append("no short axis is drawn: the long axis alone is used")
     if mark.stated_long_mm is None:
@@ -93,7 +93,7 @@ def _mark(mark: RecistMark, ct: CtFolder | None) -> ExplainedItem:
         reasons=tuple(refused or completed),
         doubts=tuple(doubts),
         images=_image(mark.referenced_sop_instance_uid, mark.referenced_frame),
-        found_image=None if found is None else found.uid,
+        found_image=None if found is None else found.name,
         frame_of_reference_uid=mark.frame_of_reference_uid,
         tracking_uid=mark.tracking_uid,
         finding=_shown(mark.finding),
@@ -104,8 +104,9 @@ def _mark(mark: RecistMark, ct: CtFolder | None) -> ExplainedItem:
 
 
 def _slice_of_mark(mark: RecistMark, ct: CtFolder) -> CtSlice | None:
-    if mark.referenced_sop_instance_uid is not None:
-        return ct.by_uid(mark.referenced_sop_instance_uid)
+    uid, number = mark.referenced_sop_instance_uid, mark.referenced_frame
+    if uid is not None and not (number is None and mark.in_space and ct.has_frames(uid)):
+        return ct.by_uid(uid, number)
     return ct.nearest(
         np.concatenate([axis for axis in (mark.long_axis, mark.short_axis) if axis is not None]),
         mark.frame_of_reference_uid,
@@ -113,7 +114,7 @@ def _slice_of_mark(mark: RecistMark, ct: CtFolder) -> CtSlice | None:
 
 
 def _placed(mark: RecistMark, found: CtSlice) -> tuple[RecistAxes, list[str]]:
-    check_image(found.header)
+    found.check()
     axes = place(mark, _plane(found))
     return axes, list(check_quality(mark, axes, slice_thickness=found.header.slice_thickness))
 
@@ -168,20 +169,20 @@ def _outline(outline: Outline, ct: CtFolder | None) -> ExplainedItem:
     notes += [f"reader {outline.reader}"] if outline.reader else []
     refused, doubts, drawing = [], [], None
     if ct is not None:
-        by_slice, lost = _contours_by_slice(outline, ct)
-        if lost:
-            doubts.append(f"{lost} of {len(contours)} curves: {NO_CT}")
-        if by_slice:
-            uid = max(by_slice, key=lambda one: sum(map(_area, by_slice[one])))
-            found = ct.by_uid(uid)
-            try:
-                check_image(found.header)
-                lines = tuple(_in_pixels(contour, _plane(found)) for contour in by_slice[uid])
+        try:
+            by_slice, lost = _contours_by_slice(outline, ct)
+            if lost:
+                doubts.append(f"{lost} of {len(contours)} curves: {NO_CT}")
+            if by_slice:
+                name = max(by_slice, key=lambda one: sum(map(_area, by_slice[one])))
+                found = ct.by_name(name)
+                found.check()
+                lines = tuple(_in_pixels(contour, _plane(found)) for contour in by_slice[name])
                 _check_inside(lines, found)
                 drawing = Drawing(found, lines, closed=True)
                 notes.append(f"on {len(by_slice)} CT slice(s)")
-            except (UnsuitableImage, Unplaceable) as problem:
-                refused.append(str(problem))
+        except (UnsuitableImage, Unplaceable) as problem:
+            refused.append(str(problem))
     return ExplainedItem(
         item=outline.item,
         kind=ItemKind.OUTLINE,
@@ -190,7 +191,7 @@ def _outline(outline: Outline, ct: CtFolder | None) -> ExplainedItem:
         doubts=tuple(doubts),
         notes=tuple(notes),
         images=tuple(images),
-        found_image=None if drawing is None else drawing.slice.uid,
+        found_image=None if drawing is None else drawing.slice.name,
         frame_of_reference_uid=outline.frame_of_reference_uid,
         tracking_uid=outline.tracking_uid,
         finding=_shown(outline.finding),
@@ -200,19 +201,24 @@ def _outline(outline: Outline, ct: CtFolder | None) -> ExplainedItem:
 
 
 def _contours_by_slice(outline: Outline, ct: CtFolder) -> tuple[dict[str, list[Contour]], int]:
-    """SOP Instance UID to the curves on that slice; how many are on none."""
+    """Name of a slice to the curves on it; how many are on none."""
     found: dict[str, list[Contour]] = defaultdict(list)
     lost = 0
     for contour in outline.contours:
         one = None
         if contour.referenced_sop_instance_uid is not None:
-            one = ct.by_uid(contour.referenced_sop_instance_uid)
+            uid, number = contour.referenced_sop_instance_uid, contour.referenced_frame
+            # A curve in space that names no frame of an enhanced image finds it by its place.
+            if number is not None or not contour.in_space:
+                one = ct.by_uid(uid, number)
+            else:
+                one = ct.by_name(uid)
         if one is None and contour.in_space:
             one = ct.nearest(contour.points, outline.frame_of_reference_uid)
         if one is None:
             lost += 1
         else:
-            found[one.uid].append(contour)
+            found[one.name].append(contour)
     return found, lost
 
 
@@ -255,7 +261,10 @@ def _segment(segment: Segment, ct: CtFolder | None) -> ExplainedItem:
     if not images:
         completed.append("its frames name no image: their slices are found by position")
     if ct is not None:
-        drawing, problem = _segment_drawing(segment, ct)
+        try:
+            drawing, problem = _segment_drawing(segment, ct)
+        except UnsuitableImage as unsuitable:
+            problem = str(unsuitable)
         doubts += [problem] if problem else []
     return ExplainedItem(
         item=segment.item,
@@ -265,7 +274,7 @@ def _segment(segment: Segment, ct: CtFolder | None) -> ExplainedItem:
         doubts=tuple(doubts),
         notes=tuple(notes),
         images=tuple(images),
-        found_image=None if drawing is None else drawing.slice.uid,
+        found_image=None if drawing is None else drawing.slice.name,
         frame_of_reference_uid=segment.frame_of_reference_uid,
         tracking_uid=segment.tracking_uid,
         finding=_shown(segment.finding),
@@ -303,7 +312,11 @@ def _segment_drawing(segment: Segment, ct: CtFolder) -> tuple[Drawing | None, st
 
 def _slice_of_frame(segment: Segment, frame: SegmentFrame, ct: CtFolder) -> CtSlice | None:
     if frame.referenced_sop_instance_uid is not None:
-        found = ct.by_uid(frame.referenced_sop_instance_uid)
+        # dcmjs may name frames of an image that only a viewer had; these lie where they say.
+        if frame.referenced_frame is not None or frame.position is None:
+            found = ct.by_uid(frame.referenced_sop_instance_uid, frame.referenced_frame)
+        else:
+            found = ct.by_name(frame.referenced_sop_instance_uid)
         if found is not None:
             return found
     if frame.position is None:

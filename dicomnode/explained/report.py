@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dicomnode.explained.item import Axis, ExplainedItem, Outcome
 from dicomnode.marks.mark_file import MarkFile
+from dicomnode.marks.slice_name import slice_name
 
 NOTICE = "Research only, not for diagnosis"
 
@@ -88,7 +89,7 @@ def _details(item: ExplainedItem) -> Iterator[str]:
         yield f"and {len(item.images) - MAX_IMAGES} more image(s)"
     if item.frame_of_reference_uid is not None:
         yield f"frame of reference {item.frame_of_reference_uid}"
-    named = {uid for uid, _ in item.images}
+    named = {slice_name(*image) for image in item.images} | {uid for uid, _ in item.images}
     if item.found_image is not None and item.found_image not in named:
         yield f"lies on image {item.found_image}"
     if item.finding or item.site:

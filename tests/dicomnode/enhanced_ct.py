@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,7 +104,6 @@ def enhanced_ct(
     made.LossyImageCompression = "00"
     made.BurnedInAnnotation = "NO"
     made.AcquisitionContextSequence = []
-    made.AcquisitionDateTime = made.ContentDate = "20200101"
     made.AcquisitionDateTime = "20200101120000"
     made.ContentDate, made.ContentTime = "20200101", "120000"
     made.AcquisitionNumber = 1
@@ -209,30 +208,36 @@ def _stored(frame: FrameOf) -> bytes:
     return stored.astype("<i2").tobytes()
 
 
-def naming_frames(report: Dataset, made: Sequence[Dataset], frames: Sequence[FrameOf]) -> Dataset:
+def naming_frames(
+    marks: Dataset, made: Sequence[Dataset], frames: Sequence[FrameOf | None]
+) -> Dataset:
     """A report, presentation state, structure set or SEG on slices, made to name frames instead.
 
-    `made` are the enhanced objects that hold `frames`, in this order.
+    `made` are the enhanced objects that hold `frames`, in this order; None is a frame that is not
+    to be named.
     """
     owners = [(image, n) for image in made for n in range(1, image.NumberOfFrames + 1)]
-    place = {
-        frame.image.SOPInstanceUID: owner for frame, owner in zip(frames, owners, strict=True)
+    of_slice = {
+        frame.image.SOPInstanceUID: owner
+        for frame, owner in zip(frames, owners, strict=True)
+        if frame is not None
     }
-    changed = copy.deepcopy(report)
-    changed.SOPInstanceUID = derive_uid("naming frames", report.SOPInstanceUID, made[0].SOPInstanceUID)
+    series = {frame.image.SeriesInstanceUID for frame in frames if frame is not None}
+    changed = copy.deepcopy(marks)
+    changed.SOPInstanceUID = derive_uid("naming", marks.SOPInstanceUID, made[0].SOPInstanceUID)
     changed.file_meta.MediaStorageSOPInstanceUID = changed.SOPInstanceUID
     for item in _items(changed):
-        if item.get("ReferencedSOPInstanceUID") in place:
-            image, number = place[item.ReferencedSOPInstanceUID]
+        if item.get("ReferencedSOPInstanceUID") in of_slice:
+            image, number = of_slice[item.ReferencedSOPInstanceUID]
             item.ReferencedSOPClassUID = image.SOPClassUID
             item.ReferencedSOPInstanceUID = image.SOPInstanceUID
             item.ReferencedFrameNumber = number
-        if item.get("SeriesInstanceUID") == frames[0].image.SeriesInstanceUID:
+        if item.get("SeriesInstanceUID") in series:
             item.SeriesInstanceUID = made[0].SeriesInstanceUID
     return changed
 
 
-def _items(dataset: Dataset):
+def _items(dataset: Dataset) -> Iterator[Dataset]:
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
