@@ -22,9 +22,11 @@ import numpy as np
 from dicomnode.collect.acquisition import Acquisition, is_same_acquisition
 from dicomnode.collect.nearness import (
     DEFAULT_THICKNESS_MM,
+    SAME_PIXELS,
     SAME_PLACE,
     are_near,
     common_part,
+    depth_apart_mm,
     same_line,
     share_tissue,
 )
@@ -225,8 +227,7 @@ def _copy(one: Claim, other: Claim, shared: float | None, same_series: bool) -> 
         return 1.0
     if one.opinion.axes is None or other.opinion.axes is None:
         return None
-    # Beside a mask, axes may be drawn on another slice than that on which it is largest.
-    if not (one.opinion.has_mask or other.opinion.has_mask or _on_one_image(one, other)):
+    if not _on_one_image(one, other):
         return None
     return 1.0 if same_line(one.axes, one.plane, other.axes, other.plane) else None
 
@@ -243,9 +244,13 @@ def _refers_to(one: Opinion, other: Opinion) -> bool:
 
 def _on_one_image(one: Claim, other: Claim) -> bool:
     """On one slice, or on slices of two reconstructions at one place."""
-    if one.series_instance_uid == other.series_instance_uid:
-        return one.key_sop_instance_uid == other.key_sop_instance_uid
-    return share_tissue(one.plane, other.plane)
+    if one.series_instance_uid != other.series_instance_uid:
+        return share_tissue(one.axes, one.plane, other.axes, other.plane)
+    if one.key_sop_instance_uid == other.key_sop_instance_uid:
+        return True
+    # Beside a mask, axes may be drawn on another slice than that on which it is largest.
+    apart = depth_apart_mm(one.axes, other.axes, one.plane)
+    return apart <= SAME_PIXELS * max(one.plane.pixel_spacing)
 
 
 def _nearness(one: Claim, other: Claim, shared: float | None) -> float:

@@ -46,19 +46,26 @@ def are_near(lesions: Sequence[RecistAxes]) -> npt.NDArray[np.bool_]:
     return apart <= FAR * (lengths[:, None] + lengths)
 
 
-def share_tissue(one: ImagePlane, other: ImagePlane) -> bool:
-    """Whether two slices of one orientation overlap along their normal.
+def depth_apart_mm(one: RecistAxes, other: RecistAxes, plane: ImagePlane) -> float:
+    """Distance of two lesions along the normal of a slice."""
+    return abs(float((one.centre - other.centre) @ plane.normal))
+
+
+def share_tissue(
+    one: RecistAxes, plane: ImagePlane, other: RecistAxes, other_plane: ImagePlane
+) -> bool:
+    """Whether two lesions were drawn on slices, of one orientation, that overlap.
 
     Parameters
     ----------
-    one, other : ImagePlane
-        `slice_spacing` is the thickness.
+    one, other : RecistAxes
+    plane, other_plane : ImagePlane
+        Of their slices; `slice_spacing` is the thickness.
     """
-    if np.abs(np.subtract(one.orientation, other.orientation)).max() > SAME_ORIENTATION:
+    if np.abs(np.subtract(plane.orientation, other_plane.orientation)).max() > SAME_ORIENTATION:
         return False
-    apart = float(one.distance_mm([other.position])[0])
-    thick = sum(plane.slice_spacing or DEFAULT_THICKNESS_MM for plane in (one, other))
-    return apart < thick / 2 * (1 - 1e-6)
+    thick = sum(p.slice_spacing or DEFAULT_THICKNESS_MM for p in (plane, other_plane))
+    return depth_apart_mm(one, other, plane) < thick / 2 * (1 - 1e-6)
 
 
 def same_line(
@@ -66,8 +73,7 @@ def same_line(
 ) -> bool:
     """Whether all ends lie within `SAME_PIXELS` of each other, seen along the slices' normal.
 
-    The planes count no further: two reconstructions of one acquisition have slices at other
-    places. That they share tissue is the caller's to check.
+    The depth does not count: two reconstructions of one acquisition have slices at other places.
     """
     near_mm = SAME_PIXELS * max(*plane.pixel_spacing, *other_plane.pixel_spacing) * (1 + 1e-3)
     for mine, theirs in ((one.long_axis, other.long_axis), (one.short_axis, other.short_axis)):
