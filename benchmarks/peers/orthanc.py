@@ -97,6 +97,11 @@ class Orthanc:
         request = urllib.request.Request(address, body, method="PUT")
         urllib.request.urlopen(request).close()
 
+    def forget(self, name: str) -> None:
+        """Tell it that a peer is known no longer."""
+        address = f"http://127.0.0.1:{self.http_port}/modalities/{name}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
+
     def count(self) -> int:
         """Instances stored."""
         return int(self.ask("/statistics")["CountInstances"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -128,6 +129,12 @@ class House:
             words = [(r.state.value, r.peer_words) for r in self.retrievals()]
             assert time.monotonic() < end, f"{what}: not within {PATIENCE_S:g} s; {words}"
             time.sleep(0.02)
+
+    def until_stopped(self) -> None:
+        """Stop the retriever; it must not wait for as long as a source may take to answer."""
+        stopping = threading.Thread(target=self.retriever.stop, daemon=True)
+        stopping.start()
+        self.until(lambda: not stopping.is_alive(), "the retriever has stopped")
 
     def until_ready(self) -> None:
         self.until(
