@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -197,9 +199,14 @@ def the_one_meant(frames: Sequence[CtFrame], where: str) -> CtFrame:
 
 def _read(row: Instance) -> FrameObject:
     try:
-        return read_frame_file(Path(row.path))
+        return _frames_of(row.path, os.stat(row.path).st_mtime_ns)
     except UnreadableFrames as problem:
         raise Unusable(f"the image {row.sop_instance_uid}: {problem}") from None
+
+
+@lru_cache(maxsize=8)  # lesions on one object are looked at again and again
+def _frames_of(path: str, changed_ns: int) -> FrameObject:
+    return read_frame_file(Path(path))
 
 
 def _is_whole(parts: Sequence[Concatenation]) -> bool | None:

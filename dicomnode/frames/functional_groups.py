@@ -25,10 +25,10 @@ from dicomnode.marks.attributes import (
 )
 from dicomnode.marks.placement import ImagePlane
 
-MAX_FRAMES = 20_000
-"""Frames of one object that are read; a perfusion study of the heart has some thousand."""
+MAX_FRAMES = 10_000
+"""Frames of one object that are read, in half a millisecond each; perfusion has some thousand."""
 
-MAX_UNDEFINED_ITEMS = 200_000
+MAX_UNDEFINED_ITEMS = 100_000
 """Items of undefined length before the pixels: pydicom decodes them all, in 0.1 ms each."""
 
 _UNDEFINED_ITEM = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
