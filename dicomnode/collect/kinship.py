@@ -42,9 +42,6 @@ SAME_LESION = 0.1
 """Masks of two readers that overlap so much (intersection over union) are of one lesion. With
 less, one rather holds the other: a lesion in an organ."""
 
-OTHER_SERIES = 0.9
-"""As `SAME_MASK`, for masks on two grids."""
-
 
 @dataclass(frozen=True, eq=False)
 class Claim:
@@ -204,7 +201,7 @@ def _link(one: Claim, other: Claim, masks: Masks) -> _Link | None:
         return None
     both = one.opinion.has_mask and other.opinion.has_mask
     shared = masks.overlap(one, other) if both else None
-    copy = _copy(one, other, shared, same_series)
+    copy = _copy(one, other, shared)
     if copy is not None:
         return _Link(_Kind.COPY, copy, one, other)
     if of_one_object:  # a tool that links reconstructions would have drawn the same line on both
@@ -219,10 +216,10 @@ def _link(one: Claim, other: Claim, masks: Masks) -> _Link | None:
     return _Link(_Kind.READER, nearness, one, other) if both else None
 
 
-def _copy(one: Claim, other: Claim, shared: float | None, same_series: bool) -> float | None:
+def _copy(one: Claim, other: Claim, shared: float | None) -> float | None:
     """How surely two claims are one mark; None where they are not."""
     if shared is not None:
-        return shared if shared >= (SAME_MASK if same_series else OTHER_SERIES) else None
+        return shared if shared >= SAME_MASK else None
     if _refers_to(one.opinion, other.opinion) or _refers_to(other.opinion, one.opinion):
         return 1.0
     if one.opinion.axes is None or other.opinion.axes is None:

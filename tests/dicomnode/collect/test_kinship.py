@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import highdicom as hd
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
 from dicomnode.collect.supersede import leave
+from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
+from dicomnode.explain import explain
 from dicomnode.jobs import lesion_queue
 from dicomnode.jobs.segment import SegmentOutcome
 from dicomnode.marks import ImagePlane
@@ -17,7 +22,8 @@ from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion
 from pipelines.recist import RecistAxes
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
-from tests.dicomnode.mask_objects import ball, segmentation
+from tests.dicomnode.mask_objects import ball, circles, segmentation, structure_set
+from tests.dicomnode.mask_objects import presentation_state as curves
 from tests.dicomnode.studies import Study, study
 
 READER = "SYNTHETIC^READER"
@@ -146,6 +152,77 @@ def test_a_mark_without_that_is_another_one(collect_objects, by, reader):
     collect_objects(*made.ct, report(made, made.axes[0], "1"))
     other = report(made, moved(made.axes[0], by), "2", series=51, tracking="T2", reader=reader)
     assert states(collect_objects(other)) == [READY, READY]
+
+
+def other_kernel(made: Study, thick: int = 1, **changes: object) -> Study:
+    """A reconstruction of the same acquisition, of each so-many-th slice, with other voxels."""
+    affine = made.volume.affine.copy()
+    affine[:3, 0] *= thick
+    array = made.volume.array[::thick] + np.int16(5)
+    volume = type(made.volume)(
+        array,
+        affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=made.volume.frame_of_reference_uid,
+    )
+    number = changes.pop("series_number", 3)
+    every = {index: dict(changes) for index in range(len(array))}
+    description = CtSeriesDescription(seed=made.seed, series_number=number)
+    return replace(made, ct=ct_series(volume, description, every), volume=volume)
+
+
+def test_one_line_on_two_kernels_is_one_lesion_and_says_where_else(database, collect_objects):
+    made = study("kernels")
+    sharp = other_kernel(made, ConvolutionKernel="B70f")
+    first = report(made, made.axes[0], "1")
+    second = report(sharp, made.axes[0], "2", seed="t", tracking="T2", reader="OTHER^READER")
+    found = collect_objects(*made.ct, *sharp.ct, first, second)
+    assert sorted(states(found)) == sorted([READY, SUPERSEDED])
+    (ready,) = (row for row in found if row.state is READY)
+    (other,) = (row for row in found if row.state is SUPERSEDED)
+    assert other.reason == f"the same mark as lesion {ready.id} on another reconstruction"
+    with database.read() as session:
+        text = "\n".join(explain(session, str(ready.series_instance_uid)))
+    assert f"drawn on series {other.series_instance_uid}" in text
+
+
+def test_one_line_on_thick_and_thin_slices_is_segmented_on_the_thin_ones(collect_objects):
+    made = study("thickness")
+    thick = other_kernel(made, 3)
+    on_thick = report(thick, made.axes[0], "1")
+    on_thin = report(made, made.axes[0], "2", seed="t", tracking="T2")
+    found = collect_objects(*made.ct, *thick.ct, on_thick, on_thin)
+    by_series = {row.series_instance_uid: row.state for row in found}
+    assert by_series == {
+        thick.ct[0].SeriesInstanceUID: SUPERSEDED,
+        made.ct[0].SeriesInstanceUID: READY,
+    }
+
+
+def test_lines_in_two_contrast_phases_are_two_lesions(collect_objects):
+    made = study("phases")
+    venous = other_kernel(made, AcquisitionTime="120040", AcquisitionNumber=2)
+    first = report(made, made.axes[0], "1")
+    second = report(venous, made.axes[0], "2", seed="t")
+    assert states(collect_objects(*made.ct, *venous.ct, first, second)) == [READY, READY]
+
+
+@pytest.mark.parametrize("in_pixels", [False, True])
+def test_masks_of_readers_on_two_kernels_are_one_lesion(collect_objects, in_pixels):
+    made = study("masks on kernels")
+    sharp = other_kernel(made)
+    first = segmentation(made.ct, [ball()], "first")
+    if in_pixels:
+        flat = np.zeros(ball().shape, bool)
+        flat[12] = ball()[12]
+        first = segmentation(made.ct, [flat], "first")
+        second = curves(sharp, [circles(sharp, (12, 34, 32), 12.0)[2]])
+    else:
+        second = structure_set(sharp, [circles(sharp, (12, 32.5, 32), 13.0)], "second")
+    found = collect_objects(*made.ct, *sharp.ct, first, second)
+    assert sorted(states(found)) == sorted([READY, SUPERSEDED])
+    (ready,) = (row for row in found if row.state is READY)
+    assert len(from_json(ready.mark).opinions) == 2
 
 
 def test_a_new_version_that_waits_for_nothing_leaves_other_lesions_alone(collect_objects):
