@@ -21,9 +21,9 @@ from dicomnode.marks.rasterise import ImageSlice, fill, recist_from_outline
 from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
 from tests.dicomnode.marks import test_aim as aim
-from tests.dicomnode.marks.test_gsps import graphic
 from tests.dicomnode.marks.test_rtstruct import contour, structure_set
 from tests.dicomnode.marks.test_seg import write as write_seg
+from tests.dicomnode.presentation_states import graphic, presentation_state
 from tests.interop.peers import need, need_folder
 from tests.interop.test_dcmjs import FOLDER, affine, write_with_dcmjs
 
@@ -106,24 +106,8 @@ def highdicom_sr(form: Coordinates) -> Callable[[Lesion, Path], MarkReading]:
 
 
 def highdicom_gsps(lesion: Lesion, folder: Path) -> MarkReading:
-    image = lesion.ct[KEY]
-    layer = hd.pr.GraphicLayer("MARKS", order=1)
     lines = [graphic(lesion.corners[:2]), graphic(lesion.corners[2:])]
-    state = hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[image],
-        series_instance_uid="1.2.3",
-        series_number=1,
-        sop_instance_uid="1.2.3.4",
-        instance_number=1,
-        manufacturer="m",
-        manufacturer_model_name="m",
-        software_versions="1",
-        device_serial_number="1",
-        content_label="MARKS",
-        graphic_layers=[layer],
-        graphic_annotations=[hd.pr.GraphicAnnotation([image], layer, graphic_objects=lines)],
-    )
-    return read(state, folder)
+    return read(presentation_state([lesion.ct[KEY]], lines), folder)
 
 
 def aim_3(lesion: Lesion, folder: Path) -> MarkReading:

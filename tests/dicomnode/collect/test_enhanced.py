@@ -19,7 +19,7 @@ from tests.dicomnode.enhanced_ct import FrameOf, enhanced_ct, frames_of, naming_
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
-    presentation_state,
+    curves,
     segmentation,
     structure_set,
     without_derivation,
@@ -104,7 +104,7 @@ def test_masks_on_frames_are_those_on_slices(database, collect_objects, made, fo
     frames = frames_of(made.ct)
     ct = enhanced_ct(frames)
     if form == "gsps":
-        marks = presentation_state(made, [circles(made)[3]])
+        marks = curves(made, [circles(made)[3]])
     elif form.startswith("rtstruct"):
         marks = structure_set(made, [circles(made)], names_images="place" not in form)
     else:

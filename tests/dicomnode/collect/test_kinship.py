@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import highdicom as hd
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
@@ -22,8 +21,8 @@ from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion
 from pipelines.recist import RecistAxes
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
-from tests.dicomnode.mask_objects import ball, circles, segmentation, structure_set
-from tests.dicomnode.mask_objects import presentation_state as curves
+from tests.dicomnode.mask_objects import ball, circles, curves, segmentation, structure_set
+from tests.dicomnode.presentation_states import graphic, presentation_state
 from tests.dicomnode.studies import Study, study
 
 READER = "SYNTHETIC^READER"
@@ -64,29 +63,11 @@ def report(
     return found
 
 
-def presentation_state(made: Study, axes: RecistAxes, shift: float) -> Dataset:
-    """The axes as crossing lines on their slice, `shift` pixels aside."""
-    image = made.ct[12]
-    plane = ImagePlane.from_dataset(image)
-    lines = [
-        hd.pr.GraphicObject("POLYLINE", plane.to_pixel(axis) + shift, units="PIXEL")
-        for axis in (axes.long_axis, axes.short_axis)
-    ]
-    layer = hd.pr.GraphicLayer("MARKS", order=1)
-    return hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[image],
-        series_instance_uid="1.2.3.7",
-        series_number=7,
-        sop_instance_uid="1.2.3.7.1",
-        instance_number=1,
-        manufacturer="m",
-        manufacturer_model_name="m",
-        software_versions="1",
-        device_serial_number="1",
-        content_label="MARKS",
-        graphic_layers=[layer],
-        graphic_annotations=[hd.pr.GraphicAnnotation([image], layer, graphic_objects=lines)],
-    )
+def lines(made: Study, axes: RecistAxes, shift: float) -> Dataset:
+    """A presentation state with the axes as crossing lines on their slice, `shift` pixels aside."""
+    plane = ImagePlane.from_dataset(made.ct[12])
+    ends = (plane.to_pixel(axis) + shift for axis in (axes.long_axis, axes.short_axis))
+    return presentation_state([made.ct[12]], [graphic(axis) for axis in ends])
 
 
 def states(found: list[Lesion]) -> list[LesionState]:
@@ -96,7 +77,7 @@ def states(found: list[Lesion]) -> list[LesionState]:
 def test_one_mark_in_a_report_and_in_a_presentation_state_is_one_lesion(collect_objects):
     made = study("sr and gsps")
     collect_objects(*made.ct, made.report)
-    found = collect_objects(presentation_state(made, made.axes[0], 0.5))
+    found = collect_objects(lines(made, made.axes[0], 0.5))
     assert states(found) == [READY, SUPERSEDED]
     assert found[1].reason == "the same mark as lesion 1"
 

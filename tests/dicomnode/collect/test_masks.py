@@ -21,7 +21,7 @@ from dicomnode.store.tables import Finding, Lesion, Result
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
-    presentation_state,
+    curves,
     segmentation,
     structure_set,
     without_derivation,
@@ -146,7 +146,7 @@ def test_a_curve_of_a_presentation_state_is_a_lesion_on_one_slice(
 ):
     made = study("curve")
     outline = circles(made)[2]
-    (lesion,) = collect_objects(*made.ct, presentation_state(made, [outline]))
+    (lesion,) = collect_objects(*made.ct, curves(made, [outline]))
     assert lesion.state is READY, lesion.reason
     assert masks(database, lesion, tmp_path)[0].any(axis=(1, 2)).sum() == 1
 
