@@ -88,9 +88,9 @@ def read_frame_header(path: Path) -> Dataset:
         file.seek(0)
         try:
             return pydicom.dcmread(file, stop_before_pixels=True)
-        except OSError:
-            raise
         except Exception as error:  # pydicom raises many types, and quotes what it found
+            if isinstance(error, OSError) and error.errno is not None:  # the machine's fault
+                raise
             raise UnreadableFrames(f"cannot be parsed: {describe_fault(error)}") from None
 
 

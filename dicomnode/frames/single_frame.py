@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pydicom
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import format_number_as_ds
 
 from dicomnode.frames.frame import FrameFile
@@ -79,7 +81,7 @@ def frame_headers(dataset: Dataset, numbers: Iterable[int]) -> list[Dataset]:
     """
     groups = read_sequence(dataset, "PerFrameFunctionalGroupsSequence")
     shared = read_sequence(dataset, "SharedFunctionalGroupsSequence")[:1]
-    common = {tag: dataset.get_item(tag) for tag in dataset.keys() - _OF_FRAMES}
+    common = _encoded_elements(dataset)
     headers = []
     for number in numbers:
         if not 1 <= number <= len(groups):
@@ -124,6 +126,17 @@ def read_headers(slices: Sequence[Path | FrameFile]) -> list[Dataset]:
     ]
 
 
+def _encoded_elements(dataset: Dataset) -> dict[BaseTag, DataElement | RawDataElement]:
+    """What all frames have in common, undecoded; without what cannot be looked at."""
+    found = {}
+    for tag in dataset.keys() - _OF_FRAMES:
+        try:
+            found[tag] = dataset.get_item(tag)
+        except Exception:  # of a VR that is none, for one
+            continue
+    return found
+
+
 def _place(header: Dataset, groups: list[Item]) -> None:
     for sequence, keywords in _MACROS.items():
         item = macro(groups, sequence)
@@ -132,7 +145,7 @@ def _place(header: Dataset, groups: list[Item]) -> None:
                 _copy(header, item, keyword)
     kind = macro(groups, "CTImageFrameTypeSequence")
     if read_attribute(kind, "FrameType") is not None:
-        header.add_new(Tag("ImageType"), "CS", read_attribute(kind, "FrameType"))
+        _set(header, "ImageType", "CS", read_attribute(kind, "FrameType"))
     _rescale(header, groups)
 
 
@@ -142,7 +155,7 @@ def _rescale(header: Dataset, groups: list[Item]) -> None:
     if all(read_numbers(transformation, k) is not None for k in _RESCALE):
         for keyword in _RESCALE:
             _copy(header, transformation, keyword)
-        header.add_new(Tag("RescaleType"), "LO", read_text(transformation, "RescaleType") or "US")
+        _set(header, "RescaleType", "LO", read_text(transformation, "RescaleType") or "US")
         return
     mapping = macro(groups, "RealWorldValueMappingSequence")
     units = read_sequence(mapping, "MeasurementUnitsCodeSequence")[:1]
@@ -152,10 +165,16 @@ def _rescale(header: Dataset, groups: list[Item]) -> None:
     values = [read_attribute(mapping, f"RealWorldValue{name}") for name in ("Slope", "Intercept")]
     if unit == [_HOUNSFIELD] and all(isinstance(value, float) for value in values):
         for keyword, value in zip(_RESCALE, values, strict=True):
-            header.add_new(Tag(keyword), "DS", format_number_as_ds(value))
-        header.add_new(Tag("RescaleType"), "LO", "HU")
+            _set(header, keyword, "DS", format_number_as_ds(value))
+        _set(header, "RescaleType", "LO", "HU")
 
 
 def _copy(header: Dataset, item: Item, keyword: str) -> None:
     element = item.get(Tag(keyword))
-    header.add_new(element.tag, element.VR, element.value)
+    _set(header, keyword, element.VR, element.value)
+
+
+def _set(header: Dataset, keyword: str, vr: str, value: object) -> None:
+    # pydicom checks values of some representations, and refuses what it has read before.
+    with contextlib.suppress(ValueError, TypeError):
+        header.add_new(Tag(keyword), vr, value)

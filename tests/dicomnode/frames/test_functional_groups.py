@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
 
 import highdicom as hd
 import numpy as np
@@ -20,6 +22,7 @@ from dicomnode.frames import (
     read_frames,
     read_headers,
     slice_name,
+    split_into_stacks,
 )
 from tests.dicomnode.enhanced_ct import FrameOf, enhanced_ct, frames_of
 from tests.dicomnode.studies import study
@@ -184,3 +187,35 @@ def test_a_mapping_to_hu_does_where_there_is_no_rescale(ct):
     unit.CodeValue = "mg/ml"
     (header,) = frame_headers(enhanced_ct([frame]), [1])
     assert "RescaleSlope" not in header
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_a_damaged_header_is_read_or_refused(ct, tmp_path, undefined):
+    made = enhanced_ct(frames_of(ct[:4]))
+    if undefined:
+        made["PerFrameFunctionalGroupsSequence"].is_undefined_length = True
+        for group in made.PerFrameFunctionalGroupsSequence:
+            group.is_undefined_length_sequence_item = True
+    file = io.BytesIO()
+    made.save_as(file, enforce_file_format=True)
+    whole = file.getvalue()
+    end = whole.rindex(b"\xe0\x7f\x10\x00")  # the pixels
+    rng = np.random.default_rng(0)
+    path = tmp_path / "damaged.dcm"
+    read = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at = rng.integers(300, end)
+            if rng.random() < 0.7:
+                damaged[at] = rng.integers(0, 256)
+            else:
+                damaged[at : at + rng.integers(1, 9)] = rng.bytes(rng.integers(0, 9))
+        path.write_bytes(damaged)
+        with contextlib.suppress(UnreadableFrames), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            frames = read_frame_file(path).frames
+            split_into_stacks(frames)
+            headers = read_headers([FrameFile(path, frame.number) for frame in frames])
+            read += len(headers) > 0
+    assert 0 < read < 200
