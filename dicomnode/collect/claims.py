@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from scipy.sparse.csgraph import connected_components
@@ -76,10 +76,36 @@ class Neighbours:
         self._known = known
         self._masks = masks
         self._keys: dict[int, CtImage] = {}
-        chosen = self._chosen(study_instance_uid, joined, {*joined, *around})
-        placed = {i: joined[i] if i in joined else self._of_row(i) for i in chosen}
-        several = len({place.key.series_instance_uid for place in placed.values()}) > 1
-        self.claims = tuple(self._claim(i, placed[i], several) for i in chosen)
+        self._joined = joined
+        self._chosen = self._near(study_instance_uid, {*joined, *around})
+
+    def groups(self) -> Iterator[tuple[Claim, ...]]:
+        """Claims that are near each other, or near those that are near, and so on."""
+        for chosen in self._chosen:
+            placed = {i: self._joined[i] if i in self._joined else self._of_row(i) for i in chosen}
+            several = len({place.key.series_instance_uid for place in placed.values()}) > 1
+            yield tuple(self._claim(i, place, several) for i, place in placed.items())
+
+    def ask_for_masks(self, claims: Collection[Claim]) -> None:
+        """Ask for the masks of claims, where there are several to be compared.
+
+        Raises
+        ------
+        NotYet
+            If some are being put on the CT; all have been asked for then.
+        """
+        with_mask = [claim for claim in claims if claim.opinion.has_mask]
+        waits = None
+        for claim in with_mask if len(with_mask) > 1 else ():
+            key, mark = self._keys[claim.lesion_id], LesionMark((claim.opinion,))
+            try:
+                self._masks.of(self._session, mark, key, self._known, claim.lesion_id)
+            except NotYet as wait:
+                waits = wait
+            except (Unusable, Unplaceable, UndecodableFrame):
+                continue  # it overlaps nothing
+        if waits is not None:
+            raise waits
 
     def overlap(self, one: Claim, other: Claim) -> float:
         """Intersection over union of two masks, on the CT of one of them."""
@@ -135,16 +161,14 @@ class Neighbours:
         outline = replace(opinion.outline, contours=tuple(contours), frame_of_reference_uid=space)
         return replace(opinion, outline=outline)
 
-    def _chosen(
-        self, study: str, joined: Mapping[int, Placed], around: Collection[int]
-    ) -> list[int]:
-        """Ids of the lesions that are near `around`, or near those that are near, and so on."""
+    def _near(self, study: str, around: Collection[int]) -> list[list[int]]:
+        """Ids of lesions that are near `around`, or near those that are near, and so on."""
         rows = self._session.execute(
             select(Lesion.id, Lesion.long_axis, Lesion.short_axis).where(
                 Lesion.study_instance_uid == study,
                 Lesion.long_axis.is_not(None),
                 Lesion.slices.is_not(None),
-                Lesion.id.not_in(joined),
+                Lesion.id.not_in(self._joined),
                 or_(
                     Lesion.state.in_(ALIVE),
                     (Lesion.state == LesionState.SUPERSEDED) & Lesion.replaced_by.is_not(None),
@@ -152,13 +176,16 @@ class Neighbours:
             )
         )
         axes = {i: RecistAxes(long, short) for i, long, short in rows}
-        axes |= {i: place.axes for i, place in joined.items()}
+        axes |= {i: place.axes for i, place in self._joined.items()}
         ids = sorted(axes)
         if not ids:
             return []
         _, labels = connected_components(are_near([axes[i] for i in ids]), directed=False)
-        wanted = {label for i, label in zip(ids, labels, strict=True) if i in around}
-        return [i for i, label in zip(ids, labels, strict=True) if label in wanted]
+        wanted = {label: [] for i, label in zip(ids, labels, strict=True) if i in around}
+        for i, label in zip(ids, labels, strict=True):
+            if label in wanted:
+                wanted[label].append(i)
+        return list(wanted.values())
 
     def _of_row(self, lesion_id: int) -> Placed:
         lesion = self._session.get_one(Lesion, lesion_id)

@@ -218,34 +218,50 @@ class Collector:
         for decision in joined.values():
             to_do.setdefault(decision.key.study_instance_uid, [])
         ready = False
+        with self._lock:
+            self._blocked.update(joined)
         for study, around in to_do.items():
             here = {i: j for i, j in joined.items() if j.key.study_instance_uid == study}
-            verdicts = self._compare(study, here, around, known)
-            if verdicts is not None:
-                ready |= self._record_joined(here, around, verdicts)
+            verdicts, waits = self._compare(study, here, around, known)
+            with self._lock:
+                self._blocked.difference_update(here.keys() - waits.keys())
+                self._blocked.update(waits.keys() & here.keys())
+            for lesion_id in here.keys() & waits.keys():
+                words = f"masks nearby: {waits[lesion_id]}"
+                self._record(lesion_id, Waiting(words, here[lesion_id].key))
+            ready |= self._record_joined(
+                {i: j for i, j in here.items() if i not in waits},
+                [i for i in around if i not in waits],
+                verdicts,
+            )
         if ready:
             self._on_work()
 
     def _compare(
         self, study: str, joined: Mapping[int, Joined], around: Collection[int], known: SeriesOfPass
-    ) -> Sequence[Verdict] | None:
-        """Which lesions near some stand; None where masks are still to be put on the CT."""
+    ) -> tuple[list[Verdict], dict[int, str]]:
+        """Which lesions near some stand, and which wait for masks that are put on the CT, and why.
+
+        What is asked for here and comes at once is not missed: lesions count as blocked before.
+        """
         placed = {i: Placed(j.mark, j.key, j.axes) for i, j in joined.items()}
+        verdicts: list[Verdict] = []
+        waits: dict[int, str] = {}
         try:
             with self._database.read() as session:
                 near = Neighbours(session, study, placed, around, known, self._masks)
-                return resolve(near.claims, near)
-        except NotYet as wait:
-            with self._lock:
-                self._blocked.update(joined)
-            for lesion_id, decision in joined.items():
-                self._record(lesion_id, Waiting(f"masks nearby: {wait}", decision.key))
-            return None
+                for claims in near.groups():
+                    try:
+                        near.ask_for_masks(claims)
+                        verdicts += resolve(claims, near)
+                    except NotYet as wait:
+                        waits |= {claim.lesion_id: str(wait) for claim in claims}
         except (SQLAlchemyError, OSError):
             raise
         except Exception as error:  # lesions that cannot be compared stop no others
             logger.error("lesion.fault lesions=%s %s", sorted(joined), describe_fault(error))
-            return [Verdict(i, opinions=j.mark.opinions) for i, j in joined.items()]
+            return [Verdict(i, opinions=j.mark.opinions) for i, j in joined.items()], {}
+        return verdicts, waits
 
     def _decide(self, lesion_id: int, known: SeriesOfPass) -> Joined | Waiting | Refused | None:
         """What becomes of a lesion; None where it does not wait any more."""

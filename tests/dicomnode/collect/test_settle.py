@@ -109,7 +109,7 @@ class Rows:
             placed = {i: Placed(v.mark, key, v.axes) for i, v in joined.items()}
             known, masks = SeriesOfPass(), MasksOnCt()
             near = Neighbours(session, STUDY, placed, around, known, masks)
-            verdicts = resolve(near.claims, near)
+            verdicts = [v for claims in near.groups() for v in resolve(claims, near)]
         with self.database.write() as session:
             for lesion_id, version in joined.items():
                 values = {
