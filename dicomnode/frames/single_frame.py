@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -163,7 +164,8 @@ def _rescale(header: Dataset, groups: list[Item]) -> None:
         (read_text(item, "CodeValue"), read_text(item, "CodingSchemeDesignator")) for item in units
     ]
     values = [read_attribute(mapping, f"RealWorldValue{name}") for name in ("Slope", "Intercept")]
-    if unit == [_HOUNSFIELD] and all(isinstance(value, float) for value in values):
+    numbers = all(isinstance(value, float) and math.isfinite(value) for value in values)
+    if unit == [_HOUNSFIELD] and numbers:
         for keyword, value in zip(_RESCALE, values, strict=True):
             _set(header, keyword, "DS", format_number_as_ds(value))
         _set(header, "RescaleType", "LO", "HU")

@@ -42,7 +42,7 @@ def read_volume(
     ----------
     slices : sequence of Path or FrameFile
         CT slices in order along the normal, of one grid: files of single-frame CT, or frames of
-        enhanced CT, each rescaled by its own Pixel Value Transformation (PS3.3 C.7.6.16.2.9b).
+        enhanced CT, each rescaled by its own Pixel Value Transformation (PS3.3 C.7.6.16.2.9).
     key : int or RecistAxes
         Position of the slice whose place in space is kept exactly; or the axes on it.
 
