@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pydicom
 from pydicom.uid import CTImageStorage
 from sqlalchemy import Row, select
@@ -26,7 +25,7 @@ from dicomnode.marks import (
     off_plane_mm,
     read_marks,
 )
-from dicomnode.marks.lesion_mask import Voxels, find_segment
+from dicomnode.marks.lesion_mask import find_segment
 from dicomnode.marks.quality import (
     CT_CLASSES,
     ENHANCED_CT_CLASSES,
@@ -59,8 +58,6 @@ class SeriesOfPass:
         self._seg: tuple[str, MarkReading] | None = None
         self.patient_ids: dict[str, str] = {}
         """SOP Instance UID to Patient ID; never leaves memory."""
-        self.voxels: dict[tuple[str, str], Voxels] = {}
-        """Key of a mark and series to its voxels."""
 
     def slices(self, session: Session, key: CtImage) -> tuple[Slice, ...]:
         """All CT slices of the key slice's series, without localizers.
@@ -112,12 +109,6 @@ class SeriesOfPass:
             return settled
         whole = self.enhanced(session, key.series_instance_uid).is_whole(key)
         return settled if whole is None else whole
-
-    def is_at(self, session: Session, key: CtImage, point: npt.ArrayLike) -> bool:
-        """Whether a frame is the one of its stack that lies nearest to a point (LPS mm)."""
-        slices = self.slices(session, key)
-        nearest = min(slices, key=lambda one: float(one.plane.distance_mm([point])[0]))
-        return nearest.name == name_of(key)
 
     def segment(self, session: Session, reference: SegmentReference) -> Segment:
         """A segment of a SEG that is in the store, with pixels.
