@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dicomnode.marks import Outline
+from dicomnode.marks.fill import fill_contours
 from dicomnode.marks.lidc_xml import read_lidc_xml
-from dicomnode.marks.rasterise import fill_contours
 
 CT_SIZE = (512, 512)
 MASK_SIZE = 128

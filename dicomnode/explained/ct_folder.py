@@ -19,7 +19,7 @@ from dicomnode.frames import (
     split_into_stacks,
 )
 from dicomnode.jobs.read_volume import read_volume
-from dicomnode.marks import ImagePlane, NoGeometry
+from dicomnode.marks import ImagePlane, NoGeometry, Unplaceable
 from dicomnode.marks.quality import ENHANCED_CT_CLASSES, UnsuitableImage, check_image
 from dicomnode.marks.slice_name import slice_name
 from dicomnode.receive.folder import find_instances
@@ -60,6 +60,19 @@ class CtSlice:
     def name(self) -> str:
         """As `slice_name`."""
         return slice_name(self.uid, None if self.frame is None else self.frame.number)
+
+    @property
+    def usable_plane(self) -> ImagePlane:
+        """The plane.
+
+        Raises
+        ------
+        Unplaceable
+            If there is none.
+        """
+        if self.plane is None:
+            raise Unplaceable("the image has no usable position, orientation, spacing or size")
+        return self.plane
 
     def check(self) -> None:
         """Refuse what is no CT slice.

@@ -39,18 +39,23 @@ def text_lines(file: MarkFile, items: Sequence[ExplainedItem], limit: int) -> It
         + ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
     )
     for item in items[:limit]:
-        head = Text(f"{item.item}: {item.kind.value}, ")
-        head.append(item.outcome.value, style=_STYLE[item.outcome])
-        reasons = "; ".join(item.reasons)
-        if reasons:
-            head.append(f": {reasons}")
-        yield head
-        for line in _details(item):
-            yield Text(f"    {line}")
-        for doubt in item.doubts:
-            yield Text(f"    doubt: {doubt}", style="yellow")
+        yield from item_lines(item)
     if len(items) > limit:
         yield Text(f"and {len(items) - limit} more item(s); --limit shows more, --json all")
+
+
+def item_lines(item: ExplainedItem) -> Iterator[Text]:
+    """Tell of one item, with its details indented."""
+    head = Text(f"{item.item}: {item.kind.value}, ")
+    head.append(item.outcome.value, style=_STYLE[item.outcome])
+    reasons = "; ".join(item.reasons)
+    if reasons:
+        head.append(f": {reasons}")
+    yield head
+    for line in _details(item):
+        yield Text(f"    {line}")
+    for doubt in item.doubts:
+        yield Text(f"    doubt: {doubt}", style="yellow")
 
 
 def to_json(file: MarkFile, items: Sequence[ExplainedItem]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def read_attribute(dataset: Item, keyword: str) -> Any:
         value = _value(dataset, keyword)
     except Exception:  # see above
         return None
-    return None if value is None or value == "" else value
+    return None if isinstance(value, str) and value == "" else value
 
 
 @cache

@@ -16,8 +16,9 @@ from pydicom.dataset import Dataset
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series, save_series
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.marks import ImagePlane, MarkReading, place
+from dicomnode.marks.fill import fill
 from dicomnode.marks.mark_file import read_mark_bytes, read_mark_file
-from dicomnode.marks.rasterise import ImageSlice, fill, recist_from_outline
+from dicomnode.marks.rasterise import ImageSlice, recist_from_outline
 from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
 from tests.dicomnode.marks import test_aim as aim

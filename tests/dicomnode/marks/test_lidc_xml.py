@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.lidc_xml import Comparison, compare
 from dicomnode.marks import lidc_xml, same_lesion
+from dicomnode.marks.fill import fill_contours
 from dicomnode.marks.lidc_xml import read_lidc_xml
-from dicomnode.marks.rasterise import fill_contours
 from dicomnode.marks.same_lesion import TooManyOutlines, enclosed_pixels, group_by_overlap
 from tests.real_data import real
 
