@@ -8,24 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 
-import pydicom
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy.orm import Session
 
 from dicomnode.faults import describe_fault
 from dicomnode.receive.intake import Intake
-from dicomnode.receive.sop_classes import CT_CLASSES, IMAGE_CLASSES
+from dicomnode.receive.sop_classes import IMAGE_CLASSES
 from dicomnode.retrieve import waiting_list
 from dicomnode.retrieve.attempt import fetch_series, find_series
 from dicomnode.retrieve.budget import Arrivals, Budget
 from dicomnode.retrieve.dicomweb import DicomWebAsking
 from dicomnode.retrieve.query_retrieve import DicomAsking
-from dicomnode.retrieve.source import Asking, Failed
+from dicomnode.retrieve.source import Asking, Failed, NotThere
+from dicomnode.retrieve.steps import first_step, next_step
 from dicomnode.retrieve.waiting_list import Waiting
-from dicomnode.retrieve.wanted import Want, WantedImages, wanted_images
+from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import DicomSource, NodeSettings, Source
 from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
@@ -149,7 +148,7 @@ class Retriever:
             if not self._has_source(waiting.calling_ae):
                 continue
             moment = self._due(waiting)
-            want = None if moment > time.time() else _want(waiting)
+            want = None if moment > time.time() else first_step(waiting)
             if want is not None and want.words in waiting.asked_for:
                 continue
             if want is not None and want.series_instance_uid is not None:
@@ -193,6 +192,18 @@ class Retriever:
             retrieval.id,
             len(lesion_ids),
         )
+
+    def _ask_elsewhere(self, session: Session, retrieval: Retrieval, came: int = 0) -> None:
+        """Look for images in another way that were not where they were asked for.
+
+        Whether what came is what a mark in space waits for, the collector finds out first.
+        """
+        for waiting in waiting_list.waiting(session, retrieval):
+            if came and waiting.image_uid is None:
+                continue
+            want = next_step(waiting, retrieval.wanted)
+            if want is not None:
+                self._ask_for(session, want, [waiting.lesion_id])
 
     # -- asking
 
@@ -263,6 +274,8 @@ class Retriever:
                 [source.name for source in sources],
                 self._settings.retry,
             )
+            if any(isinstance(failure, NotThere) for failure in failures.values()):
+                self._ask_elsewhere(session, row)
         self._log(row, logging.WARNING)
         if row.series_instance_uid is not None:
             self._on_asked(row.series_instance_uid)
@@ -303,7 +316,7 @@ class Retriever:
             )
         after = self._held(want)
         if not after:
-            raise Failed("the source sent nothing")
+            raise NotThere("the source sent nothing")
         lacking = fetched.lacking(after)
         if lacking:
             raise Failed(f"{lacking} images did not arrive")
@@ -333,6 +346,8 @@ class Retriever:
             for series in found:
                 want = Want(retrieval.study_instance_uid, series_instance_uid=series)
                 waiting_list.ask_for(session, want, lesion_ids)
+            if not found:
+                self._ask_elsewhere(session, row, came)
         self._log(row, logging.INFO)
         if row.series_instance_uid is not None:
             self._on_asked(row.series_instance_uid)
@@ -360,37 +375,3 @@ def _end(budget: Budget) -> None:
         budget.interrupt()
     except Exception as error:  # it may be ending by itself this moment
         logger.debug("retrieve.interrupt_failed %s", describe_fault(error))
-
-
-def _want(waiting: Waiting) -> Want | None:
-    """What to ask for, so that a lesion need not wait."""
-    if waiting.image_uid is not None and not waiting.image_here:
-        return _of_image(waiting.mark_path, waiting.mark_study_uid, waiting.image_uid)
-    if waiting.series_uid is not None and waiting.study_uid is not None:
-        return Want(waiting.study_uid, series_instance_uid=waiting.series_uid)
-    if waiting.frame_uid is not None:
-        return _of_frame(waiting.mark_path, waiting.mark_study_uid, waiting.frame_uid)
-    return None
-
-
-# A stored object never changes, and what it refers to is looked up at each pass.
-
-
-@lru_cache(maxsize=4096)
-def _of_image(path: str, study_instance_uid: str, sop_instance_uid: str) -> Want | None:
-    return _images_of(path, study_instance_uid).of_image(sop_instance_uid)
-
-
-@lru_cache(maxsize=4096)
-def _of_frame(path: str, study_instance_uid: str, frame_of_reference_uid: str) -> Want | None:
-    return _images_of(path, study_instance_uid).of_frame(frame_of_reference_uid, CT_CLASSES)
-
-
-@lru_cache(maxsize=4)
-def _images_of(path: str, study_instance_uid: str) -> WantedImages:
-    """Images that a stored object refers to; of one that cannot be read only its study is known."""
-    try:
-        return wanted_images(pydicom.dcmread(path, stop_before_pixels=True))
-    except Exception as error:  # it was kept, so that it was valid then
-        logger.warning("retrieve.unreadable %s", describe_fault(error))
-        return WantedImages(study_instance_uid, {}, {})

@@ -32,15 +32,19 @@ class Waiting:
     ----------
     lesion_id : int
     image_uid, series_uid, study_uid, frame_uid : str or None
-        What is known of what it waits for; the series only once one of its slices is here.
+        What is known of what it waits for; the series only once one of its slices is here. The
+        image may be a SEG.
     image_here : bool
         Whether the image has come.
     asked_for : frozenset of str
         Words of the wants that sources are, or were, asked for.
     mark_uid, mark_path, mark_study_uid : str
-        The object that brought the mark.
+    mark_frame_uid : str or None
+        The object that brought the mark, and its frame of reference.
+    seg_path : str or None
+        The SEG that the mark refers to, once it is here.
     calling_ae : str
-        Who sent that.
+        Who sent the object.
     quiet_since : float
         When last something happened that it could have waited for.
     """
@@ -55,19 +59,22 @@ class Waiting:
     mark_uid: str
     mark_path: str
     mark_study_uid: str
+    mark_frame_uid: str | None
+    seg_path: str | None
     calling_ae: str
     quiet_since: float
 
 
-def waiting(session: Session) -> list[Waiting]:
-    """Lesions that wait."""
+def waiting(session: Session, retrieval: Retrieval | None = None) -> list[Waiting]:
+    """Lesions that wait, or those that wait for one retrieval."""
     image = aliased(Instance)
+    all_or_its = [] if retrieval is None else [Lesion.retrievals.contains(retrieval)]
     rows = session.execute(
         select(Lesion, Instance, image.sop_instance_uid.is_not(None))
         .join(Instance, Instance.sop_instance_uid == Lesion.source_sop_instance_uid)
         .outerjoin(image, image.sop_instance_uid == Lesion.key_sop_instance_uid)
         .options(selectinload(Lesion.retrievals))
-        .where(Lesion.state == LesionState.WAITING)
+        .where(Lesion.state == LesionState.WAITING, *all_or_its)
         .order_by(Lesion.id)
     ).all()
     return [
@@ -82,11 +89,22 @@ def waiting(session: Session) -> list[Waiting]:
             source.sop_instance_uid,
             source.path,
             source.study_instance_uid,
+            source.frame_of_reference_uid,
+            _path_of_seg(session, lesion),
             source.calling_ae,
             max(lesion.waiting_since, _last_arrival(session, lesion)),
         )
         for lesion, source, image_here in rows
     ]
+
+
+def _path_of_seg(session: Session, lesion: Lesion) -> str | None:
+    # Not the whole mark is made of the row: outlines can be of a million points.
+    segment = lesion.mark["opinions"][0]["segment"] if "opinions" in lesion.mark else None
+    if segment is None:
+        return None
+    seg = session.get(Instance, segment["seg_sop_instance_uid"])
+    return None if seg is None else seg.path
 
 
 def last_arrival(session: Session, series_instance_uid: str) -> float:
@@ -292,9 +310,10 @@ def held(session: Session, series_instance_uid: str) -> set[str]:
 
 
 def record_not_needed(retrieval: Retrieval) -> None:
-    """Write down that there is no reason to ask any more."""
+    """Write down that there is no reason to ask any more; what a source gave stays told."""
     retrieval.state = RetrievalState.DONE
-    retrieval.peer_words = NOT_NEEDED
+    if retrieval.status != 0:
+        retrieval.peer_words = NOT_NEEDED
 
 
 def record_done(
