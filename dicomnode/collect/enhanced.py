@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from dicomnode.collect.ct_frame import CtFrame
 from dicomnode.collect.stack import NotYet, Slice, Unusable
 from dicomnode.frames import (
     Concatenation,
+    Frame,
     FrameObject,
     UnreadableFrames,
     UnsuitableFrame,
@@ -53,7 +55,9 @@ class EnhancedSeries:
         ).all()
         read = {row.sop_instance_uid: _read(row) for row in rows}
         self._parts = {uid: found.concatenation for uid, found in read.items()}
-        self.without_place = sum(f.plane is None for o in read.values() for f in o.frames)
+        self._without_place = Counter(
+            _kind(frame) for found in read.values() for frame in found.frames if frame.plane is None
+        )
         stacks = split_into_stacks([f for found in read.values() for f in found.frames])
         of_stack = {frame.name: i for i, stack in enumerate(stacks) for frame in stack}
         self._frames = {
@@ -108,12 +112,13 @@ class EnhancedSeries:
         Raises
         ------
         Unusable
-            If frames of the series have no place.
+            If frames that may be of the stack have no place.
         """
-        if self.without_place:
-            every = sum(map(len, self._frames.values()))
+        lost = self._without_place[_kind(key.frame)]
+        if lost:
             raise Unusable(
-                f"{self.without_place} of {every} frames of the series have no usable position"
+                f"{lost} frame(s) of the series that may be of the mark's stack have no usable "
+                "position"
             )
         stack = self._stack_of(key)
         numbers: Sequence[int | None] = [frame.frame.in_stack_position for frame in stack]
@@ -195,6 +200,10 @@ def the_one_meant(frames: Sequence[CtFrame], where: str) -> CtFrame:
     raise Unusable(
         f"{where} lies on {len(frames)} stacks of frames at once (frames {numbers}), and names none"
     )
+
+
+def _kind(frame: Frame) -> tuple:
+    return frame.frame_type, frame.stack_id
 
 
 def _read(row: Instance) -> FrameObject:

@@ -276,12 +276,18 @@ def test_two_frames_at_one_place_that_nothing_tells_apart_are_refused(collect_ob
     assert "same position" in refused(lesion)
 
 
-def test_frames_without_place_are_counted(collect_objects, made):
+@pytest.mark.parametrize("kind", [None, ("ORIGINAL", "PRIMARY", "LOCALIZER", "NONE")])
+def test_a_frame_without_place_is_missed_where_it_may_be_of_the_stack(collect_objects, made, kind):
     frames = frames_of(made.ct)
+    if kind is not None:
+        frames[20] = replace(frames[20], kind=kind)
     ct = enhanced_ct(frames)
     del ct.PerFrameFunctionalGroupsSequence[20].PlanePositionSequence
     (lesion,) = collect_objects(ct, naming_frames(made.report, [ct], frames))
-    assert "1 of 24 frames of the series have no usable position" in refused(lesion)
+    if kind is None:
+        assert "1 frame(s) of the series that may be of the mark's stack" in refused(lesion)
+    else:
+        assert lesion.state is LesionState.READY, lesion.reason
 
 
 def test_an_object_whose_frames_cannot_be_read_says_so(collect_objects, made):
