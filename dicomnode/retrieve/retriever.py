@@ -23,7 +23,7 @@ from dicomnode.retrieve.dicomweb import DicomWebAsking
 from dicomnode.retrieve.query_retrieve import DicomAsking
 from dicomnode.retrieve.source import Asking, Failed, NotThere
 from dicomnode.retrieve.steps import first_step, next_step
-from dicomnode.retrieve.waiting_list import Waiting
+from dicomnode.retrieve.waiting_lesion import Waiting, last_arrival, waiting_lesions
 from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import DicomSource, NodeSettings, Source
 from dicomnode.store.database import Database
@@ -141,7 +141,7 @@ class Retriever:
     def _ask_for_unasked(self) -> float | None:
         """Make rows for lesions that have waited long enough; say when the next will have."""
         with self._database.read() as session:
-            lesions = waiting_list.waiting(session)
+            lesions = waiting_lesions(session)
         moments = []
         wants: dict[Want, list[int]] = {}
         for waiting in lesions:
@@ -175,7 +175,7 @@ class Retriever:
     def _quiet_at(self, series_instance_uid: str) -> float:
         """When nothing has come of a series for as long as slices are waited for."""
         with self._database.read() as session:
-            newest = waiting_list.last_arrival(session, series_instance_uid)
+            newest = last_arrival(session, series_instance_uid)
         return newest + self._settings.retrieve.grace_s
 
     def _ask_for(self, session: Session, want: Want, lesion_ids: Sequence[int]) -> None:
@@ -198,7 +198,7 @@ class Retriever:
 
         Whether what came is what a mark in space waits for, the collector finds out first.
         """
-        for waiting in waiting_list.waiting(session, retrieval):
+        for waiting in waiting_lesions(session, retrieval):
             if came and waiting.image_uid is None:
                 continue
             want = next_step(waiting, retrieval.wanted)

@@ -10,7 +10,7 @@ import pydicom
 
 from dicomnode.faults import describe_fault
 from dicomnode.receive.sop_classes import CT_CLASSES
-from dicomnode.retrieve.waiting_list import Waiting
+from dicomnode.retrieve.waiting_lesion import Waiting
 from dicomnode.retrieve.wanted import Want, WantedImages, wanted_images
 
 logger = logging.getLogger(__name__)
