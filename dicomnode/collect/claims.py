@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.collect.acquisition import Acquisition, acquisition_of_file
 from dicomnode.collect.ct import SeriesOfPass, plane_of
-from dicomnode.collect.ct_frame import CtImage, name_of
+from dicomnode.collect.ct_frame import CtFrame, CtImage, name_of
 from dicomnode.collect.kinship import Claim
 from dicomnode.collect.mask_work import MasksOnCt
 from dicomnode.collect.nearness import are_near
@@ -223,6 +223,8 @@ class Neighbours:
             sources=tuple(sources[uid] for uid in sorted(sources)),
             tracking_uid=place.mark.tracking_uid,
             is_made=lesion.state is LesionState.PUBLISHED and lesion.replaced_by is None,
+            stack=key.stack if isinstance(key, CtFrame) else None,
+            phase=key.phase if isinstance(key, CtFrame) else (),
         )
 
 

@@ -39,6 +39,11 @@ class CtFrame:
         return self.frame.number
 
     @property
+    def phase(self) -> tuple[object, ...]:
+        """What beside its object tells the frame's time, energy and acquisition."""
+        return self.frame.parts[1:]
+
+    @property
     def sop_class_uid(self) -> str:
         """Of the object."""
         return self.instance.sop_class_uid

@@ -68,6 +68,10 @@ class Claim:
     tracking_uid : str or None
     is_made : bool
         Whether its result has been published.
+    stack : tuple or None
+        Which stack of frames the slice is of, in an enhanced series.
+    phase : tuple
+        Time, tube voltage and the like of that frame.
     """
 
     lesion_id: int
@@ -81,6 +85,8 @@ class Claim:
     sources: tuple[Source, ...]
     tracking_uid: str | None = None
     is_made: bool = False
+    stack: tuple[str, int] | None = None
+    phase: tuple = ()
 
     @property
     def objects(self) -> frozenset[str]:
@@ -189,6 +195,8 @@ def _pairs(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
     for i, j in np.argwhere(np.triu(near, 1)):
         one, other = ordered[i], ordered[j]
         same_series = one.series_instance_uid == other.series_instance_uid
+        if same_series and one.stack != other.stack and one.phase != other.phase:
+            continue  # frames of two moments or energies
         if same_series or is_same_acquisition(one.acquisition, other.acquisition):
             yield one, other
 
