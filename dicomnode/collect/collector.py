@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 _GATHER_S = 0.1
 """Pause between two passes, so that a stream of slices is looked at in batches."""
 
+_AT_ONCE = 20
+"""Lesions that are looked at in one pass; a hundred segments take seconds."""
+
 _PAUSE_AFTER_FAULT_S = 5.0
 
 
@@ -162,9 +165,14 @@ class Collector:
         with self._lock:
             arrived, self._arrived = self._arrived, set()
             put, self._put = self._put, set()
-        lesions = {*self._examine(), *put}
-        lesions.update(self._waiting_for(arrived))
-        self._join(sorted(lesions))
+        # New ones first; what is left over waits for the next pass, not new objects for it.
+        lesions = dict.fromkeys((*self._examine(), *sorted(put), *self._waiting_for(arrived)))
+        now = list(lesions)[:_AT_ONCE]
+        with self._lock:
+            self._put.update(list(lesions)[_AT_ONCE:])
+            if self._put:
+                self._thread.wake()
+        self._join(now)
         self._on_waiting()
 
     def _examine(self) -> Sequence[int]:
