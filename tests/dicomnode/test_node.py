@@ -21,7 +21,7 @@ from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
 from tests.dicomnode.studies import send_to, study
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def settings(tmp_path: Path, pacs_port: int, **changes: object) -> NodeSettings:

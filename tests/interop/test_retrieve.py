@@ -23,7 +23,7 @@ from tests.interop.peers import need, need_orthanc_dicomweb
 
 pytestmark = pytest.mark.interop
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 WAYS = ("c-move", "c-get", "dicomweb")
 ASKER = "ASKER"
 """As whom the node queries for C-MOVE: Orthanc answers it, wherever the node itself is known."""

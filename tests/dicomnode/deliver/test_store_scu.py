@@ -31,7 +31,7 @@ from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.settings import Destination
 from tests.dicomnode.studies import save
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval
 from tests.dicomnode.studies import save
 
-PATIENCE_S = 20.0
+PATIENCE_S = 240.0
 
 
 class House:
