@@ -24,6 +24,11 @@ from pipelines.metrics import dice
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import READERS_LEVEL
 
+RESEGMENTED_HU = (-500.0, 400.0)
+"""What stays of an outline when air and bone in it are taken out, as IBSI does for its lung tumour
+(Zwanenburg et al., Image biomarker standardisation initiative, table 3.1, configurations A and
+B)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -53,6 +58,8 @@ class Score:
     long_mm: float
     volume_ml: float
     dice: float | None
+    resegmented_dice: float | None
+    """The same against the outline without its voxels beyond `RESEGMENTED_HU`."""
     ellipsoid_dice: float | None
     """What the bare ellipsoid of the mark would get."""
     in_box: float | None
@@ -92,6 +99,7 @@ def print_scores(scores: Sequence[Score]) -> None:
         "long axis mm",
         "soft volume ml",
         f"Dice >= {READERS_LEVEL}",
+        "outline without air",
         "bare ellipsoid",
         "in box",
     )
@@ -111,12 +119,16 @@ def _score(case: Case, alpha: npt.NDArray[np.float32]) -> Score:
     shown = alpha[case.key]
     ellipsoid = RecistEllipsoid.from_axes(case.axes, case.volume)
     bare = ellipsoid.radius(case.volume.spatial_shape, case.volume.spacing, (0, 0, 0)) <= 1
+    called, outline, hu = alpha >= READERS_LEVEL, case.outline, case.volume.array
+    if outline is not None:
+        tissue = outline & (hu >= RESEGMENTED_HU[0]) & (hu <= RESEGMENTED_HU[1])
     return Score(
         name=case.name,
         long_mm=round(case.axes.long_mm, 1),
         volume_ml=round(float(alpha.sum()) * case.volume.voxel_volume / 1000, 2),
-        dice=None if case.outline is None else round(dice(alpha >= READERS_LEVEL, case.outline), 4),
-        ellipsoid_dice=None if case.outline is None else round(dice(bare, case.outline), 4),
+        dice=None if outline is None else round(dice(called, outline), 4),
+        resegmented_dice=None if outline is None else round(dice(called, tissue), 4),
+        ellipsoid_dice=None if outline is None else round(dice(bare, outline), 4),
         in_box=None if case.box is None else round(float(shown[case.box].sum() / shown.sum()), 4),
     )
 

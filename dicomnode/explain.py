@@ -10,7 +10,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.standing import in_full
-from dicomnode.store.states import RetrievalState
+from dicomnode.explained import Outcome, explain_reading
+from dicomnode.explained.stored_mark import items_of_object, reader_lines, told
+from dicomnode.marks import MarkReading, Refusal
+from dicomnode.marks.serialised import from_json
+from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
 
@@ -83,13 +87,21 @@ def _instance(
         .where(Finding.source_sop_instance_uid == instance.sop_instance_uid)
         .order_by(Finding.id)
     ).all()
+    lesions: dict[int, list[str]] = {}
     for finding in findings:
         if finding.lesion_id is None:
-            yield f"  item {finding.item}: not used, because {finding.reason}"
+            refusal = Refusal(finding.item, finding.reason or "it cannot be used")
+            yield from _indent(told(explain_reading(MarkReading(refusals=(refusal,)))))
         else:
-            yield f"  item {finding.item}: a mark"
-            lesion = session.get_one(Lesion, finding.lesion_id)
-            yield from _indent(_lesion(lesion, destinations), "    ")
+            lesions.setdefault(finding.lesion_id, []).append(finding.item)
+    for number, items in lesions.items():
+        lesion = session.get_one(Lesion, number)
+        own = items_of_object(from_json(lesion.mark), instance.sop_instance_uid)
+        if own:
+            yield from _indent(told(own))
+        else:  # another object brought the same one first
+            yield f"  item {', '.join(dict.fromkeys(items))}: the same as in another object"
+        yield from _indent(_lesion(lesion, destinations), "    ")
 
 
 def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
@@ -109,15 +121,24 @@ def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterato
         for finding in refused:
             yield (
                 f"  {instance.sop_instance_uid} item {finding.item}: "
-                f"not used, because {finding.reason}"
+                f"{Outcome.REFUSED.value}: {finding.reason}"
             )
 
 
 def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[str]:
     head = f"lesion {lesion.id}: {lesion.state.value}"
     if lesion.reason:
-        head += f", because {lesion.reason}"
+        published = lesion.state is LesionState.PUBLISHED  # until what takes its place is, too
+        head += f", but {lesion.reason}" if published else f", because {lesion.reason}"
     yield head
+    yield from _indent(reader_lines(from_json(lesion.mark)))
+    if lesion.replaced_by is not None:
+        yield f"  lesion {lesion.replaced_by} stands for it"
+    for other in lesion.replaced:
+        yield (
+            f"  stands for lesion {other.id}, {other.state.value}, drawn on series "
+            f"{other.series_instance_uid}"
+        )
     if lesion.rule is not None:
         yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
     if lesion.volume_ml is not None:

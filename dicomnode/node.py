@@ -76,6 +76,7 @@ class Node:
             settings.segment,
             ladders,
             self._on_work,
+            self._on_given_up,
         )
         self._summariser = Summariser(
             self.database,
@@ -101,6 +102,7 @@ class Node:
             self._on_work,
             self._retriever.notify,
             self._retriever.is_to_ask,
+            self._engine.submit,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen),
@@ -212,6 +214,9 @@ class Node:
                 confirmer.reported(transaction_uid)
         for courier in self._couriers:  # what was not committed is sent again
             courier.notify()
+
+    def _on_given_up(self) -> None:
+        self._collector.reconsider()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()

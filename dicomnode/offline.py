@@ -133,10 +133,11 @@ def _run(
         SegmentSettings(processes=processes),
         Ladders((), PublishSettings()),
         lambda: None,
+        lambda: collector.collect_all(),
     )
-    # A folder is complete when it has been read: no series is waited for.
-    complete = CollectSettings(quiet_period_s=1e-6)
-    collector = Collector(database, scheduler, complete, [rule], lambda: None)
+    # A folder is complete when it has been read: no series, and no SEG, is waited for.
+    complete = CollectSettings(quiet_period_s=1e-6, seg_wait_s=1e-6)
+    collector = Collector(database, scheduler, complete, [rule], dispatcher.notify)
     scheduler.start()
     try:
         collector.collect_all()
@@ -152,7 +153,9 @@ def _run(
                     .where(Lesion.state.in_(WORK), Lesion.attempts == 0, Lesion.reason.is_not(None))
                     .limit(1)
                 )
-            left = sum(counts.get(state, 0) for state in WORK)
+                # Those that stood back for a lesion that failed are about to become ready.
+                back = session.scalar(select(func.count()).where(Lesion.unsettled.is_(True)))
+            left = sum(counts.get(state, 0) for state in WORK) + back
             total = sum(counts.values())
             on_progress(total - left, total, waiting)
             if not left:

@@ -106,6 +106,7 @@ class CollectSettings(_Section):
     """When a lesion's slices count as complete."""
 
     quiet_period_s: float = Field(30, gt=0)
+    seg_wait_s: float = Field(300, gt=0)
     patience_h: float = Field(168, gt=0)
 
 

@@ -98,7 +98,7 @@ class Orthanc:
         request = urllib.request.Request(address, body, method="PUT")
         urllib.request.urlopen(request).close()
 
-    def forget(self, sop_instance_uid: str) -> None:
+    def delete(self, sop_instance_uid: str) -> None:
         """Delete an instance."""
         query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
         (orthanc_id,) = self.ask("/tools/find", query)
@@ -110,6 +110,11 @@ class Orthanc:
         wanted = [{"SOPClassUID": c, "SOPInstanceUID": i} for c, i in references]
         body = {"DicomInstances": wanted}
         return self.ask(f"/modalities/{name}/storage-commitment", body)["Path"]
+
+    def forget(self, name: str) -> None:
+        """Tell it that a peer is known no longer."""
+        address = f"http://127.0.0.1:{self.http_port}/modalities/{name}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
 
     def count(self) -> int:
         """Instances stored."""

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
 from dicomnode.jobs.read_masks import MaskPrior
-from dicomnode.jobs.result_rows import lesion_files, record_object
+from dicomnode.jobs.result_rows import lesion_files, record_object, slice_files
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
 from dicomnode.jobs.variants import Ladders
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.instances import paths_of
+from dicomnode.store.standing import supersede_replaced, unsettle_replaced, withdraw
 from dicomnode.store.states import LesionState
 from dicomnode.store.summaries import touch
 from dicomnode.store.tables import Lesion
@@ -64,13 +65,39 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
 def segment_request(session: Session, lesion: Lesion, folders: Folders) -> SegmentRequest:
     """Say what a worker needs to segment a ready lesion."""
     return SegmentRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
-        key_index=lesion.slices.index(lesion.key_sop_instance_uid),
+        slices=slice_files(session, lesion.slices),
+        key_index=(
+            lesion.slices.index(lesion.key_sop_instance_uid)
+            if lesion.key_sop_instance_uid in lesion.slices
+            else None
+        ),
         prior=_prior(session, lesion),
         method=lesion.method,
         parameters=lesion.parameters,
-        target=folders.soft_masks / f"{lesion.mark_key}.npz",
+        target=_target(lesion, folders),
     )
+
+
+def _target(lesion: Lesion, folders: Folders) -> Path:
+    """Where the soft mask goes of what the lesion holds now: other opinions, another file."""
+    mark = from_json(lesion.mark)
+    as_found = len(mark.opinions) == 1 and lesion.absent_seg is None
+    name = lesion.mark_key if as_found else f"{lesion.mark_key}-{mark.key[:16]}"
+    return folders.soft_masks / f"{name}.npz"
+
+
+def is_wanted(
+    session: Session, lesion_id: int, request: SegmentRequest | PublishRequest, folders: Folders
+) -> bool:
+    """Whether what comes of a request still counts.
+
+    Not, where meanwhile another lesion took its place, or it got other readers' opinions.
+    """
+    lesion = session.get_one(Lesion, lesion_id)
+    if isinstance(request, SegmentRequest):
+        return lesion.state is LesionState.READY and request.target == _target(lesion, folders)
+    made_of = str(request.soft_mask)
+    return lesion.state is LesionState.SEGMENTED and made_of == lesion.soft_mask_path
 
 
 def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
@@ -103,7 +130,7 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
     lesion.soft_mask_path = str(target)
     lesion.volume_ml = made.volume_ml
     lesion.seconds = made.seconds
-    lesion.warnings = [*lesion.warnings, *made.warnings]
+    lesion.warnings = list(dict.fromkeys((*lesion.warnings, *made.warnings)))
     lesion.attempts = 0
     lesion.reason = None
 
@@ -126,6 +153,9 @@ def record_published(
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None
+    # Only now: until here, what was published before could have been all that there is.
+    withdraw(session, lesion, but=frozenset(made.sop_instance_uid for made in objects))
+    supersede_replaced(session, lesion_id)
     touch(session, lesion, gather_s)
 
 
@@ -137,6 +167,7 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
     lesion.attempts = 0
+    unsettle_replaced(session, lesion_id)
 
 
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
@@ -148,6 +179,7 @@ def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) ->
     lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"
     if lesion.attempts >= attempts:
         lesion.state = LesionState.FAILED
+        unsettle_replaced(session, lesion_id)
     return lesion.state
 
 

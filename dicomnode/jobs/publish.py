@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicomnode.frames import FrameFile, read_headers
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
@@ -28,7 +29,7 @@ class LesionFiles:
 
     Attributes
     ----------
-    slices : tuple of Path
+    slices : tuple of Path or FrameFile
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
     mark : LesionMark
@@ -38,7 +39,7 @@ class LesionFiles:
         Number of the instances in their series.
     """
 
-    slices: tuple[Path, ...]
+    slices: tuple[Path | FrameFile, ...]
     soft_mask: Path
     mark: LesionMark
     sources: tuple[Path, ...]
@@ -88,6 +89,8 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     published: list[PublishedObject] = []
     for variant in request.variants:
         rung = LADDER[variant.rung]
+        if result.frames is not None and not rung.takes_frames:
+            continue
         made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
         for dataset in made if isinstance(made, list) else [made]:
             published.append(write_object(dataset, variant, request.folder))
@@ -110,7 +113,8 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
     """
     mask = SoftMask.load(files.soft_mask)
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in files.slices]
+    headers = read_headers(files.slices)
+    frames = [one.number if isinstance(one, FrameFile) else None for one in files.slices]
     hu, on_mask = None, None
     if with_ct:
         (first, row, column), shape = mask.offset, mask.alpha.array.shape
@@ -127,6 +131,7 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         configuration_digest(mask),
         Equipment(software_version=VERSION),
         tuple(map(source_of, files.sources)),
+        frames if any(frames) else None,
         files.lesion_number,
     )
     return result, hu

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dicomnode.frames import FrameFile, frame_of
 from dicomnode.jobs.publish import LesionFiles, PublishedObject
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.instances import paths_of
@@ -14,11 +16,21 @@ from dicomnode.store.states import DeliveryState
 from dicomnode.store.tables import Delivery, Lesion, Result
 
 
+def slice_files(session: Session, names: Sequence[str]) -> tuple[Path | FrameFile, ...]:
+    """Files of slices, and frames in them, by their names (`slice_name`)."""
+    places = [frame_of(name) for name in names]
+    paths = paths_of(session, [uid for uid, _ in places])
+    return tuple(
+        path if frame is None else FrameFile(path, frame)
+        for path, (_, frame) in zip(paths, places, strict=True)
+    )
+
+
 def lesion_files(session: Session, lesion: Lesion) -> LesionFiles:
     """Say where all that a segmented lesion is made of lies."""
     mark = from_json(lesion.mark)
     return LesionFiles(
-        slices=tuple(paths_of(session, lesion.slices)),
+        slices=slice_files(session, lesion.slices),
         soft_mask=Path(lesion.soft_mask_path),
         mark=mark,
         sources=tuple(paths_of(session, mark.objects)),

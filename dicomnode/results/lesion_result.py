@@ -60,6 +60,9 @@ class LesionResult:
     equipment : Equipment
     mark_sources : tuple of MarkSource
         The objects that held the mark; referenced by what is made.
+    frames : sequence of int or None, optional
+        Of each slice its frame number in an enhanced CT, from 1, where it is none of its own; the
+        header is then that of the frame (`dicomnode.frames.frame_headers`).
     number : int
         Of the lesion among those of its CT; the instance number of its objects.
     """
@@ -71,6 +74,7 @@ class LesionResult:
     configuration_digest: str
     equipment: Equipment
     mark_sources: tuple[MarkSource, ...] = ()
+    frames: Sequence[int | None] | None = None
     number: int = 1
 
     @property

@@ -111,6 +111,7 @@ def segmentation(
         omit_empty_frames=omit_empty_frames,
         contributing_equipment=[contributing_equipment(equipment)],
     )
+    frames.stand_ins.replace_in(seg)
     copy_patient_and_study(result.slices[frames.first], seg)
     name_dimensions(seg)
     reference_instances(seg, result.mark_sources, twins)

@@ -31,7 +31,7 @@ class LesionState(StrEnum):
     """Cannot be processed; `reason` says why."""
     SUPERSEDED = "superseded"
     """Another lesion is the same, or newer, or holds this one's masks; `reason` says which. What
-    was made of it is kept, and no longer sent."""
+    was made of it is kept, and no longer sent. It comes back should the other one fail."""
     FAILED = "failed"
     """Processing broke as often as it is allowed to; `reason` says how."""
 

@@ -93,6 +93,24 @@ class Instance(Base):
     __table_args__ = (Index(None, "state"),)
 
 
+class Statement(Base):
+    """When and by whom an object that may hold marks was made, as the object says."""
+
+    __tablename__ = "statement"
+
+    sop_instance_uid: Mapped[str] = mapped_column(_UID, primary_key=True)
+    stated_at: Mapped[float | None]
+    """When its content was made or last verified."""
+    created_at: Mapped[float | None]
+    """When the instance was created."""
+    person: Mapped[str | None] = mapped_column(String(64))
+    """Digest of who drew; no name is kept."""
+    device: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the device."""
+    predecessors: Mapped[list[str]] = mapped_column(JSON)
+    """SOP Instance UIDs of the documents that it takes the place of."""
+
+
 class Lesion(Base):
     """One thing to segment, from the mark to the published result."""
 
@@ -111,6 +129,16 @@ class Lesion(Base):
     study_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
     series_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
     """The CT, once the slice is here."""
+    tracking_uid: Mapped[str | None] = mapped_column(Text)
+    """As the mark's author wrote it."""
+    absent_seg: Mapped[str | None] = mapped_column(_UID, index=True)
+    """A SEG that the mark refers to, which did not come in time: it went on without."""
+    replaced_by: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
+    """The lesion that stands for this one, or will once it is published; None where this one
+    stands itself, or its mark is gone."""
+    unsettled: Mapped[bool] = mapped_column(default=False, index=True)
+    """Whether something changed about the lesion that stands for it, or the objects that hold it:
+    it is to be compared with its neighbours again."""
     slices: Mapped[list[str] | None] = mapped_column(JSON)
     """SOP Instance UIDs of the volume's slices, in order along the normal."""
     long_axis: Mapped[list[list[float]] | None] = mapped_column(JSON)
@@ -133,7 +161,9 @@ class Lesion(Base):
     """When the mark came, or came again."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
-    results: Mapped[list[Result]] = relationship(back_populates="lesion")
+    results: Mapped[list[Result]] = relationship(back_populates="lesion", order_by="Result.id")
+    replaced: Mapped[list[Lesion]] = relationship(order_by="Lesion.id")
+    """Those that it stands for."""
     retrievals: Mapped[list[Retrieval]] = relationship(
         secondary="lesion_retrieval", back_populates="lesions", order_by="Retrieval.id"
     )

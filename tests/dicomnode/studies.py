@@ -30,6 +30,7 @@ class Study:
     report: Dataset
     volume: hd.Volume
     axes: tuple[RecistAxes, ...]
+    seed: str = ""
 
 
 def study(
@@ -59,7 +60,9 @@ def study(
     marks = [DrawnMark(a, f"lesion {i}") for i, a in enumerate(axes)]
     # The report is drawn on the sound series: what is wrong with the CT is the node's to find out.
     report = recist_report(marks, sound, seed)
-    return Study(ct_series(volume, CtSeriesDescription(seed=seed), overrides), report, volume, axes)
+    return Study(
+        ct_series(volume, CtSeriesDescription(seed=seed), overrides), report, volume, axes, seed
+    )
 
 
 def _axes(volume: hd.Volume, centre: Sequence[float], diameter_mm: float) -> RecistAxes:

@@ -107,7 +107,7 @@ def test_what_orthanc_has_lost_is_sent_again(pacs, tmp_path):
                 lambda: states(deliveries(node.database)) == [DeliveryState.ACCEPTED] * 3,
                 "acceptance",
             )
-        pacs.forget(paths[1].stem)
+        pacs.delete(paths[1].stem)
         assert pacs.count() == 2
         node = node_for(pacs, tmp_path, {"commit": True})
         make_due(node)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interop
 
 STUDIES = 10
 KILLS = 20
-PATIENCE_S = 180.0
+PATIENCE_S = 240.0
 
 
 class Sender(threading.Thread):

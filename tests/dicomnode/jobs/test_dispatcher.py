@@ -31,7 +31,7 @@ from pipelines.errors import UnusableMarkError
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 from tests.dicomnode.studies import study
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 ENDED = (LesionState.PUBLISHED, LesionState.REFUSED, LesionState.FAILED)
 
 Step = Callable[[SegmentRequest | PublishRequest], object]
