@@ -11,7 +11,15 @@ import pytest
 
 from dicomnode.frames import frame_headers
 from dicomnode.marks import read_marks
-from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
+from dicomnode.marks.lesion_mark import LesionMark, Opinion
+from dicomnode.results import (
+    Equipment,
+    FractionalSegSettings,
+    LesionResult,
+    MarkSource,
+    fractional_seg,
+)
+from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames
 from tests.dicomnode.studies import save, study
@@ -68,20 +76,22 @@ def test_dciodvfy_finds_no_error_in_a_result_on_frames(tmp_path, parts, omit_emp
         {},
         (9, 20, 30),
     )
-    result: hd.seg.Segmentation = fractional_seg(
+    result = LesionResult(
         mask,
         [header for one in objects for header in frame_headers(one, range(1, size + 1))],
-        read_marks(report).marks[0],
-        SegSettings("digest", omit_empty_frames=omit_empty_frames),
+        LesionMark((Opinion(axes=read_marks(report).marks[0]),)),
+        measure(mask),
+        "digest",
         Equipment("1.2.3"),
-        [
+        (
             MarkSource(
                 report.SOPClassUID,
                 report.SOPInstanceUID,
                 report.StudyInstanceUID,
                 report.SeriesInstanceUID,
-            )
-        ],
-        frames=numbers,
+            ),
+        ),
+        numbers,
     )
-    assert errors(result, tmp_path) == []
+    settings = FractionalSegSettings(omit_empty_frames=omit_empty_frames)
+    assert errors(fractional_seg(result, settings), tmp_path) == []

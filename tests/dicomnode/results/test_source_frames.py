@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import highdicom as hd
 import numpy as np
 import pytest
 
 from dicomnode.frames import frame_headers
 from dicomnode.marks import read_marks
-from dicomnode.results import Equipment, SegSettings, fractional_seg
+from dicomnode.marks.lesion_mark import LesionMark, Opinion
+from dicomnode.results import Equipment, LesionResult, fractional_seg
+from dicomnode.results.binary_seg import binary_seg
+from dicomnode.results.labelmap_seg import labelmap_seg
+from dicomnode.results.ladder import LADDER
+from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of
 from tests.dicomnode.studies import study
@@ -27,15 +34,16 @@ def mask(made):
     return SoftMask(grid.with_array(alpha), trimap, "closed_form", {}, (10, 20, 30))
 
 
-def seg(made, mask, headers, frames, **settings) -> hd.seg.Segmentation:
-    return fractional_seg(
-        mask,
-        headers,
-        read_marks(made.report).marks[0],
-        SegSettings("digest", **settings),
-        Equipment("1.2.3"),
-        frames=frames,
+def seg(made, mask, headers, frames, make=fractional_seg, **settings) -> hd.seg.Segmentation:
+    mark = LesionMark((Opinion(axes=read_marks(made.report).marks[0]),))
+    result = LesionResult(
+        mask, headers, mark, measure(mask), "digest", Equipment("1.2.3"), (), frames
     )
+    return make(result, replace(_settings_of(make), **settings))
+
+
+def _settings_of(make):
+    return next(rung.settings() for rung in LADDER.values() if rung.make is make)
 
 
 def sources(seg: hd.seg.Segmentation) -> dict[float, tuple[str, str, int | None]]:
@@ -52,14 +60,14 @@ def sources(seg: hd.seg.Segmentation) -> dict[float, tuple[str, str, int | None]
     return found
 
 
+@pytest.mark.parametrize("make", [fractional_seg, binary_seg, labelmap_seg])
 @pytest.mark.parametrize("omit_empty_frames", [True, False])
-def test_each_frame_names_its_source_frame(made, mask, omit_empty_frames):
+def test_each_frame_names_its_source_frame(made, mask, omit_empty_frames, make):
     order = np.random.default_rng(2).permutation(len(made.ct))
     ct = enhanced_ct([frames_of(made.ct)[i] for i in order])
     numbers = (np.argsort(order) + 1).tolist()
-    result = seg(
-        made, mask, frame_headers(ct, numbers), numbers, omit_empty_frames=omit_empty_frames
-    )
+    headers = frame_headers(ct, numbers)
+    result = seg(made, mask, headers, numbers, make, omit_empty_frames=omit_empty_frames)
     covered = range(10, 15) if omit_empty_frames else range(len(made.ct))
     assert sources(result) == {
         float(made.ct[i].ImagePositionPatient[2]): (
