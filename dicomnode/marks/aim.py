@@ -42,7 +42,7 @@ MAX_SHAPES = 1_000
 MAX_POINTS = 10_000
 """Points of one shape."""
 
-MAX_COST = 24_000
+MAX_COST = 16_000
 """Of all shapes of a file: four for each, and one for each of its points."""
 
 _FLAT = {

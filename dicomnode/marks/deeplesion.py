@@ -31,7 +31,7 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 50_000
 """The whole `DL_info.csv` has 32,735 rows."""
 
-MAX_MARKS = 5_000
+MAX_MARKS = 4_000
 """Rows that are read as marks at once; `iter_rows` goes through a table of any length."""
 
 HU_OFFSET = 32768

@@ -23,10 +23,10 @@ from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code, RecistMark
 
 MAX_ROIS = 1_000
-MAX_CONTOURS = 3_500
+MAX_CONTOURS = 2_500
 """Regions and contours of one object that are read."""
 
-MAX_POINTS = 300_000
+MAX_POINTS = 200_000
 """Points of one object that are read."""
 
 MAX_CURVES_IN_PLANE = 100

@@ -16,13 +16,13 @@ from xml.parsers import expat
 from dicomnode.store.uid import is_valid_uid
 
 MAX_BYTES = 6 * 1024 * 1024
-"""Ten times the longest LIDC XML."""
+"""The longest of 688 LIDC XML has 2.2 million."""
 
 MAX_DEPTH = 64
 """Levels of elements; AIM needs about 15."""
 
 MAX_ELEMENTS = 120_000
-"""Elements in one file; the longest LIDC XML has about 60,000."""
+"""Elements in one file; the longest of 688 LIDC XML has 66,033."""
 
 _OTHER_MARKUP = 10_000
 """Comments and the like, beside start and end of each element."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -24,6 +25,7 @@ _MARGIN = 0.6
 """Room around a mark, as part of its size."""
 
 _MIN_CROP_PIXELS = 48
+_LINE_CHARACTERS = 56
 _COLOUR = "#40e0ff"
 
 
@@ -116,11 +118,16 @@ def _crop(drawing: Drawing, shape: tuple[int, int]) -> tuple[slice, slice]:
 def _title(item: ExplainedItem) -> str:
     number = item.drawing.slice.header.instance_number
     where = "" if number is None else f", slice {number}"
-    return f"{item.item}: {item.kind.value}, {item.outcome.value}{where}"
+    return _wrapped(f"{item.item}: {item.kind.value}, {item.outcome.value}{where}")
 
 
 def _caption(item: ExplainedItem, low: float, high: float) -> str:
     lengths = " x ".join(f"{axis.length_mm:.1f}" for axis in item.axes if axis.length_mm)
     parts = [f"{lengths} mm"] if lengths else list(item.notes[:1])
     parts += [f"{len(item.doubts)} doubt(s)"] if item.doubts else []
-    return ", ".join([*parts, f"{low:g} to {high:g} HU"])
+    return _wrapped(", ".join([*parts, f"{low:g} to {high:g} HU"]))
+
+
+def _wrapped(text: str) -> str:
+    """In lines that stay above their own picture."""
+    return fill(text, _LINE_CHARACTERS)
