@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom as hd
@@ -79,7 +80,7 @@ def write_study(folder: Path) -> None:
         mask.save(file)
 
 
-def publish(folder: Path, names: list[str]) -> dict[str, object]:
+def publish(folder: Path, names: list[str], every_slice: bool) -> dict[str, object]:
     """Publish the lesion in these rungs; called in a process of its own."""
     _one_small_lesion(names)
     before_mb = _reset_peak()
@@ -99,7 +100,7 @@ def publish(folder: Path, names: list[str]) -> dict[str, object]:
         clock.lap("read HU")
     rungs, twins = [], []
     for name in names:
-        made = _make(name, result, twins, hu)
+        made = _make(name, result, twins, hu, every_slice)
         make = clock.lap(None)
         size = sum(_write(one, out) for one in made)
         write = clock.lap(None)
@@ -184,15 +185,22 @@ def _result(headers: list[Dataset], mask: SoftMask) -> LesionResult:
 
 
 def _make(
-    name: str, result: LesionResult, twins: list[MarkSource], hu: np.ndarray | None
+    name: str,
+    result: LesionResult,
+    twins: list[MarkSource],
+    hu: np.ndarray | None,
+    every_slice: bool = False,
 ) -> list[Dataset]:
     rung = LADDER[name]
+    settings = rung.settings()
+    if every_slice and hasattr(settings, "omit_empty_frames"):
+        settings = replace(settings, omit_empty_frames=False)
     more = {"hu": hu} if rung.needs_ct else {}
     if rung.of == "series":
         # Alone it has no twins, and a key object without anything to point to is none.
-        made = rung.make([result], rung.settings(), [twins or [_STAND_IN]], **more)
+        made = rung.make([result], settings, [twins or [_STAND_IN]], **more)
     else:
-        made = rung.make(result, rung.settings(), twins, **more)
+        made = rung.make(result, settings, twins, **more)
     return made if isinstance(made, list) else [made]
 
 
@@ -228,8 +236,9 @@ def _peak_mb() -> float:
     return _status_mb("VmHWM")
 
 
-def _in_a_process(folder: Path, names: list[str]) -> dict[str, object]:
+def _in_a_process(folder: Path, names: list[str], every_slice: bool) -> dict[str, object]:
     command = [sys.executable, "-m", "benchmarks.results", "--publish", str(folder), *names]
+    command += ["--every-slice"] if every_slice else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"publishing {', '.join(names)} failed:\n{done.stderr[-2000:]}")
@@ -241,17 +250,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--rungs", nargs="*", default=list(LADDER), choices=list(LADDER))
+    parser.add_argument(
+        "--every-slice", action="store_true", help="with a frame for each slice of the study"
+    )
     parser.add_argument("--publish", nargs="+", default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.publish:
         folder, *names = arguments.publish
-        print(json.dumps(publish(Path(folder), names)))
+        print(json.dumps(publish(Path(folder), names, arguments.every_slice)))
         return
     with tempfile.TemporaryDirectory(prefix="results-") as scratch:
         folder = Path(scratch)
         write_study(folder)
-        alone = {name: _in_a_process(folder, [name]) for name in arguments.rungs}
-        together = _in_a_process(folder, arguments.rungs)
+        alone = {
+            name: _in_a_process(folder, [name], arguments.every_slice) for name in arguments.rungs
+        }
+        together = _in_a_process(folder, arguments.rungs, arguments.every_slice)
     _print(alone, together)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Curves with holes as single curves, by the keyhole technique (PS3.3 C.8.8.6.3).
 
-The standard's other way, CLOSEDPLANAR_XOR, is of 2018, and readers leave such curves out, the
-lesion's own among them (plastimatch 1.9).
+The standard's newer way, CLOSEDPLANAR_XOR, loses whole slices: plastimatch 1.9 leaves such curves
+out, the outer ones too, and Debian's dciodvfy calls the type an error.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 import highdicom as hd
 import numpy as np
@@ -50,23 +49,17 @@ class RtstructSettings:
     ----------
     levels : tuple of float
         Alpha on the curves, ascending; each lesion has a region for each level that it reaches.
-    holes : "keyhole" or "xor"
-        How a slice with a hole is written: as one CLOSED_PLANAR curve that runs to the hole and
-        back, which all readers know, or as CLOSEDPLANAR_XOR (PS3.3 C.8.8.6.3).
     series_numbers : SeriesNumbers
     series_description : str
         LO, at most 64 characters.
     """
 
     levels: tuple[float, ...] = LEVELS
-    holes: Literal["keyhole", "xor"] = "keyhole"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     series_description: str = "Soft mask contours RESEARCH"
 
     def __post_init__(self) -> None:
         check_levels(self.levels)
-        if self.holes not in ("keyhole", "xor"):
-            raise ValueError(f'found holes {self.holes!r}, expected "keyhole" or "xor"')
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +84,7 @@ def rtstruct_uids(
 ) -> ResultUids:
     """UIDs of the structure set, known before it is made; see `rtstruct`."""
     named = sorted(twin.sop_instance_uid for others in twins for twin in others)
-    return document_uids("rtstruct", results, *map(repr, settings.levels), settings.holes, *named)
+    return document_uids("rtstruct", results, *map(repr, settings.levels), *named)
 
 
 def rtstruct(
@@ -114,8 +107,8 @@ def rtstruct(
     -------
     highdicom.SOPClass
         An RT Structure Set, unapproved. Contours are closed curves between pixels, in LPS mm on
-        their slices. Structure Set Date and Time are the moment of making; all else follows from
-        the input.
+        their slices, all CLOSED_PLANAR; one with a hole is a keyhole. Structure Set Date and Time
+        are the moment of making; all else follows from the input.
 
     Raises
     ------
@@ -157,12 +150,14 @@ def rtstruct(
     made.FrameOfReferenceUID = str(source.FrameOfReferenceUID)
     made.PositionReferenceIndicator = ""
     _structure_set(made, headers, regions)
-    made.ROIContourSequence = DicomSequence(_contours(region, settings.holes) for region in regions)
+    made.ROIContourSequence = DicomSequence(_contours(region) for region in regions)
     made.RTROIObservationsSequence = DicomSequence(_observation(region) for region in regions)
     made.ApprovalStatus = "UNAPPROVED"
-    _list_slices(made, headers)
     marks = [mark for result in results for mark in result.mark_sources]
-    reference_instances(made, marks, [twin for others in twins for twin in others])
+    others = [twin for group in twins for twin in group]
+    if marks or others:
+        _list_slices(made, headers)
+        reference_instances(made, marks, others)
     return made
 
 
@@ -229,23 +224,16 @@ def _definition(region: _Region, frame_of_reference_uid: str) -> Dataset:
     return item
 
 
-def _contours(region: _Region, holes: str) -> Dataset:
+def _contours(region: _Region) -> Dataset:
     """PS3.3 C.8.8.6."""
     contours = []
     for index, curves in region.curves.items():
         header = region.result.slices[index]
         plane = ImagePlane.from_dataset(header)
-        kind = "CLOSED_PLANAR"
-        if all(curve.encloses_lesion for curve in curves):
-            polygons = [curve.points for curve in curves]
-        elif holes == "keyhole":
-            polygons = keyholed(curves)
-        else:
-            polygons, kind = [curve.points for curve in curves], "CLOSEDPLANAR_XOR"
-        for polygon in polygons:
+        for polygon in keyholed(curves):
             contour = Dataset()
             contour.ContourImageSequence = DicomSequence([_reference(header)])
-            contour.ContourGeometricType = kind
+            contour.ContourGeometricType = "CLOSED_PLANAR"
             contour.NumberOfContourPoints = len(polygon)
             contour.ContourNumber = len(contours) + 1
             contour.ContourData = [
@@ -277,7 +265,11 @@ def _observation(region: _Region) -> Dataset:
 
 
 def _list_slices(made: Dataset, headers: Sequence[Dataset]) -> None:
-    """Common Instance Reference (PS3.3 C.12.2)."""
+    """Common Instance Reference (PS3.3 C.12.2), where related instances ask for it.
+
+    The structure set's own module lists the slices as well, and dciodvfy counts that as no
+    reference.
+    """
     series = Dataset()
     series.SeriesInstanceUID = headers[0].SeriesInstanceUID
     series.ReferencedInstanceSequence = DicomSequence(_reference(header) for header in headers)
