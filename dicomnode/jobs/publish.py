@@ -15,7 +15,8 @@ from dicomnode.frames import FrameFile, read_headers
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
-from dicomnode.results import Equipment, LesionResult, MarkSource
+from dicomnode.results import EmptyMask, Equipment, LesionResult, MarkSource
+from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
@@ -79,21 +80,33 @@ class PublishedObject:
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one lesion durably.
 
+    A kind that has nothing to show of a lesion, such as a mask from 0.5 of one that is faint
+    everywhere, is left out; so is one that cannot name frames, of an enhanced CT.
+
     Raises
     ------
-    dicomnode.results.UnusableGeometry, dicomnode.results.EmptyMask
+    dicomnode.results.UnusableGeometry
         If the soft mask and its slices make no valid object.
+    dicomnode.results.EmptyMask
+        If no kind has anything to show.
     """
     needs_ct = any(LADDER[variant.rung].needs_ct for variant in request.variants)
     result, hu = read_lesion(request.lesion, with_ct=needs_ct)
     published: list[PublishedObject] = []
+    empty: EmptyMask | NothingToReport | None = None
     for variant in request.variants:
         rung = LADDER[variant.rung]
         if result.frames is not None and not rung.takes_frames:
             continue
-        made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
+        try:
+            made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
+        except (EmptyMask, NothingToReport) as error:
+            empty = error
+            continue
         for dataset in made if isinstance(made, list) else [made]:
             published.append(write_object(dataset, variant, request.folder))
+    if empty is not None and not published:
+        raise EmptyMask(str(empty))
     return tuple(published)
 
 
