@@ -100,8 +100,9 @@ class LesionResult:
     def uids(self, rung: str, *options: str | int) -> ResultUids:
         """UIDs of one object of this lesion, known before it is made: twins can refer to it.
 
-        One series holds all lesions of one CT series by one method and rung. A repeat with the same
-        mark, series, method, configuration and options gives the same instance.
+        Each lesion has a series of its own for each rung: OHIF opens one segmentation, map or
+        structure set of a series and leaves the others. A repeat with the same mark, CT series,
+        method, configuration and options gives the same instance.
 
         Parameters
         ----------
@@ -113,6 +114,6 @@ class LesionResult:
         study, series = self.study_instance_uid, self.ct_series_instance_uid
         method, digest = self.mask.method, self.configuration_digest
         return ResultUids(
-            derive_uid(f"{rung} series", study, series, method),
+            derive_uid(f"{rung} series", study, series, method, self.mark.key),
             derive_uid(rung, self.mark.key, series, method, digest, *options),
         )
