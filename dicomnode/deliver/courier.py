@@ -53,6 +53,7 @@ class Courier:
         self._destination = destination
         self._settings = settings
         self._on_accepted = on_accepted
+        self._on_their_way: set[int] = set()
         self._thread = WokenThread(f"courier-{destination.name}", self._deliver, self._recover)
 
     def start(self) -> None:
@@ -91,6 +92,7 @@ class Courier:
         self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
 
     def _deliver_due(self) -> None:
+        self._on_their_way.clear()
         while not self._thread.stopping:
             with self._database.read() as session:
                 parcels = outbox.due(session, self._destination.name)
@@ -99,12 +101,16 @@ class Courier:
             ae_title = self._settings.listen.ae_title
             for parcel, answer in carry(parcels, self._destination, ae_title, self._begin):
                 self._record(parcel.delivery_id, answer)
-                if self._thread.stopping:
+                # Objects that went in one request are recorded together: none is sent twice.
+                if self._thread.stopping and not self._on_their_way:
                     return
 
     def _begin(self, parcel: Parcel) -> bool:
         with self._database.write() as session:
-            return outbox.begin(session, parcel.delivery_id)
+            begun = outbox.begin(session, parcel.delivery_id)
+        if begun:
+            self._on_their_way.add(parcel.delivery_id)
+        return begun
 
     def _record(self, delivery_id: int, answer: Answer) -> None:
         with self._database.write() as session:
@@ -117,6 +123,7 @@ class Courier:
                 # What is accepted shortly after goes into the same request.
                 self._settings.confirm.batch_s,
             ).state
+        self._on_their_way.discard(delivery_id)
         level = logging.INFO if answer.verdict is Verdict.ACCEPTED else logging.WARNING
         # The peer's words can name a patient: they are for `explain`, the log gets the status.
         logger.log(

@@ -482,9 +482,10 @@ def test_the_voxels_of_a_level_come_back_from_the_structure_set(ct_volume, seed)
     assert reading.refusals == ()
     assert len(reading.outlines) == 3
     for outline, level in zip(reading.outlines, (0.25, 0.5, 0.75), strict=True):
+        # Our reader counts a centre within 1e-4 pixels of a curve as inside: alpha at the level.
+        at_level = above(result, level - 1e-3) & ~above(result, level + 1e-3)
         found, expected = filled(outline, result), above(result, level)
-        dice = 2 * (found & expected).sum() / (found.sum() + expected.sum())
-        assert dice >= 0.99
+        np.testing.assert_array_equal(found[~at_level], expected[~at_level])
 
 
 def ring_result():
