@@ -96,7 +96,7 @@ def is_wanted(
     lesion = session.get_one(Lesion, lesion_id)
     if isinstance(request, SegmentRequest):
         return lesion.state is LesionState.READY and request.target == _target(lesion, folders)
-    made_of = str(request.soft_mask)
+    made_of = str(request.lesion.soft_mask)
     return lesion.state is LesionState.SEGMENTED and made_of == lesion.soft_mask_path
 
 
