@@ -63,7 +63,7 @@ def work(database: Database, is_empty: Callable[[Lesion], bool]) -> bool:
             lesion_queue.record_refused(session, lesion.id, "empty")
         else:
             lesion.state = LesionState.SEGMENTED
-            lesion_queue.record_published(session, lesion.id, published(lesion.id))
+            lesion_queue.record_published(session, lesion.id, published(lesion.id, ("pacs",)))
     return True
 
 

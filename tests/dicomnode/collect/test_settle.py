@@ -135,7 +135,7 @@ class Rows:
             lesion = session.get_one(Lesion, number)
             if lesion.state is READY:
                 lesion.state = LesionState.SEGMENTED
-                lesion_queue.record_published(session, number, published(number))
+                lesion_queue.record_published(session, number, published(number, ("pacs",)))
 
     def refuse(self, name: int) -> None:
         """A worker cannot make anything of a lesion."""

@@ -92,8 +92,10 @@ def test_there_is_a_row_for_each_rung(objects):
 
 def test_rows_are_series_of_their_own_in_one_study(made, objects):
     series = [{one.SeriesInstanceUID for one in made_of_it} for made_of_it in objects.values()]
-    assert all(len(uids) == 1 for uids in series)
-    assert len(set.union(*series)) == len(series)
+    for row, uids in zip(objects, series, strict=True):
+        assert len(uids) == (len(made.lesions) if row.rung.of == "lesion" else 1)
+        assert len({one.SeriesDescription for one in objects[row]}) == 1, "as on the sheet"
+    assert len(set.union(*series)) == sum(map(len, series))
     everything = [one for made_of_it in objects.values() for one in made_of_it]
     assert {one.StudyInstanceUID for one in everything} == {made.study_instance_uid}
     assert {one.PatientID for one in everything} == {"TESTCARD"}
