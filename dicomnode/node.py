@@ -132,8 +132,6 @@ class Node:
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
         self._scheduler.start()
-        for confirmer in self._confirmers:
-            confirmer.start()
         for courier in self._couriers:
             courier.start()
         self._provider.start()
@@ -141,6 +139,9 @@ class Node:
         self._summariser.start()
         self._collector.start()
         self._receiver.start()
+        # A peer may report a commitment the moment it is asked, once, to the receiver.
+        for confirmer in self._confirmers:
+            confirmer.start()
         self._retriever.start()
         self._prober.start()
         logger.info(

@@ -28,7 +28,7 @@ from dicomnode.store.tables import CommitmentReport, Instance
 from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.receive.loopback import ct
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 NO_SUCH_OBJECT, CONFLICT = 0x0112, 0x0119
 
 

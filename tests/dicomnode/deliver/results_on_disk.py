@@ -14,11 +14,13 @@ from pydicom.uid import JPEGLSLossless
 from sqlalchemy import select
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
+from dicomnode.marks import RecistMark
+from dicomnode.marks.serialised import to_json
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def segs(count: int, folder: Path) -> list[Path]:
@@ -63,6 +65,9 @@ def segs(count: int, folder: Path) -> list[Path]:
     return paths
 
 
+_MARK = RecistMark(np.array([[1.0, 1.0], [5.0, 1.0]]), None, "1.2", "1", "1.3")
+
+
 def queue(database: Database, paths: Iterable[Path], destination: str) -> list[int]:
     """Give each object a lesion, a result and a delivery; the ids of the deliveries."""
     database.upgrade()
@@ -75,7 +80,7 @@ def queue(database: Database, paths: Iterable[Path], destination: str) -> list[i
             if result is None:
                 lesion = Lesion(
                     mark_key=uid,
-                    mark={},
+                    mark=to_json(_MARK),
                     source_sop_instance_uid="1.2",
                     state=LesionState.PUBLISHED,
                 )
