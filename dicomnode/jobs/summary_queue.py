@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.confirmation import HELD
-from dicomnode.deliver.outbox import OPEN
 from dicomnode.jobs.publish import PublishedObject
 from dicomnode.jobs.result_rows import lesion_files, record_object
 from dicomnode.jobs.summarise import SummaryRequest, SummaryVariant
 from dicomnode.jobs.variants import Ladders
+from dicomnode.store.standing import withdraw_result
 from dicomnode.store.states import DeliveryState, LesionState, SummaryState
 from dicomnode.store.tables import Delivery, Lesion, Result, Summary
 
@@ -95,7 +95,7 @@ def record_summary(
     made = {item.sop_instance_uid for item in objects}
     for result in summary.results:
         if result.sop_instance_uid not in made:
-            _withdraw(result)
+            withdraw_result(result)
     for item in objects:
         record_object(session, item).summary_id = summary.id
     summary.state = SummaryState.PUBLISHED
@@ -154,9 +154,3 @@ def _predecessors(
         .limit(1)
     )
     return () if newest is None else (Path(newest),)
-
-
-def _withdraw(result: Result) -> None:
-    for delivery in result.deliveries:
-        if delivery.state in OPEN:
-            delivery.state = DeliveryState.WITHDRAWN

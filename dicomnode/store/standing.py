@@ -46,6 +46,11 @@ def withdraw(session: Session, lesion: Lesion, but: frozenset[str] = frozenset()
     for result in results:
         if result.sop_instance_uid in but:
             continue
-        for delivery in result.deliveries:
-            if delivery.state in _OPEN:
-                delivery.state = DeliveryState.WITHDRAWN
+        withdraw_result(result)
+
+
+def withdraw_result(result: Result) -> None:
+    """Withdraw what was not delivered of one object. Needs a session that is writing."""
+    for delivery in result.deliveries:
+        if delivery.state in _OPEN:
+            delivery.state = DeliveryState.WITHDRAWN
