@@ -10,6 +10,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.settings import DicomPeer
 
 
@@ -44,6 +45,7 @@ def associate(
     peer: DicomPeer,
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
     handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
+    sockets: OpenSockets | None = None,
 ) -> Association:
     """Open an association.
 
@@ -54,6 +56,8 @@ def associate(
     peer : DicomPeer
     roles : sequence of SCP_SCU_RoleSelectionNegotiation
     handlers : sequence of (event, handler)
+    sockets : OpenSockets, optional
+        Told of the connection, so that another thread can end it.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def associate(
             ae_title=peer.ae_title,
             ext_neg=list(roles),
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s]),
+                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s, sockets]),
                 *handlers,
             ],
         )
@@ -90,7 +94,7 @@ def associate(
     raise NoAssociation(f"no association with {called}")
 
 
-def _prepare(event: evt.Event, patience_s: float) -> None:
+def _prepare(event: evt.Event, patience_s: float, sockets: OpenSockets | None) -> None:
     """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
 
     pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
@@ -101,3 +105,5 @@ def _prepare(event: evt.Event, patience_s: float) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     # Command and data set are two messages: Nagle's algorithm would hold back the second.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sockets is not None:
+        sockets.opened(connection)
