@@ -21,18 +21,18 @@ class OpenSockets:
         with self._lock:
             self._open.add(connection)
             if self._is_cut:
-                _shut(connection)
+                self.end(connection)
 
     def cut(self) -> None:
         """End what waits for a peer; what is asked later fails at once."""
         with self._lock:
             self._is_cut = True
             for connection in self._open:
-                _shut(connection)
+                self.end(connection)
 
-
-def _shut(connection: socket.socket) -> None:
-    """Wake whoever reads; closing the socket would not."""
-    with contextlib.suppress(OSError):  # it has ended by itself
-        # Below TLS: its own end would be a message, which a hung peer may not take.
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    @staticmethod
+    def end(connection: socket.socket) -> None:
+        """Wake whoever reads from one; closing the socket would not."""
+        with contextlib.suppress(OSError):  # it has ended by itself
+            # Below TLS: its own end would be a message, which a hung peer may not take.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -21,6 +21,7 @@ from dicomnode.deliver.parcel import (
     syntax_on_disk,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.results.transcode import to_explicit_le
 from dicomnode.settings import DicomDestination
 
@@ -34,6 +35,7 @@ def send(
     destination: DicomDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels over one association and yield each outcome as it is known.
 
@@ -56,7 +58,7 @@ def send(
             ae.add_requested_context(sop_class_uid, syntax)
         ae.add_requested_context(sop_class_uid, list(_UNCOMPRESSED))
     try:
-        association = associate(ae, destination)
+        association = associate(ae, destination, sockets=sockets)
     except NoAssociation as error:
         refused = isinstance(error, NothingAccepted)
         verdict = Verdict.REFUSED if refused else Verdict.REPEAT
