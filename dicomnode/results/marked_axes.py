@@ -41,7 +41,6 @@ def marked_axes(result: LesionResult) -> tuple[MarkedAxes, ...]:
     """
     spacing = float(result.mask.alpha.spacing[0])
     planes = [ImagePlane.from_dataset(header, spacing) for header in result.slices]
-    uids = [str(header.SOPInstanceUID) for header in result.slices]
     found = []
     for opinion in result.mark.opinions:
         mark = opinion.axes
@@ -49,10 +48,10 @@ def marked_axes(result: LesionResult) -> tuple[MarkedAxes, ...]:
             continue
         if mark.in_space:
             index = int(np.argmin([off_plane_mm(mark, plane) for plane in planes]))
-        elif mark.referenced_sop_instance_uid in uids:
-            index = uids.index(mark.referenced_sop_instance_uid)
         else:
-            continue
+            index = result.index_of(mark.referenced_sop_instance_uid, mark.referenced_frame)
+            if index is None:
+                continue
         try:
             axes = place(mark, planes[index])
         except Unplaceable:

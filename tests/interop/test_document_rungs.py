@@ -23,6 +23,7 @@ from dicomnode.results.ohif_report import ohif_report
 from dicomnode.results.report import report
 from dicomnode.results.rtstruct import rtstruct
 from pipelines.measure import measure
+from tests.dicomnode.results.enhanced_lesions import enhanced_result
 from tests.dicomnode.results.lesions import (
     EQUIPMENT,
     ball_alpha,
@@ -88,6 +89,13 @@ def test_dciodvfy_finds_no_error(geometry, tmp_path):
         name: errors(document, tmp_path)
         for name, document in documents_of(ball_result(**geometry)).items()
     }
+    assert found == {name: [] for name in found}
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_dciodvfy_finds_no_error_on_frames_of_enhanced_ct(parts, tmp_path):
+    result, _ = enhanced_result(parts, **GEOMETRIES["axial"])
+    found = {name: errors(document, tmp_path) for name, document in documents_of(result).items()}
     assert found == {name: [] for name in found}
 
 
