@@ -130,13 +130,10 @@ def test_dsrdump_reads_every_report(tmp_path):
             assert word in done.stdout, (name, word)
 
 
-# Points of square pixels are in pixels, others in space; sagittal axes run across the slices.
-@pytest.mark.parametrize("name", ["axial", "oblique", "not square", "sagittal"])
-def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
+def opened_by_ohif(result, paths, folder) -> dict:
+    """The one measurement that OHIF's adapters make of the lesion's axes."""
     need_folder(DCMJS / "node_modules", "run npm ci in tests/interop/dcmjs")
-    result = ball_result(**GEOMETRIES[name])
-    paths = save_series(result.slices, tmp_path / "ct")
-    document = tmp_path / "report.dcm"
+    document = folder / "report.dcm"
     ohif_report([result]).save_as(document, enforce_file_format=True)
     done = subprocess.run(
         [need("node"), "read_bidirectional.mjs", str(document), *map(str, paths)],
@@ -149,6 +146,27 @@ def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
     read = json.loads(done.stdout[done.stdout.index('{"tools"') :])
     assert read["tools"] == ["Bidirectional"]
     (measurement,) = read["found"]
+    return measurement
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_ohif_reads_a_bidirectional_measurement_on_a_frame(parts, tmp_path):
+    result, objects = enhanced_result(parts, **GEOMETRIES["axial"])
+    measurement = opened_by_ohif(result, save_series(objects, tmp_path / "ct"), tmp_path)
+    axes, mark = result.measurements.axes, result.mark.axes
+    points = np.concatenate([axes.long_axis, axes.short_axis])
+    np.testing.assert_allclose(measurement["points"], points, atol=0.01)
+    # Ours are measured where the reader's are drawn, in the middle of a ball.
+    assert measurement["image"] == mark.referenced_sop_instance_uid
+    assert measurement["frame"] == mark.referenced_frame
+    assert measurement["statistics"]["length"] == pytest.approx(axes.long_mm, abs=6e-4)
+
+
+# Points of square pixels are in pixels, others in space; sagittal axes run across the slices.
+@pytest.mark.parametrize("name", ["axial", "oblique", "not square", "sagittal"])
+def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
+    result = ball_result(**GEOMETRIES[name])
+    measurement = opened_by_ohif(result, save_series(result.slices, tmp_path / "ct"), tmp_path)
     assert measurement["trackingUid"] == result.tracking_uid
     assert "not for diagnosis" in measurement["label"]
     axes = result.measurements.axes
