@@ -73,8 +73,6 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
         If a soft mask and its slices make no valid object.
     """
     results = [read_lesion(lesion, with_ct=True)[0] for lesion in request.lesions]
-    if any(result.frames is not None for result in results):
-        return ()  # see `Rung.takes_frames`: none of those that hold a series does
     # What points to others is made after them.
     ordered = sorted(request.variants, key=lambda made: made.variant.rung == _LAST)
     published: list[PublishedObject] = []

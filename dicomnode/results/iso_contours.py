@@ -26,6 +26,7 @@ from dicomnode.results.iso_curves import (
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import CONTENT_CREATOR, CONTENT_LABEL, NOTICE
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study, source_headers
 
 NOTICE_LAYER = "NOTICE"
@@ -34,7 +35,7 @@ _NOTICE_BOX = (0.01, 0.01, 0.45, 0.04)
 """Left, top, right and bottom of the notice, as parts of the displayed area."""
 
 
-class MixedRescale(ValueError):
+class MixedRescale(NothingToReport):
     """The slices have several modality LUTs, of which a presentation state holds one."""
 
 
@@ -162,6 +163,7 @@ def iso_contours(
     copy_patient_and_study(result.slices[indices[0]], state)
     copy_body_part(result.slices[indices[0]], state)
     _fix_displayed_area(state, result.slices[indices[0]])
+    name_frames(state, result.stand_ins)
     return state
 
 

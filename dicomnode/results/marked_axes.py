@@ -46,18 +46,19 @@ def marked_axes(result: LesionResult) -> tuple[MarkedAxes, ...]:
     def plane(index: int) -> ImagePlane:
         return ImagePlane.from_dataset(result.slices[index], spacing)
 
-    uids = [str(header.SOPInstanceUID) for header in result.slices]
     found = []
     for opinion in result.mark.opinions:
         mark = opinion.axes
         if mark is None:
             continue
         if mark.in_space:
-            index = int(np.argmin([off_plane_mm(mark, plane(i)) for i in range(len(uids))]))
-        elif mark.referenced_sop_instance_uid in uids:
-            index = uids.index(mark.referenced_sop_instance_uid)
+            index = int(
+                np.argmin([off_plane_mm(mark, plane(i)) for i in range(len(result.slices))])
+            )
         else:
-            continue
+            index = result.index_of(mark.referenced_sop_instance_uid, mark.referenced_frame)
+            if index is None:
+                continue
         try:
             axes = place(mark, plane(index))
         except Unplaceable:

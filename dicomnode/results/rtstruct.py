@@ -38,6 +38,7 @@ from dicomnode.results.report_groups import finding_of, segment_of
 from dicomnode.results.research_notice import CONTENT_LABEL, NOTICE
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import check_complete, copy_patient_and_study
 
 _STUDY = "1.2.840.10008.3.1.2.3.1"
@@ -132,9 +133,11 @@ def rtstruct(
         raise NothingToReport(f"alpha stays below {settings.levels[0]}, there are no contours")
     first, equipment = results[0], results[0].equipment
     source = first.slices[first.mask.offset[0]]
-    headers = first.slices
     for region in regions:
         check_complete([region.result.slices[index] for index in region.curves])
+    # A series of enhanced CT may hold several stacks, and a lesion lies on one of them.
+    slices = {str(header.SOPInstanceUID): header for one in results for header in one.slices}
+    headers = list(slices.values())
     made = hd.SOPClass(
         study_instance_uid=first.study_instance_uid,
         series_instance_uid=uids.series_instance_uid,
@@ -165,6 +168,7 @@ def rtstruct(
     if marks or others:
         _list_slices(made, headers)
         reference_instances(made, marks, others)
+    name_frames(made, *(result.stand_ins for result in results))
     return made
 
 
