@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from dicomnode.frames import FrameFile, read_headers
 from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import EmptyMask, Equipment, LesionResult, MarkSource
@@ -78,6 +79,7 @@ class PublishedObject:
     destinations: tuple[str, ...]
 
 
+@uncollected()
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one lesion durably.
 

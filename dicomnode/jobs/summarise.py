@@ -15,6 +15,7 @@ from dicomnode.jobs.publish import (
     source_of,
     write_object,
 )
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
@@ -59,6 +60,7 @@ class SummaryRequest:
     folder: Path
 
 
+@uncollected()
 def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one series durably.
 
