@@ -19,6 +19,7 @@ from dicomnode.commit.information import (
     request_dataset,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.proposed_contexts import commitment_request
 from dicomnode.receive.commitment import INVALID_ARGUMENT, PROCESSING_FAILURE
 from dicomnode.receive.intake import Refused
 from dicomnode.settings import DicomDestination
@@ -73,10 +74,9 @@ def ask(
         Called once the peer has taken the request; the association is kept until it returns.
     """
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(PUSH_MODEL)
     handlers = [(evt.EVT_N_EVENT_REPORT, _take, [destination.ae_title, take_report])]
     try:
-        association = associate(ae, destination, handlers=handlers)
+        association = associate(ae, destination, commitment_request(), handlers)
     except NothingAccepted:
         return Asked(Taking.NEVER, "the peer does not offer storage commitment")
     except NoAssociation as error:

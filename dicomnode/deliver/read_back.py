@@ -19,6 +19,7 @@ from dicomnode.deliver.drop_folder import file_of
 from dicomnode.deliver.parcel import Unsendable
 from dicomnode.faults import describe_fault
 from dicomnode.marks.attributes import read_uid
+from dicomnode.proposed_contexts import query
 from dicomnode.settings import (
     Destination,
     DicomDestination,
@@ -100,9 +101,8 @@ def _by_c_find(
     calling_ae_title: str,
 ) -> Iterator[tuple[ToRead, ReadBack]]:
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(FIND)
     try:
-        association = associate(ae, destination)
+        association = associate(ae, destination, query())
     except NoAssociation as error:
         never = isinstance(error, NothingAccepted)
         words = "the peer does not offer C-FIND" if never else str(error)
