@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 TakeReport = Callable[[str, int | None, Dataset], None]
 """Given calling AE title, event type and Event Information; raises `Refused`."""
 
-_MAY_PASS = (0x0110, 0x0213)
+MAY_PASS = (0x0110, 0x0213)
 """Statuses of an N-ACTION that a repeat may mend: processing failure, resource limitation."""
 
 
@@ -90,7 +90,7 @@ def ask(
         if status.Status != 0x0000:
             comment = str(status.get("ErrorComment", "") or "")
             words = f"the peer answered 0x{status.Status:04X} {comment}".strip()
-            may_pass = status.Status in _MAY_PASS
+            may_pass = status.Status in MAY_PASS
             return Asked(Taking.NOT_NOW if may_pass else Taking.NEVER, words)
         linger()
         return Asked(Taking.TAKEN, "asked for")

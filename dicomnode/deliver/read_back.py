@@ -30,9 +30,9 @@ from dicomnode.settings import (
 from dicomnode.web_client import web_client, words_of
 
 _PENDING = (0xFF00, 0xFF01)
-_NEVER = (0x0122, 0x0124, 0x0211, 0xA900)
+FINAL_STATUSES = (0x0122, 0x0124, 0x0211, 0xA900)
 """C-FIND statuses that asking again cannot mend (PS3.4 C.4.1.1.4, PS3.7 Annex C)."""
-_NOT_OFFERED = (400, 401, 403, 405, 406, 415, 501)
+FINAL_HTTP_STATUSES = (400, 401, 403, 405, 406, 415, 501)
 """HTTP statuses that asking again cannot mend."""
 
 
@@ -137,7 +137,7 @@ def _find(association: Association, identity: _Identity) -> ReadBack:
                 if answer is not None:
                     found.append(answer)
             elif status.Status != 0x0000:
-                never = status.Status in _NEVER
+                never = status.Status in FINAL_STATUSES
                 words = f"the peer answered C-FIND with 0x{status.Status:04X}"
                 return ReadBack(Reading.IMPOSSIBLE if never else Reading.UNREACHABLE, words)
     except (RuntimeError, ValueError):
@@ -177,7 +177,7 @@ def _asked(ask) -> ReadBack:
         code = error.response.status_code
         if code in (404, 410):
             return ReadBack(Reading.ABSENT, words_of(error))
-        never = code in _NOT_OFFERED
+        never = code in FINAL_HTTP_STATUSES
         return ReadBack(Reading.IMPOSSIBLE if never else Reading.UNREACHABLE, words_of(error))
     except requests.RequestException as error:
         return ReadBack(Reading.UNREACHABLE, words_of(error))

@@ -21,7 +21,7 @@ from dicomnode.settings import DicomWebSource
 
 _MAX_REDIRECTS = 3
 
-_MENDABLE = (404, 408, 409, 425, 429)
+MENDABLE = (404, 408, 409, 425, 429)
 """Client errors that may pass: what is not there yet may come."""
 
 
@@ -123,6 +123,11 @@ def _noting(pool: type[HTTPConnectionPool], sockets: _Sockets) -> type[HTTPConne
     return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": Connection})
 
 
+def is_final(status: int) -> bool:
+    """Whether asking again cannot mend an HTTP status."""
+    return 400 <= status < 500 and status not in MENDABLE
+
+
 @contextlib.contextmanager
 def as_failed() -> Iterator[None]:
     """Tell what went wrong between the node and the server in the retriever's terms."""
@@ -132,8 +137,8 @@ def as_failed() -> Iterator[None]:
         raise
     except requests.HTTPError as error:
         code = error.response.status_code
-        final = 400 <= code < 500 and code not in _MENDABLE
-        raise Failed(f"HTTP {code} {error.response.reason}", code, final=final) from None
+        words = f"HTTP {code} {error.response.reason}"
+        raise Failed(words, code, final=is_final(code)) from None
     except requests.exceptions.SSLError:
         raise Failed("the server's certificate was not accepted, or it speaks no TLS") from None
     except requests.ConnectTimeout:
