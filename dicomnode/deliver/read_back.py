@@ -32,6 +32,7 @@ from dicomnode.web_client import web_client, words_of
 _PENDING = (0xFF00, 0xFF01)
 FINAL_STATUSES = (0x0122, 0x0124, 0x0211, 0xA900)
 """C-FIND statuses that asking again cannot mend (PS3.4 C.4.1.1.4, PS3.7 Annex C)."""
+ABSENT_HTTP_STATUSES = (404, 410)
 FINAL_HTTP_STATUSES = (400, 401, 403, 405, 406, 415, 501)
 """HTTP statuses that asking again cannot mend."""
 
@@ -175,7 +176,7 @@ def _asked(ask) -> ReadBack:
         return ask()
     except requests.HTTPError as error:
         code = error.response.status_code
-        if code in (404, 410):
+        if code in ABSENT_HTTP_STATUSES:
             return ReadBack(Reading.ABSENT, words_of(error))
         never = code in FINAL_HTTP_STATUSES
         return ReadBack(Reading.IMPOSSIBLE if never else Reading.UNREACHABLE, words_of(error))
