@@ -14,8 +14,9 @@ from pydicom.datadict import dictionary_description
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from dicomnode.conformance.cases import CASES
 from dicomnode.conformance.iod_modules import Module, modules_of
-from dicomnode.conformance.specimens import CASES, Specimens, specimens
+from dicomnode.conformance.specimens import Specimens, specimens
 from dicomnode.conformance.table import Table
 
 _COMPARED = ("full", "other", "bare", "weighted")

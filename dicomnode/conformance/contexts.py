@@ -10,13 +10,15 @@ from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
 from dicomnode import proposed_contexts as proposed
-from dicomnode.conformance.specimens import written_syntaxes
+from dicomnode.conformance.specimens import REFUSAL, written_syntaxes
 from dicomnode.conformance.syntax_names import short_name
 from dicomnode.conformance.table import Table, yes
+from dicomnode.deliver.ladder_choice import choose
 from dicomnode.deliver.probe import probed_pairs
 from dicomnode.deliver.result_classes import class_name
 from dicomnode.proposed_contexts import Proposal
 from dicomnode.receive.scp import supported_contexts
+from dicomnode.settings import DicomDestination, DicomSource, NodeSettings
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Activity:
     proposal: Proposal
 
 
-PROBE = "probe a destination"
+PROBE = "probe"
 """Proposes more than what is sent: a later version may send it."""
 
 
@@ -43,7 +45,7 @@ def activities() -> tuple[Activity, ...]:
     return (
         Activity("check a destination", proposed.verification()),
         Activity("deliver results", proposed.storage(written_syntaxes(), compressed=True)),
-        Activity(PROBE, proposed.each_alone(probed_pairs())),
+        Activity(f"{PROBE} a destination", proposed.each_alone(probed_pairs())),
         Activity("ask for storage commitment", proposed.commitment_request()),
         Activity("report storage commitment", proposed.commitment_report()),
         Activity("read back results", proposed.query()),
@@ -52,6 +54,37 @@ def activities() -> tuple[Activity, ...]:
         Activity("retrieve images (C-MOVE)", proposed.retrieval("c-move")),
         Activity("retrieve images (C-GET)", proposed.retrieval("c-get")),
     )
+
+
+def site_activities(settings: NodeSettings) -> tuple[Activity, ...]:
+    """What a node of these settings opens associations for: the same, for each of its peers."""
+    found: list[Activity] = []
+    refusals = any(getattr(rule, "report_refusals", False) for rule in settings.rules)
+    for one in settings.destinations:
+        if not isinstance(one, DicomDestination):
+            continue
+        # As of a destination that was not probed yet.
+        kinds = [choice.rung.name for choice in choose(one, lambda _: (None, "")) if choice.made]
+        wanted = written_syntaxes([*kinds, REFUSAL] if refusals else kinds)
+        compressed = one.transfer_syntax != "explicit-le"
+        found += [
+            Activity(f"check {one.name}", proposed.verification()),
+            Activity(f"deliver to {one.name}", proposed.storage(wanted, compressed=compressed)),
+            Activity(f"{PROBE} {one.name}", proposed.each_alone(probed_pairs())),
+        ]
+        if one.commit:
+            found.append(Activity(f"ask {one.name} to commit", proposed.commitment_request()))
+        if one.verify == "find":
+            found.append(Activity(f"read back from {one.name}", proposed.query()))
+    for one in settings.sources:
+        if isinstance(one, DicomSource):
+            found += [
+                Activity(f"check {one.name}", proposed.retrieval_check(one.kind)),
+                Activity(f"retrieve from {one.name}", proposed.retrieval(one.kind)),
+            ]
+    if settings.commitment.serve and settings.peers:
+        found.append(Activity("report storage commitment", proposed.commitment_report()))
+    return tuple(found)
 
 
 def accepted_contexts() -> Table:
@@ -79,10 +112,10 @@ def accepted_contexts() -> Table:
     )
 
 
-def proposed_contexts() -> Table:
+def proposed_contexts(doing: Sequence[Activity]) -> Table:
     """What the node proposes: contexts divided by semicolons, the syntaxes of one by "or"."""
     rows = []
-    for activity in activities():
+    for activity in doing:
         for sop_class, contexts in _by_class(activity.proposal.contexts):
             syntaxes = dict.fromkeys(
                 " or ".join(map(short_name, context.transfer_syntax)) for context in contexts
@@ -114,11 +147,11 @@ def transfer_syntaxes() -> Table:
     return Table("transfer-syntaxes", columns, tuple(rows))
 
 
-def network_services() -> Table:
+def network_services(doing: Sequence[Activity]) -> Table:
     """Each SOP class of the network, with the roles that the node takes in it (Annex N.1)."""
     scu, scp = set(), set()
-    for activity in activities():
-        if activity.name == PROBE:
+    for activity in doing:
+        if activity.name.startswith(f"{PROBE} "):
             continue
         for context in activity.proposal.contexts:
             provides = _role(activity.proposal, context.abstract_syntax) == "SCP"

@@ -1,24 +1,20 @@
-"""Objects of a phantom lesion, one of each kind that the node makes, for the tables of Annex A.
-
-Several cases differ in all that an object could take over, so that what is the same in all of them
-is what the node itself says.
-"""
+"""Objects of a phantom lesion, one of each kind that the node makes, for the tables of Annex A."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicomnode.conformance.cases import CASES, Case
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.mark_reading import Refusal
-from dicomnode.marks.recist_mark import Code, RecistMark
+from dicomnode.marks.recist_mark import RecistMark
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
 from dicomnode.results.lesion_result import Equipment, LesionResult, MarkSource
@@ -30,116 +26,6 @@ from pipelines.soft_mask import SoftMask
 
 REFUSAL = "not-processed"
 """The one kind that is no rung of the ladder."""
-
-_FULL: dict[str, Any] = {
-    "PatientName": "SPECIMEN^FIRST",
-    "PatientID": "SPECIMEN-1",
-    "PatientBirthDate": "19500101",
-    "PatientSex": "F",
-    "PatientAge": "070Y",
-    "StudyDate": "20200102",
-    "StudyTime": "101112",
-    "StudyID": "11",
-    "AccessionNumber": "A-1",
-    "ReferringPhysicianName": "REFERRING^FIRST",
-    "PositionReferenceIndicator": "SN",
-}
-_OTHER: dict[str, Any] = {
-    **{keyword: f"OTHER {number}" for number, keyword in enumerate(_FULL)},
-    "PatientBirthDate": "19600203",
-    "PatientSex": "M",
-    "PatientAge": "060Y",
-    "StudyDate": "20210304",
-    "StudyTime": "131415",
-}
-_BARE: dict[str, Any] = {
-    "PatientName": "",
-    "PatientBirthDate": "",
-    "PatientSex": "",
-    "StudyID": "",
-    "AccessionNumber": "",
-    "ReferringPhysicianName": "",
-    "StudyDescription": None,
-    "BodyPartExamined": None,
-    "PositionReferenceIndicator": "",
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a set of specimens is made of.
-
-    Attributes
-    ----------
-    seed : str
-        Of all UIDs.
-    said : mapping
-        Attributes of the CT, by keyword; None takes one away.
-    shape : tuple of int
-        Slices, rows, columns of the CT.
-    spacing_mm : tuple of float
-    mark : mapping
-        What the mark says of the lesion: tracking, finding, site.
-    version : str
-        Of the software.
-    number : int
-        Of the lesion.
-    quantity : str
-        What alpha stands for.
-    series_number : int
-        First of the numbers of result series.
-    """
-
-    seed: str
-    said: Mapping[str, Any]
-    shape: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    mark: Mapping[str, Any]
-    version: str
-    number: int = 1
-    quantity: str = "occupancy"
-    series_number: int = 7300
-
-
-FULL = Case(
-    "conformance 1",
-    _FULL,
-    (6, 33, 41),
-    (2.0, 0.6, 0.8),
-    {
-        "tracking_id": "T1",
-        "tracking_uid": "1.2.7.1",
-        "finding": Code("27925004", "SCT", "Nodule"),
-        "site": Code("39607008", "SCT", "Lung"),
-    },
-    "1",
-)
-OTHER = Case(
-    "conformance 2",
-    _OTHER,
-    (7, 36, 30),
-    (3.0, 0.7, 0.7),
-    {
-        "tracking_id": "T2",
-        "tracking_uid": "1.2.7.2",
-        "finding": Code("4147007", "SCT", "Mass"),
-        "site": Code("10200004", "SCT", "Liver"),
-    },
-    "2",
-    number=2,
-)
-BARE = Case("conformance 3", _BARE, (6, 33, 41), (2.0, 0.6, 0.8), {}, "3")
-WEIGHTED = replace(FULL, quantity="density-weighted")
-RENUMBERED = replace(FULL, series_number=9100)
-
-
-CASES = {
-    "full": FULL,
-    "other": OTHER,
-    "bare": BARE,
-    "weighted": WEIGHTED,
-    "renumbered": RENUMBERED,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,11 +68,12 @@ def _made(case: str) -> Specimens:
     return Specimens(made, held)
 
 
-def written_syntaxes() -> frozenset[tuple[str, str]]:
-    """SOP classes of results, with the transfer syntax that each is written in."""
+def written_syntaxes(kinds: Iterable[str] | None = None) -> frozenset[tuple[str, str]]:
+    """SOP classes of results, all or of some kinds, with the transfer syntax of each as written."""
+    made = specimens().made
     return frozenset(
-        (str(made.SOPClassUID), str(made.file_meta.TransferSyntaxUID))
-        for made in specimens().made.values()
+        (str(made[kind].SOPClassUID), str(made[kind].file_meta.TransferSyntaxUID))
+        for kind in (made if kinds is None else kinds)
     )
 
 

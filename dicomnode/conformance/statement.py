@@ -15,6 +15,7 @@ from dicomnode.conformance import (
     contexts,
     limits,
     objects,
+    states,
     statuses,
 )
 from dicomnode.conformance.specimens import specimens
@@ -51,7 +52,6 @@ def statement(settings: NodeSettings | None = None) -> str:
             kinds=list(specimens().made),
             site=settings is not None,
             listen=(settings or defaults()).listen,
-            sources=settings is None or bool(settings.sources),
             scheme=SCHEME,
             character_sets=_character_sets(),
             not_followed=ai_results.NOT_FOLLOWED,
@@ -68,9 +68,10 @@ def defaults() -> NodeSettings:
 
 def _tables(settings: NodeSettings | None) -> Iterator[Table]:
     known = settings or defaults()
-    yield contexts.network_services()
+    doing = contexts.activities() if settings is None else contexts.site_activities(settings)
+    yield contexts.network_services(doing)
     yield contexts.accepted_contexts()
-    yield contexts.proposed_contexts()
+    yield contexts.proposed_contexts(doing)
     yield contexts.transfer_syntaxes()
     yield objects.created()
     yield objects.received()
@@ -79,6 +80,7 @@ def _tables(settings: NodeSettings | None) -> Iterator[Table]:
     yield limits.parameters(settings)
     yield limits.peer_parameters()
     yield limits.peers(known)
+    yield states.states()
     yield statuses.rejections()
     yield statuses.answered_to_c_store()
     yield statuses.answered_to_commitment()

@@ -8,7 +8,8 @@ import highdicom as hd
 import pytest
 from pydicom.dataset import Dataset
 
-from dicomnode.conformance.specimens import FULL, specimens
+from dicomnode.conformance.cases import FULL
+from dicomnode.conformance.specimens import specimens
 
 KINDS = tuple(specimens().made)
 SEGMENTATIONS = tuple(kind for kind in KINDS if kind.endswith("-seg"))
