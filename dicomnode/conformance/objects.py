@@ -21,8 +21,7 @@ def created() -> Table:
             f"`{rung.sop_class_uid}`",
             str(made[rung.name].Modality),
             short_name(made[rung.name].file_meta.TransferSyntaxUID),
-            rung.of,
-            yes(rung.takes_frames),
+            {"lesion": "lesion", "series": "CT series"}[rung.of],
             yes(rung.name in AUTOMATIC),
         )
         for rung in LADDER.values()
@@ -36,12 +35,11 @@ def created() -> Table:
             str(refusal.Modality),
             short_name(refusal.file_meta.TransferSyntaxUID),
             "object of marks",
-            "Yes",
             "No",
         )
     )
     columns = ("Object", "SOP class", "UID", "Modality", "Written in", "One for each")
-    columns += ("Of enhanced CT", 'In "auto"')
+    columns += ('In "auto"',)
     return Table("created-objects", columns, tuple(rows))
 
 

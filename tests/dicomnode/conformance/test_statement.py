@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from dicomnode.commands import app
-from dicomnode.conformance import ai_results, iod_modules, statuses
+from dicomnode.conformance import ai_results, iod_modules, states, statuses
 from dicomnode.conformance.specimens import REFUSAL, specimens
 from dicomnode.conformance.statement import statement
 from dicomnode.receive import command_sets, commitment, encoded, upper_layer
@@ -111,6 +111,42 @@ def test_the_tables_are_those_of_a_site(site):
     assert peers["pacs"]["Address"] == "PACS@pacs.example.org:104"
     assert "band-seg, report" in peers["pacs"]["What"]
     assert "One port for listening: 11113" in printed.stdout
+
+
+def test_proposals_are_those_to_the_peers_of_a_site(site):
+    found = tables_of(run("--config", site).stdout)
+    proposed = {}
+    for row in found["proposed-contexts"]:
+        proposed.setdefault(row["Activity"], set()).add(row["SOP class"])
+    assert proposed.keys() == {
+        "check pacs",
+        "deliver to pacs",
+        "probe pacs",
+        "ask pacs to commit",
+        "check ARCHIVE",
+        "retrieve from ARCHIVE",
+        "report storage commitment",
+    }
+    assert proposed["deliver to pacs"] == {"Segmentation Storage", "Comprehensive 3D SR Storage"}
+    roles = {row["SOP class"]: (row["SCU"], row["SCP"]) for row in found["network-services"]}
+    assert roles["Comprehensive 3D SR Storage"] == ("Yes", "Yes")
+    assert "Parametric Map Storage" not in roles
+    assert "Study Root Query/Retrieve Information Model - MOVE" not in roles
+
+
+def test_nothing_is_proposed_beside_what_is_listed():
+    """All associations are opened in one place, with what `proposed_contexts` gives."""
+    openers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "dicomnode").rglob("*.py")
+        if re.search(r"add_requested_context|\.associate\(", path.read_text(encoding="utf-8"))
+    }
+    assert openers == {"dicomnode/association.py"}
+
+
+def test_no_state_is_left_out():
+    for meanings in states.MEANINGS.values():
+        assert meanings.keys() == set(type(next(iter(meanings))))
 
 
 def test_no_secret_is_printed(site):
