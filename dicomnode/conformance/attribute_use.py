@@ -70,9 +70,12 @@ def attributes_of(kind: str) -> tuple[AttributeUse, ...]:
     made = {case: found.made[kind] for case, found in sets.items()}
     compared = [case for case in _COMPARED if case in made]
     modules = modules_of(str(made["full"].SOPClassUID))
-    keywords = {
-        element.keyword: element for case in compared for element in made[case] if element.keyword
-    }
+    # Of each attribute one that has a value, if any has.
+    elements = [element for case in compared for element in made[case] if element.keyword]
+    elements.sort(key=lambda element: element.is_empty)
+    keywords: dict[str, DataElement] = {}
+    for element in elements:
+        keywords.setdefault(element.keyword, element)
     order = {module.name: number for number, module in enumerate(modules)}
     uses = []
     for keyword, element in keywords.items():
@@ -193,8 +196,10 @@ def _source(
         return "AUTO"
     if all(
         keyword in sets[case].ct and made[case][keyword] == sets[case].ct[keyword] for case in here
-    ) and not _same(keyword, [sets[case].ct for case in here]):
+    ) and (len(here) == 1 or not _same(keyword, [sets[case].ct for case in here])):
         return "COPY"
+    if len(here) == 1:  # nothing to compare it with
+        return "AUTO"
     if "full" in here and not _same(keyword, [made["full"], made["renumbered"]]):
         return "AUTO" if element.VR in _TIMES else "CONFIG"
     if element.VR in _TIMES or not _same(keyword, [made[case] for case in here]):
@@ -231,11 +236,16 @@ def _value(element: DataElement, source: str) -> str:
             dictionary_description(inner.tag) for item in element.value for inner in item
         )
         return f"items: {', '.join(names)}"
-    if source != "FIXED" or element.is_empty:
+    if element.is_empty or not (source == "FIXED" or (source == "AUTO" and _tells(element))):
         return ""
     value = element.value
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     texts = [str(part) for part in value] if element.VM > 1 else [str(value)]
     text = "\\".join(texts)
-    return f"`{text[:_LONGEST]}`"
+    return f"`{text[:_LONGEST]}`" if source == "FIXED" else f"such as `{text[:_LONGEST]}`"
+
+
+def _tells(element: DataElement) -> bool:
+    """Whether one value of many says what the others are like."""
+    return element.VR in ("CS", "LO") and "Version" not in element.keyword

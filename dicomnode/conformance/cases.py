@@ -62,6 +62,13 @@ _FULL: dict[str, Any] = {
 }
 _OTHER: dict[str, Any] = {
     **_everything(2),
+    "BodyPartExamined": "LIVER",
+    "LossyImageCompression": "01",
+    "LossyImageCompressionRatio": "10",
+    "LossyImageCompressionMethod": "ISO_10918_1",
+    "RescaleIntercept": "-1024",
+    "RescaleSlope": "2",
+    "Laterality": "L",
     "PositionReferenceIndicator": "XY",
     "PatientBirthDate": "19600203",
     "PatientSex": "M",
@@ -106,6 +113,10 @@ class Case:
         Of the lesion.
     quantity : str
         What alpha stands for.
+    method : str
+        That made the soft mask.
+    directions : tuple of tuple of float
+        Of slices, rows and columns in LPS.
     series_number : int
         First of the numbers of result series.
     """
@@ -118,6 +129,8 @@ class Case:
     version: str
     number: int = 1
     quantity: str = "occupancy"
+    method: str = "occupancy"
+    directions: tuple[tuple[float, float, float], ...] = ((0, 0, 1), (0, 1, 0), (1, 0, 0))
     series_number: int = 7300
 
 
@@ -125,7 +138,7 @@ FULL = Case(
     "conformance 1",
     _FULL,
     (6, 33, 41),
-    (2.0, 0.6, 0.8),
+    (2.0, 0.7, 0.7),
     {
         "tracking_id": "T1",
         "tracking_uid": "1.2.7.1",
@@ -138,7 +151,7 @@ OTHER = Case(
     "conformance 2",
     _OTHER,
     (7, 36, 30),
-    (3.0, 0.7, 0.7),
+    (3.0, 0.6, 0.8),
     {
         "tracking_id": "T2",
         "tracking_uid": "1.2.7.2",
@@ -147,6 +160,8 @@ OTHER = Case(
     },
     "2",
     number=2,
+    method="closed_form",
+    directions=((1, 0, 0), (0, 0, -1), (0, 1, 0)),
 )
 BARE = Case("conformance 3", _BARE, (6, 33, 41), (2.0, 0.6, 0.8), {}, "3")
 WEIGHTED = replace(FULL, quantity="density-weighted")

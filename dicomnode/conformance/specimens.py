@@ -80,9 +80,7 @@ def written_syntaxes(kinds: Iterable[str] | None = None) -> frozenset[tuple[str,
 def _lesion(case: Case) -> tuple[LesionResult, np.ndarray]:
     """A ball in the middle of a CT, marked with two axes on its middle slice."""
     affine = np.eye(4)
-    affine[:3, 0] = (0, 0, case.spacing_mm[0])
-    affine[:3, 1] = (0, case.spacing_mm[1], 0)
-    affine[:3, 2] = (case.spacing_mm[2], 0, 0)
+    affine[:3, :3] = np.transpose(case.directions) * case.spacing_mm
     hu = np.full(case.shape, -800, np.int16)
     volume = hd.Volume(hu, affine, coordinate_system="PATIENT")
     description = CtSeriesDescription(
@@ -96,7 +94,7 @@ def _lesion(case: Case) -> tuple[LesionResult, np.ndarray]:
     mask = SoftMask(
         grid.with_array(alpha),
         grid.with_array(np.ones(alpha.shape, np.uint8)),
-        "occupancy",
+        case.method,
         {"band_outer_mm": 1.0},
         (1, 1, 1),
         quantity=case.quantity,

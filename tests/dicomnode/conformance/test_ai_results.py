@@ -161,8 +161,8 @@ def test_a_map_names_quantity_and_units():
 
 @pytest.mark.parametrize("kind", REPORTS)
 def test_all_that_a_report_refers_to_is_in_its_evidence(kind):
-    # Of square pixels: on others OHIF's points are in space and name no image.
-    document = specimens("other").made[kind]
+    # The pixels are square: on others OHIF's points are in space and name no image.
+    document = made(kind)
     held = {
         reference.ReferencedSOPInstanceUID
         for study in document.CurrentRequestedProcedureEvidenceSequence

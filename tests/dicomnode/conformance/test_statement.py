@@ -194,6 +194,13 @@ def test_attributes_are_said_to_come_from_where_they_do():
     assert seg["Segmentation Fractional Type"]["Source"] == "AUTO", "it follows from the method"
     assert seg["Series Number"]["Source"] == "CONFIG"
     assert seg["Frame of Reference UID"]["Source"] == "COPY"
+    assert seg["Series Description"]["Source"] == "AUTO", "it names the method"
+    assert seg["Lossy Image Compression Ratio"]["Source"] == "COPY"
+    contours = {row["Attribute"]: row for row in found["attributes-iso-contours"]}
+    assert contours["Body Part Examined"]["Source"] == "COPY"
+    assert contours["Rescale Slope"]["Source"] == "COPY"
+    capture = {row["Attribute"]: row for row in found["attributes-secondary-capture"]}
+    assert capture["Image Orientation (Patient)"]["Source"] == "COPY"
     # Twice in one second, and in two: what is said must not depend on that.
     assert seg["Contributing Equipment Sequence"]["Source"] == "AUTO"
 
