@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import Proposal
 from dicomnode.settings import DicomPeer
 
@@ -47,6 +48,7 @@ def associate(
     peer: DicomPeer,
     proposal: Proposal,
     handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
+    sockets: OpenSockets | None = None,
 ) -> Association:
     """Open an association.
 
@@ -57,6 +59,8 @@ def associate(
     proposal : Proposal
         The presentation contexts and roles that it is asked for.
     handlers : sequence of (event, handler)
+    sockets : OpenSockets, optional
+        Told of the connection, so that another thread can end it.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def associate(
             ae_title=peer.ae_title,
             ext_neg=list(proposal.roles),
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s]),
+                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s, sockets]),
                 *handlers,
             ],
         )
@@ -94,7 +98,7 @@ def associate(
     raise NoAssociation(f"no association with {called}")
 
 
-def _prepare(event: evt.Event, patience_s: float) -> None:
+def _prepare(event: evt.Event, patience_s: float, sockets: OpenSockets | None) -> None:
     """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
 
     pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
@@ -105,3 +109,5 @@ def _prepare(event: evt.Event, patience_s: float) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     # Command and data set are two messages: Nagle's algorithm would hold back the second.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sockets is not None:
+        sockets.opened(connection)

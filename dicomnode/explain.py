@@ -9,6 +9,7 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.commit.standing import requests_for
 from dicomnode.deliver.standing import in_full
 from dicomnode.explained import Outcome, explain_reading
 from dicomnode.explained.stored_mark import items_of_object, reader_lines, told
@@ -46,6 +47,10 @@ def explain(
         ).all()
         if received:
             yield from _group(session, uid, received)
+    asked = list(requests_for(session, uid))
+    if asked and instance is None:
+        yield f"{uid}: not received here"
+    yield from _indent(iter(asked))
     result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
     if result is not None:
         yield f"{uid}: {result.kind} that this node made"

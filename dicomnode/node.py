@@ -15,6 +15,7 @@ from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.deliver.prober import Prober
+from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
@@ -65,6 +66,7 @@ class Node:
         ]
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
+        self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
         ladders = Ladders(settings.destinations, settings.publish)
@@ -144,6 +146,7 @@ class Node:
             confirmer.start()
         self._retriever.start()
         self._prober.start()
+        self._housekeeper.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -153,19 +156,21 @@ class Node:
         )
 
     def stop(self) -> None:
-        """Stop what brings work first, delivering last; what is unfinished resumes at a start."""
+        """Stop what talks to peers first, then what brings work; all resumes at a start."""
+        callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
+        for service in (*callers, self._housekeeper):
+            service.ask_to_stop()
+        # Nobody is asked to commit any more once the receiver takes no reports.
+        for confirmer in self._confirmers:
+            confirmer.stop()
         self._retriever.stop()
         self._receiver.stop()
         self._collector.stop()
         self._summariser.ask_to_stop()
         self._dispatcher.stop()
         self._summariser.stop()
-        deliverers = [*self._couriers, *self._confirmers, self._prober]
-        for deliverer in deliverers:
-            deliverer.ask_to_stop()
-        for deliverer in deliverers:
-            deliverer.stop()
-        self._provider.stop()
+        for service in (*callers, self._housekeeper):
+            service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()

@@ -6,7 +6,7 @@ than what is proposed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,22 +90,37 @@ def query() -> Proposal:
     return _of(StudyRootQueryRetrieveInformationModelFind)
 
 
+def fetching(classes: Mapping[str, Sequence[str]]) -> Proposal:
+    """A retrieval of single objects by C-GET (PS3.4 C.4.3), of which the node is the SCP.
+
+    Parameters
+    ----------
+    classes : mapping
+        Of each SOP class the transfer syntaxes that it may come in, beside the uncompressed ones.
+    """
+    asked = _of(
+        StudyRootQueryRetrieveInformationModelGet, StudyRootQueryRetrieveInformationModelFind
+    )
+    contexts, roles = list(asked.contexts), []
+    for sop_class in sorted(classes):
+        # A context a syntax: the peer gives each object as it has it.
+        contexts.append(build_context(sop_class, list(UNCOMPRESSED)))
+        contexts += [
+            build_context(sop_class, syntax)
+            for syntax in classes[sop_class]
+            if syntax not in UNCOMPRESSED
+        ]
+        roles.append(build_role(sop_class, scp_role=True))
+    return Proposal(tuple(contexts), tuple(roles))
+
+
 def retrieval(kind: Literal["c-move", "c-get"]) -> Proposal:
     """A query and a retrieval (PS3.4 C.4.2, C.4.3); by C-GET the node is the SCP of images."""
     if kind == "c-move":
         return _of(
             StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelMove
         )
-    asked = _of(
-        StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet
-    )
-    contexts, roles = list(asked.contexts), []
-    for sop_class in sorted(IMAGE_CLASSES):
-        # A context a syntax: the source sends each image as it has it.
-        contexts.append(build_context(sop_class, list(UNCOMPRESSED)))
-        contexts += [build_context(sop_class, syntax) for syntax in LOSSLESS]
-        roles.append(build_role(sop_class, scp_role=True))
-    return Proposal(tuple(contexts), tuple(roles))
+    return fetching(dict.fromkeys(IMAGE_CLASSES, LOSSLESS))
 
 
 def retrieval_check(kind: Literal["c-move", "c-get"]) -> Proposal:

@@ -152,9 +152,12 @@ class ConfirmSettings(_Section):
     batch: int = Field(500, ge=1, le=5000)
     same_association_s: float = Field(5, ge=0)
     report_within_s: float = Field(14400, gt=0)
+    after_start_s: float = Field(60, ge=0)
     requests: int = Field(6, ge=1)
     resends: int = Field(3, ge=0)
     verify_attempts: int = Field(8, ge=1)
+    keep_days: float = Field(90, ge=0)
+    """How long requests that are done, and deliveries of what was replaced, are kept; 0: always."""
 
 
 class ProbeSettings(_Section):
@@ -187,6 +190,8 @@ class CommitmentSettings(_Section):
     peers: tuple[DicomPeer, ...] = ()
     """Who is told on an association of its own; destinations and sources are known already."""
     max_instances: int = Field(20000, ge=1)
+    keep_days: float = Field(90, ge=0)
+    """How long requests are kept that were answered; 0: always."""
 
 
 class DicomWeb(_Section):
@@ -220,16 +225,7 @@ class DicomDestination(_Destination, DicomPeer):
     commit: bool = False
     """Whether it is asked for storage commitment (PS3.4 Annex J)."""
     dicomweb: DicomWeb | None = None
-    """Where pixel data is read back from."""
-
-    @validates_whole(mode="after")
-    def _pixels_can_be_read_back(self) -> DicomDestination:
-        if self.verify == "pixels" and self.dicomweb is None:
-            raise ValueError(
-                "verify = 'pixels' needs the url of [destinations.dicomweb]: "
-                "pixel data is read back by WADO-RS"
-            )
-        return self
+    """Where pixel data is read back from; by C-GET without it."""
 
 
 class StowDestination(_Destination, DicomWeb, _Patience):

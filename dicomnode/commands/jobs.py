@@ -1,4 +1,6 @@
-"""``dicomnode jobs``: every lesion, where it stands and why, and what is fetched for it."""
+"""``dicomnode jobs``: every lesion, where it stands and why, what is fetched for it, and what it
+becomes for each destination.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ from dicomnode.commands.app import (
     configured,
     console,
 )
+from dicomnode.commands.ladder_table import choices_in, ladder_table
 from dicomnode.commands.opened import opened
 from dicomnode.deliver.standing import in_short
 from dicomnode.store.states import LesionState, RetrievalState
@@ -31,7 +34,9 @@ def jobs(
     state: Annotated[LesionState | None, typer.Option(help="Only lesions in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
 ) -> None:
-    """List lesions, the newest first, and the images that are fetched for them."""
+    """List lesions, the newest first, the images that are fetched for them, and which results each
+    destination gets, and why.
+    """
     query = (
         select(Lesion)
         .options(
@@ -43,8 +48,14 @@ def jobs(
     )
     if state is not None:
         query = query.where(Lesion.state == state)
-    with opened(configured(config)) as session:
+    settings = configured(config)
+    with opened(settings) as session:
         lesions = session.scalars(query).all()
+        ladders = [
+            (destination, choice)
+            for destination in settings.destinations
+            for choice in choices_in(session, destination)
+        ]
     table = Table("lesion", "state", "rule", "method", "ml", "s", "deliveries", "reason")
     for lesion in lesions:
         deliveries = [
@@ -65,6 +76,8 @@ def jobs(
     retrievals = {r.id: r for lesion in lesions for r in lesion.retrievals}
     if retrievals:
         console.print(_retrievals(sorted(retrievals.values(), key=lambda r: -r.id), lesions))
+    if ladders:
+        console.print(ladder_table(ladders))
 
 
 def _retrievals(retrievals: Sequence[Retrieval], lesions: Sequence[Lesion]) -> Table:

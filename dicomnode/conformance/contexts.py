@@ -15,7 +15,7 @@ from dicomnode.conformance.syntax_names import short_name
 from dicomnode.conformance.table import Table, yes
 from dicomnode.deliver.ladder_choice import choose
 from dicomnode.deliver.probe import probed_pairs
-from dicomnode.deliver.result_classes import class_name
+from dicomnode.deliver.result_classes import RESULT_CLASSES, class_name
 from dicomnode.proposed_contexts import Proposal
 from dicomnode.receive.scp import supported_contexts
 from dicomnode.settings import DicomDestination, DicomSource, NodeSettings
@@ -48,7 +48,8 @@ def activities() -> tuple[Activity, ...]:
         Activity(f"{PROBE} a destination", proposed.each_alone(probed_pairs())),
         Activity("ask for storage commitment", proposed.commitment_request()),
         Activity("report storage commitment", proposed.commitment_report()),
-        Activity("read back results", proposed.query()),
+        Activity("read back results (C-FIND)", proposed.query()),
+        Activity("read back results (C-GET)", _fetching(written_syntaxes())),
         Activity("check a source (C-MOVE)", proposed.retrieval_check("c-move")),
         Activity("check a source (C-GET)", proposed.retrieval_check("c-get")),
         Activity("retrieve images (C-MOVE)", proposed.retrieval("c-move")),
@@ -76,6 +77,8 @@ def site_activities(settings: NodeSettings) -> tuple[Activity, ...]:
             found.append(Activity(f"ask {one.name} to commit", proposed.commitment_request()))
         if one.verify == "find":
             found.append(Activity(f"read back from {one.name}", proposed.query()))
+        elif one.verify == "pixels" and one.dicomweb is None:
+            found.append(Activity(f"read back from {one.name}", _fetching(wanted)))
     for one in settings.sources:
         if isinstance(one, DicomSource):
             found += [
@@ -85,6 +88,11 @@ def site_activities(settings: NodeSettings) -> tuple[Activity, ...]:
     if settings.commitment.serve and settings.peers:
         found.append(Activity("report storage commitment", proposed.commitment_report()))
     return tuple(found)
+
+
+def _fetching(written: Iterable[tuple[str, str]]) -> Proposal:
+    """What is proposed to read back objects of these SOP classes."""
+    return proposed.fetching({uid: RESULT_CLASSES.get(uid, ()) for uid, _ in written})
 
 
 def accepted_contexts() -> Table:

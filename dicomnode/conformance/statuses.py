@@ -12,7 +12,7 @@ from itertools import groupby
 from dicomnode.commit import owed
 from dicomnode.commit.information import FailureReason, describe_reason
 from dicomnode.conformance.table import Table
-from dicomnode.deliver import commitment_scu, commitments, read_back
+from dicomnode.deliver import commitment_scu, commitments, read_back, read_by_dimse
 from dicomnode.deliver.answer import Verdict, judge
 from dicomnode.deliver.stow import judge_http
 from dicomnode.receive import commitment, upper_layer
@@ -24,7 +24,7 @@ from dicomnode.receive.command_sets import (
 )
 from dicomnode.receive.encoded import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS
 from dicomnode.retrieve import status as dimse
-from dicomnode.retrieve.http_session import is_final
+from dicomnode.retrieve.web_faults import is_final
 
 STORED = {
     SUCCESS: ("Success", "The instance is on disk, fsynced and in the index."),
@@ -172,13 +172,17 @@ def made_of_retrieval() -> Table:
 
 def made_of_others() -> Table:
     """What the node makes of answers to its other requests."""
-    finds = ", ".join(map(_code, read_back.FINAL_STATUSES))
+    finds = ", ".join(map(_code, read_by_dimse.FINAL_STATUSES))
     asks = ", ".join(map(_code, commitment_scu.MAY_PASS))
     reports = ", ".join(map(_code, owed.MAY_PASS))
     rows = (
-        ("C-FIND, reading back", _code(SUCCESS), "The object is there if it is among the answers."),
-        ("C-FIND, reading back", finds, "Not verified; not asked again."),
-        ("C-FIND, reading back", "any other", _AGAIN),
+        (
+            "C-FIND or C-GET, reading back",
+            _code(SUCCESS),
+            "It is there: found (C-FIND), or given the same (C-GET).",
+        ),
+        ("C-FIND or C-GET, reading back", finds, "Not verified; not asked again."),
+        ("C-FIND or C-GET, reading back", "any other", _AGAIN),
         ("N-ACTION", _code(SUCCESS), "The report is waited for."),
         ("N-ACTION", asks, _AGAIN),
         ("N-ACTION", "any other", "Not committed; not asked again."),

@@ -19,6 +19,7 @@ from dicomnode.commit.information import (
     request_dataset,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import commitment_request
 from dicomnode.receive.commitment import INVALID_ARGUMENT, PROCESSING_FAILURE
 from dicomnode.receive.intake import Refused
@@ -59,6 +60,7 @@ def ask(
     calling_ae_title: str,
     take_report: TakeReport,
     linger: Callable[[], None],
+    sockets: OpenSockets | None = None,
 ) -> Asked:
     """Ask for a commitment, and take a report that comes on the same association.
 
@@ -72,11 +74,13 @@ def ask(
         Takes a report; called on another thread.
     linger : callable
         Called once the peer has taken the request; the association is kept until it returns.
+    sockets : OpenSockets, optional
+        Told of the connection.
     """
     ae = requesting_ae(destination, calling_ae_title)
     handlers = [(evt.EVT_N_EVENT_REPORT, _take, [destination.ae_title, take_report])]
     try:
-        association = associate(ae, destination, commitment_request(), handlers)
+        association = associate(ae, destination, commitment_request(), handlers, sockets)
     except NothingAccepted:
         return Asked(Taking.NEVER, "the peer does not offer storage commitment")
     except NoAssociation as error:

@@ -148,6 +148,26 @@ def record_overdue(
     return len(overdue)
 
 
+def record_interrupted(session: Session, destination: str, again_at: float) -> None:
+    """The node starts: what was asked for before is asked for again, at the latest at `again_at`.
+
+    Peers report once, and it may have been while nobody listened. A former request does not count
+    towards those that may be in vain; its report, should it still come, counts.
+    """
+    waiting = session.scalars(
+        select(Delivery).where(
+            Delivery.destination == destination, Delivery.confirmation == Confirmation.REPORT
+        )
+    )
+    for delivery in waiting:
+        newest = max(delivery.commitments, key=lambda commitment: commitment.id)
+        if newest.state is CommitmentState.ASKED:
+            newest.state = CommitmentState.INTERRUPTED
+        delivery.confirmation = Confirmation.COMMIT
+        delivery.commit_words = "to be asked again: the node stopped before a report came"
+        delivery.due_at = min(delivery.due_at, again_at)
+
+
 @dataclass(frozen=True)
 class Reported:
     """What a report changed.

@@ -31,10 +31,13 @@ class Choice:
     why: str
 
 
-def choose(
-    destination: Destination, accepts: Callable[[str], tuple[bool | None, str]]
-) -> tuple[Choice, ...]:
-    """Choose for one destination, in the order of the ladder.
+Known = Callable[[str], tuple[bool | None, str]]
+"""Of a SOP class UID: whether the destination takes it, None where that is not known, and how it is
+known."""
+
+
+def ladder(destination: Destination, accepts: Known) -> tuple[Choice, ...]:
+    """Choose for one destination of all rungs, in their order.
 
     What the destination is known to refuse is not made. What is not known is made: a refusal then
     says so, and nothing is kept from a peer because it was not asked.
@@ -43,16 +46,22 @@ def choose(
     ----------
     destination : Destination
     accepts : callable
-        Of a SOP class UID: whether the destination takes it, None where that is not known, and how
-        it is known.
     """
     automatic = destination.results == "auto"
     named = AUTOMATIC if automatic else destination.results
     choices = []
     for rung in LADDER.values():
-        if rung.name not in named:
-            continue
         answer, how = accepts(str(rung.sop_class_uid))
-        told = "is one of those that suit most" if automatic else "is configured"
-        choices.append(Choice(rung, answer is not False, f"{rung.name} {told}; {how}"))
+        if rung.name not in named:
+            told = "is not one of those that suit most" if automatic else "is not configured"
+        else:
+            told = "is one of those that suit most" if automatic else "is configured"
+        made = rung.name in named and answer is not False
+        choices.append(Choice(rung, made, f"{rung.name} {told}; {how}"))
     return tuple(choices)
+
+
+def choose(destination: Destination, accepts: Known) -> tuple[Choice, ...]:
+    """Choose of the rungs that a destination is told to get; see `ladder`."""
+    named = AUTOMATIC if destination.results == "auto" else destination.results
+    return tuple(c for c in ladder(destination, accepts) if c.rung.name in named)

@@ -20,6 +20,7 @@ from dicomnode.deliver.parcel import (
     syntax_on_disk,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import UNCOMPRESSED, storage, verification
 from dicomnode.results.transcode import to_explicit_le
 from dicomnode.settings import DicomDestination
@@ -32,6 +33,7 @@ def send(
     destination: DicomDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels over one association and yield each outcome as it is known.
 
@@ -51,7 +53,7 @@ def send(
     ae = requesting_ae(destination, calling_ae_title)
     proposal = storage(contexts, compressed=destination.transfer_syntax != "explicit-le")
     try:
-        association = associate(ae, destination, proposal)
+        association = associate(ae, destination, proposal, sockets=sockets)
     except NoAssociation as error:
         refused = isinstance(error, NothingAccepted)
         verdict = Verdict.REFUSED if refused else Verdict.REPEAT

@@ -23,6 +23,7 @@ from dicomnode.deliver.parcel import (
 )
 from dicomnode.faults import describe_fault
 from dicomnode.marks.attributes import read_uid
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.settings import StowDestination
 from dicomnode.web_client import web_client, words_of
 
@@ -88,6 +89,7 @@ def send(
     destination: StowDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels, several a request, and yield each outcome as it is known.
 
@@ -102,9 +104,11 @@ def send(
         Not used: HTTP knows no AE titles.
     about_to_send : callable
         Called before an object leaves.
+    sockets : OpenSockets, optional
+        Told of each connection.
     """
     patience = destination.connect_timeout_s, destination.response_timeout_s
-    with web_client(destination, *patience) as (client, session):
+    with web_client(destination, *patience, sockets) as (client, session):
         session.headers["Accept"] = "application/dicom+json"
         batch: list[tuple[Parcel, Dataset]] = []
         size = 0

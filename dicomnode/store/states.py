@@ -85,6 +85,8 @@ class CommitmentState(StrEnum):
 
     ASKED = "asked"
     """Begun; the peer's report has not come."""
+    INTERRUPTED = "interrupted"
+    """The node stopped before a report came; another was begun since. A late report counts."""
     REPORTED = "reported"
     """The peer has reported."""
     REFUSED = "refused"

@@ -309,8 +309,9 @@ class CommitmentReport(Base):
     calling_ae: Mapped[str] = mapped_column(Text)
     """Who asked, and is told."""
     called_ae: Mapped[str] = mapped_column(Text)
-    references: Mapped[list[list[str]]] = mapped_column(JSON)
-    """SOP Class and SOP Instance UID of each object that was asked about."""
+    references: Mapped[list[list[Any]]] = mapped_column(JSON)
+    """SOP Class and SOP Instance UID of each object that was asked about; once a report was made,
+    also the failure reason that it gave (PS3.3 C.14.1.1), None where the object is committed."""
     state: Mapped[ReportState] = mapped_column(_state(ReportState), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[float] = mapped_column(default=time.time)

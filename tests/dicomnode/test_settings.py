@@ -187,7 +187,6 @@ def test_the_destinations_of_the_example_configuration_load(tmp_path):
         ('"https://pacs.example.org/dicom-web"', '"pacs"', 18, "valid URL"),
         ('verify = "pixels"', 'verify = "all"', 19, "'none', 'find' or 'pixels'"),
         ('"/srv/results"', '"results"', 24, "an absolute path"),
-        ("port = 104", 'port = 104\nverify = "pixels"', 5, "needs the url of"),
         (
             "port = 104",
             'port = 104\nverify = "pixels"\n[destinations.dicomweb]\nurl = "nowhere"',

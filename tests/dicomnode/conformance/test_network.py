@@ -226,11 +226,14 @@ def report_commitment(recorder: Recorder, tmp_path) -> None:
         database.close()
 
 
-def read(recorder: Recorder, tmp_path) -> None:
-    made = specimens().made["fractional-seg"]
-    made.save_as(tmp_path / "seg", enforce_file_format=True)
-    wanted = ToRead(1, str(made.SOPClassUID), str(made.SOPInstanceUID), tmp_path / "seg")
-    list(read_back([wanted], recorder.destination, "NODE"))
+def read(recorder: Recorder, tmp_path, verify: str) -> None:
+    wanted = []
+    for number, (kind, made) in enumerate(specimens().made.items()):
+        made.save_as(tmp_path / kind, enforce_file_format=True)
+        uids = str(made.SOPClassUID), str(made.SOPInstanceUID)
+        wanted.append(ToRead(number, *uids, tmp_path / kind))
+    destination = recorder.destination.model_copy(update={"verify": verify})
+    list(read_back(wanted, destination, "NODE"))
 
 
 def retrieve(recorder: Recorder, kind: str) -> None:
@@ -246,7 +249,8 @@ DOING = {
     "probe a destination": lambda r, _: probe.probe(r.destination, "NODE"),
     "ask for storage commitment": ask_for_commitment,
     "report storage commitment": report_commitment,
-    "read back results": read,
+    "read back results (C-FIND)": lambda r, path: read(r, path, "find"),
+    "read back results (C-GET)": lambda r, path: read(r, path, "pixels"),
     "check a source (C-MOVE)": lambda r, _: source_probe.probe(r.source("c-move"), "NODE"),
     "check a source (C-GET)": lambda r, _: source_probe.probe(r.source("c-get"), "NODE"),
     "retrieve images (C-MOVE)": lambda r, _: retrieve(r, "c-move"),
