@@ -21,6 +21,9 @@ MEANINGS: dict[str, dict[StrEnum, str]] = {
     "storage commitment, as SCU": {
         CommitmentState.ASKED: "The report has not come.",
         CommitmentState.REPORTED: "The destination has reported.",
+        CommitmentState.INTERRUPTED: (
+            "The node stopped before a report came, and has asked again since. A late one counts."
+        ),
         CommitmentState.REFUSED: "The destination did not take the request.",
     },
     "storage commitment, as SCP": {
