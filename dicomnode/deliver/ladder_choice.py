@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from dicomnode.results.ladder import LADDER, Rung
 from dicomnode.settings import Destination
 
-AUTOMATIC = ("fractional-seg", "band-seg", "report", "iso-contours", "key-object")
+AUTOMATIC = ("fractional-seg", "band-seg", "report", "iso-contours")
 """What a destination gets that is told ``results = "auto"``: the record, and one object each for
-viewers that show labels, measurements or graphics. Large ones and those that few ask for are left
-to the administrator."""
+viewers that show labels, measurements or graphics. Large ones, those that few ask for, and the key
+object, which shows nothing itself, are left to the administrator."""
+
+DRAWN = ("band-seg", "iso-contours")
+"""Of these, what a clinical viewer draws on the CT."""
+
+PICTURES = "secondary-capture"
+"""What is left where a destination takes neither. Elsewhere it would add a picture for each slice
+of each lesion to what is drawn on the CT already."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ def choose(
     """Choose for one destination, in the order of the ladder.
 
     What the destination is known to refuse is not made. What is not known is made: a refusal then
-    says so, and nothing is kept from a peer because it was not asked.
+    says so, and nothing is kept from a peer because it was not asked. Of "auto", one that is known
+    to refuse all that is drawn on the CT gets pictures.
 
     Parameters
     ----------
@@ -46,13 +54,16 @@ def choose(
         Of a SOP class UID: whether the destination takes it, None where that is not known, and how
         it is known.
     """
-    automatic = destination.results == "auto"
-    named = AUTOMATIC if automatic else destination.results
+    if destination.results == "auto":
+        told = dict.fromkeys(AUTOMATIC, "is one of those that suit most")
+        if all(accepts(str(LADDER[name].sop_class_uid))[0] is False for name in DRAWN):
+            told[PICTURES] = "is for destinations that take nothing that is drawn on the CT"
+    else:
+        told = dict.fromkeys(destination.results, "is configured")
     choices = []
     for rung in LADDER.values():
-        if rung.name not in named:
-            continue
-        answer, how = accepts(str(rung.sop_class_uid))
-        told = "is one of those that suit most" if automatic else "is configured"
-        choices.append(Choice(rung, answer is not False, f"{rung.name} {told}; {how}"))
+        if rung.name in told:
+            answer, how = accepts(str(rung.sop_class_uid))
+            why = f"{rung.name} {told[rung.name]}; {how}"
+            choices.append(Choice(rung, answer is not False, why))
     return tuple(choices)

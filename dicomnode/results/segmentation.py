@@ -12,7 +12,7 @@ from dicomnode.marks.recist_mark import Code
 from dicomnode.results.algorithm_identification import NEIGHBOURHOOD_ANALYSIS
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import (
     CONTENT_CREATOR,
@@ -40,6 +40,8 @@ class SegSettings:
     omit_empty_frames : bool
         Leave out the empty slices outside the lesion. False gives each slice of the CT a frame, for
         viewers that count frames instead of reading positions.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the mark, and twins.
     series_numbers : SeriesNumbers
     algorithm_family : Code
         From CID 7162.
@@ -48,6 +50,7 @@ class SegSettings:
     series_description: str = "Mask {method} RESEARCH"
     segment_label: str = "Lesion"
     omit_empty_frames: bool = True
+    references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     algorithm_family: Code = NEIGHBOURHOOD_ANALYSIS
 
@@ -114,5 +117,6 @@ def segmentation(
     frames.stand_ins.replace_in(seg)
     copy_patient_and_study(result.slices[frames.first], seg)
     name_dimensions(seg)
-    reference_instances(seg, result.mark_sources, twins)
+    if settings.references == "all":
+        reference_instances(seg, result.mark_sources, twins)
     return seg
