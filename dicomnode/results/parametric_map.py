@@ -31,6 +31,7 @@ from dicomnode.results.research_notice import (
 from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study
 from dicomnode.results.whole_frames import whole_frames
 
@@ -138,6 +139,7 @@ def parametric_map(
     order_along_normal(made)
     if settings.references == "all":
         reference_instances(made, result.mark_sources, twins)
+    name_frames(made, result.stand_ins)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 
 import numpy as np
@@ -41,3 +42,13 @@ def twin_of(made: Dataset) -> MarkSource:
         str(made.StudyInstanceUID),
         str(made.SeriesInstanceUID),
     )
+
+
+def references(made: Dataset) -> Iterator[Dataset]:
+    """All items that name an instance."""
+    for element in made:
+        if element.VR == "SQ":
+            for item in element.value:
+                if "ReferencedSOPInstanceUID" in item:
+                    yield item
+                yield from references(item)
