@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydicom.dataset import Dataset
 
@@ -101,14 +102,11 @@ class LesionResult:
 
     def index_of(self, sop_instance_uid: str | None, frame: int | None) -> int | None:
         """Index in `slices` of the image, or frame of it, that a mark names; None for another."""
-        if sop_instance_uid is None:
-            return None
-        found = (
-            index
-            for index, header in enumerate(self.slices)
-            if self.stand_ins.is_named(header, sop_instance_uid, frame)
-        )
-        return next(found, None)
+        return self._indices.get((sop_instance_uid, frame or 1))
+
+    @cached_property
+    def _indices(self) -> dict[tuple[str, int], int]:
+        return {self.stand_ins.named_as(header): i for i, header in enumerate(self.slices)}
 
     def uids(self, rung: str, options: Sequence[str] = (), part: str = "") -> ResultUids:
         """UIDs of one object of this lesion, known before it is made: twins can refer to it.

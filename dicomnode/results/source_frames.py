@@ -47,22 +47,17 @@ class StandIns:
 
     frames: Mapping[str, SourceFrame] = field(default_factory=dict)
 
-    def is_named(self, header: Dataset, sop_instance_uid: str, frame: int | None) -> bool:
-        """Whether an object that names an image, and perhaps a frame of it, means this slice.
+    def named_as(self, header: Dataset) -> tuple[str, int]:
+        """SOP Instance UID and frame number by which others name a slice.
 
         Parameters
         ----------
         header : Dataset
-            Of a single-frame image or a stand-in.
-        sop_instance_uid : str
-        frame : int or None
-            From 1; None names the only frame that there is.
+            Of a stand-in or of a single-frame image, which is frame 1 of itself.
         """
         own = str(header.SOPInstanceUID)
-        meant = self.frames.get(own)
-        if meant is None:
-            return own == sop_instance_uid and frame in (None, 1)
-        return (meant.sop_instance_uid, meant.number) == (sop_instance_uid, frame or 1)
+        frame = self.frames.get(own)
+        return (own, 1) if frame is None else (frame.sop_instance_uid, frame.number)
 
 
 def stand_in(
@@ -120,9 +115,10 @@ def name_frames(made: Dataset, *stand_ins: StandIns) -> None:
 
 
 def _name(parent: Dataset, meant: Mapping[str, SourceFrame]) -> None:
-    for element in parent:
-        if element.VR != "SQ":
+    for tag in tuple(parent.keys()):
+        if parent.get_item(tag).VR != "SQ":  # not decoded: contours may be of many points
             continue
+        element = parent[tag]
         for item in element.value:
             _name(item, meant)
         if any(item.get("ReferencedSOPInstanceUID") in meant for item in element.value):
