@@ -98,14 +98,14 @@ def _retrievals(retrievals: Sequence[Retrieval], lesions: Sequence[Lesion]) -> T
 
 
 def _refusals(reports: Sequence[RefusalReport]) -> Table:
-    table = Table("refusals sent back", "state", "documents", "deliveries of the newest", "reason")
+    table = Table("refusals sent back", "state", "documents", "newest deliveries", "reason")
     for report in reports:
-        newest = report.results[-1].deliveries if report.results else []
+        newest = {d.destination: d for result in report.results for d in result.deliveries}
         table.add_row(
             report.source_sop_instance_uid,
             report.state.value,
             str(len(report.results)),
-            Text("\n".join(map(in_short, newest))),
+            Text("\n".join(map(in_short, newest.values()))),
             Text(report.reason or ""),
         )
     return table

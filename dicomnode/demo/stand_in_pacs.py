@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,7 @@ from pynetdicom.sop_class import Verification
 
 
 class StandInPacs:
-    """A Storage SCP for segmentations.
+    """A Storage SCP for segmentations, and for what else it is told to take.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ class StandInPacs:
         What every C-STORE is answered with; an object is kept only under success.
     port : int
         0 takes a free one.
+    also : collection of str
+        Further SOP classes that it takes.
     """
 
     AE_TITLE = "STANDINPACS"
@@ -43,6 +46,7 @@ class StandInPacs:
         status: int = 0x0000,
         comment: str = "",
         port: int = 0,
+        also: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self._answer = Dataset()
@@ -58,7 +62,8 @@ class StandInPacs:
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
         if takes_jpeg_ls:
             syntaxes.append(JPEGLSLossless)
-        self._ae.add_supported_context(SegmentationStorage, syntaxes)
+        for sop_class in (SegmentationStorage, *also):
+            self._ae.add_supported_context(sop_class, syntaxes)
 
     @property
     def port(self) -> int:

@@ -84,7 +84,7 @@ class RefusalReporter:
         self._results = results
         self._attempts = attempts
         self._on_published = on_published
-        self._thread = WokenThread("refusals", self._look, self._recover)
+        self._thread = WokenThread("refusals", self.report_due, self._recover)
 
     def start(self) -> None:
         """Resume: report what a former life left, then what becomes due."""
@@ -99,7 +99,8 @@ class RefusalReporter:
         """Say that refusals may have come, changed or gone. Returns at once."""
         self._thread.wake()
 
-    def _look(self) -> None:
+    def report_due(self) -> None:
+        """Report all that is due, in this thread."""
         if not self._is_asked:
             with self._database.write() as session:
                 refusals.nobody_asks(session)
