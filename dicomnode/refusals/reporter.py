@@ -102,8 +102,7 @@ class RefusalReporter:
     def report_due(self) -> None:
         """Report all that is due, in this thread."""
         if not self._is_asked:
-            with self._database.write() as session:
-                refusals.nobody_asks(session)
+            self._put_away()
             return
         while not self._thread.stopping:
             quiet_since = time.time() - self._publish.gather_s
@@ -116,6 +115,13 @@ class RefusalReporter:
             if change is not None:
                 self._wake_at(change + self._publish.gather_s)
             return
+
+    def _put_away(self) -> None:
+        with self._database.read() as session:
+            waits = refusals.anything_waits(session)
+        if waits:
+            with self._database.write() as session:
+                refusals.nobody_asks(session)
 
     def _report(self, report: RefusalReport) -> None:
         try:

@@ -117,6 +117,12 @@ def has_undecided(session: Session, sop_instance_uid: str) -> bool:
     return session.scalar(undecided.limit(1)) is not None
 
 
+def anything_waits(session: Session) -> bool:
+    """Whether a report is to be looked at, now or later."""
+    waiting = select(RefusalReport.id).where(RefusalReport.state == SummaryState.WAITING)
+    return session.scalar(waiting.limit(1)) is not None
+
+
 def nobody_asks(session: Session) -> None:
     """No rule asks for refusals: what waits is done, and no later rule sends it back."""
     session.execute(
