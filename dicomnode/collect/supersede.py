@@ -17,7 +17,7 @@ from dicomnode.collect.claims import ALIVE
 from dicomnode.collect.kinship import Verdict
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.serialised import from_json, to_json
-from dicomnode.store.refusals import lesion_changed, lesions_changed
+from dicomnode.store.refusals import lesions_changed
 from dicomnode.store.standing import unsettle_replaced, withdraw
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
@@ -90,7 +90,6 @@ def leave(session: Session, lesion_id: int, why: str) -> None:
     lesion.unsettled = False
     lesion.reason = why
     withdraw(session, lesion)
-    lesion_changed(session, lesion_id)
 
 
 def unsettled(session: Session) -> dict[str, list[int]]:

@@ -8,6 +8,8 @@ import pytest
 from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian
 from sqlalchemy import select
 
+from dicomnode.collect.kinship import Verdict
+from dicomnode.collect.supersede import settle
 from dicomnode.deliver import capabilities
 from dicomnode.deliver.capabilities import Offer, ProbeOutcome
 from dicomnode.explain import explain
@@ -301,6 +303,41 @@ def test_what_changes_while_a_document_is_written_is_in_the_next_one(desk, monke
     desk.reporter.report_due()
     (document,) = desk.documents()
     assert len(reasons(document)) == 2
+
+
+def test_a_document_that_goes_out_while_the_next_is_written_is_named_by_it(desk, monkeypatch):
+    made = study("goes out", centres=TWO)
+    desk.take(spoil(made.report, 1))
+    desk.be_impatient()
+    write = desk.reporter._write
+
+    def slow(*given):
+        monkeypatch.undo()
+        desk.deliver()
+        return write(*given)
+
+    monkeypatch.setattr(desk.reporter, "_write", slow)
+    desk.reporter.report_due()
+    before, after = desk.documents()
+    assert predecessors(after) == [before.SOPInstanceUID]
+    assert [d.state for d in desk.deliveries()] == [DeliveryState.ACCEPTED, DeliveryState.QUEUED]
+
+
+def test_a_mark_that_makes_way_for_another_is_decided(desk):
+    made, other = study("makes way", centres=TWO), study("stands")
+    desk.configure(ASKING | {"match": {"body_part": "CHEST"}})
+    desk.read(spoil(made.report, 1), other.report)
+    desk.reporter.report_due()
+    assert desk.documents() == [], "the CT of the other mark would say whether the rule fits"
+    first, second = desk.lesions()
+    with desk.database.write() as session:
+        for lesion in (first, second):
+            session.merge(lesion).state = LesionState.READY
+    with desk.database.write() as session:
+        settle(session, [Verdict(first.id, replaced_by=second.id, why="newer")])
+    desk.reporter.report_due()
+    (document,) = desk.documents()
+    assert source_of(document) == made.report.SOPInstanceUID
 
 
 def test_an_object_that_cannot_be_read_any_more_parks_its_report_and_no_other(desk, monkeypatch):
