@@ -214,14 +214,16 @@ def test_nothing_is_sent_back_that_no_rule_asks_for(database, desk):
 
 
 def test_that_no_rule_matches_is_not_sent_back(desk):
-    made = study("no rule")
+    made = study("no rule", centres=TWO)
     desk.configure(ASKING | {"match": {"modality": "MR"}})
     desk.take(*made.ct, made.report)
-    assert "no rule matches" in desk.lesions()[0].reason
-    # Nor under a rule that comes later and would fit.
-    desk.configure(ASKING)
-    desk.reporter.report_due()
+    assert all("no rule matches" in lesion.reason for lesion in desk.lesions())
     assert desk.documents() == []
+    # Nor under a rule that comes later and would fit: the reason quotes the CT's descriptions.
+    desk.configure(ASKING)
+    desk.refuse(2, "nothing stands out")
+    (document,) = desk.documents()
+    assert [reason for _, reason in reasons(document)] == ["nothing stands out"]
 
 
 def test_a_rule_that_no_longer_asks_takes_nothing_back(desk):
