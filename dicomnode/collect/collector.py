@@ -115,7 +115,10 @@ class Collector:
         """Say that an instance has been stored. Returns at once."""
         header = received.header
         self.revisit(
-            header.sop_instance_uid, header.series_instance_uid, header.frame_of_reference_uid
+            header.sop_instance_uid,
+            header.series_instance_uid,
+            header.frame_of_reference_uid,
+            header.concatenation_source_uid,
         )
 
     def revisit(self, *uids: str | None) -> None:

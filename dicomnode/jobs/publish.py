@@ -13,11 +13,13 @@ from pydicom.dataset import Dataset
 
 from dicomnode.frames import FrameFile, read_headers
 from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import EmptyMask, Equipment, LesionResult, MarkSource
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
+from dicomnode.results.source_frames import stand_in
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
 from pipelines.measure import measure
@@ -77,11 +79,12 @@ class PublishedObject:
     destinations: tuple[str, ...]
 
 
+@uncollected()
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one lesion durably.
 
     A kind that has nothing to show of a lesion, such as a mask from 0.5 of one that is faint
-    everywhere, is left out; so is one that cannot name frames, of an enhanced CT.
+    everywhere, is left out.
 
     Raises
     ------
@@ -96,8 +99,6 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     empty: EmptyMask | NothingToReport | None = None
     for variant in request.variants:
         rung = LADDER[variant.rung]
-        if result.frames is not None and not rung.takes_frames:
-            continue
         try:
             made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
         except (EmptyMask, NothingToReport) as error:
@@ -128,8 +129,10 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
     """
     mask = SoftMask.load(files.soft_mask)
-    headers = read_headers(files.slices)
-    frames = [one.number if isinstance(one, FrameFile) else None for one in files.slices]
+    slices, stand_ins = stand_in(
+        read_headers(files.slices),
+        [one.number if isinstance(one, FrameFile) else None for one in files.slices],
+    )
     hu, on_mask = None, None
     if with_ct:
         (first, row, column), shape = mask.offset, mask.alpha.array.shape
@@ -140,13 +143,13 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         )
     result = LesionResult(
         mask,
-        headers,
+        slices,
         files.mark,
         measure(mask, on_mask),
         configuration_digest(mask),
         Equipment(software_version=VERSION),
         tuple(map(source_of, files.sources)),
-        frames if any(frames) else None,
+        stand_ins,
         files.lesion_number,
     )
     return result, hu

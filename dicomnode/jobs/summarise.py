@@ -15,6 +15,7 @@ from dicomnode.jobs.publish import (
     source_of,
     write_object,
 )
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
@@ -59,6 +60,7 @@ class SummaryRequest:
     folder: Path
 
 
+@uncollected()
 def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one series durably.
 
@@ -71,8 +73,6 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
         If a soft mask and its slices make no valid object.
     """
     results = [read_lesion(lesion, with_ct=True)[0] for lesion in request.lesions]
-    if any(result.frames is not None for result in results):
-        return ()  # see `Rung.takes_frames`: none of those that hold a series does
     # What points to others is made after them.
     ordered = sorted(request.variants, key=lambda made: made.variant.rung == _LAST)
     published: list[PublishedObject] = []

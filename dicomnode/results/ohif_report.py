@@ -26,6 +26,7 @@ from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_groups import DECIMALS, finding_of, sites_of
 from dicomnode.results.research_notice import NOTICE
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.sr_document import (
     complete_document,
     covered_slices,
@@ -122,6 +123,7 @@ def ohif_report(
         specific_character_set="ISO_IR 192",
     )
     complete_document(document, slices[0], settings.series_description)
+    name_frames(document, *(result.stand_ins for result in results))
     return document
 
 

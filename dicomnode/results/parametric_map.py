@@ -30,6 +30,7 @@ from dicomnode.results.research_notice import (
 )
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study
 from dicomnode.results.whole_frames import whole_frames
 
@@ -133,6 +134,7 @@ def parametric_map(
     name_dimensions(made)
     order_along_normal(made)
     reference_instances(made, result.mark_sources, twins)
+    name_frames(made, result.stand_ins)
     return made
 
 

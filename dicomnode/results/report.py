@@ -14,6 +14,7 @@ from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_codes import declare_scheme
 from dicomnode.results.report_groups import planar_group, segment_of, volumetric_group
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.sr_document import (
     complete_document,
     covered_slices,
@@ -129,5 +130,6 @@ def report(
         specific_character_set="ISO_IR 192",
     )
     complete_document(document, slices[0], settings.series_description)
+    name_frames(document, *(result.stand_ins for result in results))
     declare_scheme(document)
     return document

@@ -29,6 +29,7 @@ from dicomnode.results.instance_references import reference_instances
 from dicomnode.results.iso_curves import check_levels, iso_curves, level_colour
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import (
     check_geometry,
     check_same_grid,
@@ -245,6 +246,8 @@ def _sizes(result: LesionResult) -> str:
 def _title(result: LesionResult, place: int, count: int, header: Dataset) -> str:
     number = header.get("InstanceNumber")
     image = "" if number is None else f",  CT image {number}"
+    frame = result.stand_ins.frames.get(str(header.SOPInstanceUID))
+    image += "" if frame is None else f",  frame {frame.number}"
     return f"lesion {result.number},  slice {place} of {count}{image}"
 
 
@@ -301,6 +304,7 @@ def _capture(
     _copy_lossy_compression(source, made)
     _reference_slice(made, source)
     reference_instances(made, result.mark_sources, twins)
+    name_frames(made, result.stand_ins)
     return made
 
 

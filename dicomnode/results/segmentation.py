@@ -21,6 +21,7 @@ from dicomnode.results.research_notice import (
     NOTICE,
 )
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study
 from dicomnode.results.whole_frames import WholeFrames
 
@@ -111,8 +112,8 @@ def segmentation(
         omit_empty_frames=omit_empty_frames,
         contributing_equipment=[contributing_equipment(equipment)],
     )
-    frames.stand_ins.replace_in(seg)
     copy_patient_and_study(result.slices[frames.first], seg)
     name_dimensions(seg)
     reference_instances(seg, result.mark_sources, twins)
+    name_frames(seg, result.stand_ins)
     return seg

@@ -83,6 +83,8 @@ class Instance(Base):
     image_orientation: Mapped[list[float] | None] = mapped_column(JSON)
     pixel_spacing: Mapped[list[float] | None] = mapped_column(JSON)
     slice_thickness: Mapped[float | None]
+    concatenation_source_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    """The image that was divided into the concatenation that it is a part of."""
     calling_ae: Mapped[str] = mapped_column(Text)
     called_ae: Mapped[str] = mapped_column(Text)
     path: Mapped[str] = mapped_column(Text)

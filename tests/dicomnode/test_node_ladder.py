@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    SegmentationStorage,
+)
 from sqlalchemy import select
 
 from dicomnode.node import Node
 from dicomnode.results.ladder import LADDER
 from dicomnode.store.states import DeliveryState, InstanceState, SummaryState
 from dicomnode.store.tables import Instance, Lesion, Result, Summary
+from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames
+from tests.dicomnode.results.rungs import references
 from tests.dicomnode.studies import send_to, study
 from tests.dicomnode.test_node import deliveries, explained, settings, until
 
@@ -96,6 +104,37 @@ def test_every_rung_arrives_and_each_destination_gets_its_own(tmp_path):
     assert others == segs
     assert "of all lesions of series" in text
     assert "to short: accepted" in text
+
+
+def test_every_rung_of_a_concatenation_arrives_and_names_frames(tmp_path):
+    made = study("ladder on frames", centres=[(10, 20, 20), (13, 42, 40)])
+    frames = frames_of(made.ct)
+    parts = [enhanced_ct(frames[:12], part=(1, 2)), enhanced_ct(frames[12:], part=(2, 2))]
+    report = naming_frames(made.report, parts, frames)
+    with node_with(tmp_path, folder(tmp_path, "pacs", results=list(LADDER))) as node:
+        send_to(node.port, [*parts, report], tmp_path / "out")
+        until(lambda: settled(node), "all objects")
+        kind = kinds(node)
+    found = objects(tmp_path / "pacs")
+    assert {kind[uid] for uid in found} == set(LADDER)
+    images = {part.SOPInstanceUID for part in parts}
+    for uid, made_of_it in found.items():
+        if kind[uid] == "key-object":  # points to results alone
+            continue
+        named = {
+            (item.ReferencedSOPInstanceUID, number)
+            for item in references(made_of_it)
+            if "ReferencedFrameNumber" in item
+            for number in np.atleast_1d(item.ReferencedFrameNumber).tolist()
+        }
+        assert named, kind[uid]
+        assert {image for image, _ in named} <= images
+        assert all(1 <= number <= 12 for _, number in named)
+        assert {
+            item.ReferencedSOPInstanceUID
+            for item in references(made_of_it)
+            if item.ReferencedSOPClassUID in (CTImageStorage, EnhancedCTImageStorage)
+        } <= images
 
 
 def test_a_later_mark_gives_a_new_report_that_names_the_one_before(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pydicom.dataset import Dataset
 
@@ -36,3 +38,13 @@ def twin_of(made: Dataset) -> MarkSource:
         str(made.StudyInstanceUID),
         str(made.SeriesInstanceUID),
     )
+
+
+def references(made: Dataset) -> Iterator[Dataset]:
+    """All items that name an instance."""
+    for element in made:
+        if element.VR == "SQ":
+            for item in element.value:
+                if "ReferencedSOPInstanceUID" in item:
+                    yield item
+                yield from references(item)
