@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +114,11 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     return tuple(published)
 
 
-def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.NDArray | None]:
+def read_lesion(
+    files: LesionFiles,
+    with_ct: bool,
+    headers: Mapping[Path | FrameFile, Dataset] | None = None,
+) -> tuple[LesionResult, npt.NDArray | None]:
     """Read what a lesion's objects are made of.
 
     Parameters
@@ -121,6 +126,8 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
     files : LesionFiles
     with_ct : bool
         Whether the CT's pixels are read, too; measurements then hold HU and mass.
+    headers : mapping of Path or FrameFile to Dataset, optional
+        Of the slices, where they have been read.
 
     Returns
     -------
@@ -130,7 +137,7 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
     """
     mask = SoftMask.load(files.soft_mask)
     slices, stand_ins = stand_in(
-        read_headers(files.slices),
+        read_headers(files.slices) if headers is None else [headers[s] for s in files.slices],
         [one.number if isinstance(one, FrameFile) else None for one in files.slices],
     )
     hu, on_mask = None, None

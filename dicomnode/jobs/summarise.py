@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from dicomnode.frames import read_headers
 from dicomnode.jobs.publish import (
     LesionFiles,
     PublishedObject,
@@ -72,7 +73,10 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
     dicomnode.results.UnusableGeometry
         If a soft mask and its slices make no valid object.
     """
-    results = [read_lesion(lesion, with_ct=True)[0] for lesion in request.lesions]
+    # Lesions of one series lie on the same slices, and a series may have thousands.
+    slices = list(dict.fromkeys(one for lesion in request.lesions for one in lesion.slices))
+    headers = dict(zip(slices, read_headers(slices), strict=True))
+    results = [read_lesion(lesion, with_ct=True, headers=headers)[0] for lesion in request.lesions]
     # What points to others is made after them.
     ordered = sorted(request.variants, key=lambda made: made.variant.rung == _LAST)
     published: list[PublishedObject] = []
