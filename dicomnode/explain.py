@@ -15,8 +15,16 @@ from dicomnode.explained import Outcome, explain_reading
 from dicomnode.explained.stored_mark import items_of_object, reader_lines, told
 from dicomnode.marks import MarkReading, Refusal
 from dicomnode.marks.serialised import from_json
-from dicomnode.store.states import LesionState, RetrievalState
-from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
+from dicomnode.store.refusals import report_of
+from dicomnode.store.states import LesionState, RetrievalState, SummaryState
+from dicomnode.store.tables import (
+    Finding,
+    Instance,
+    Lesion,
+    RefusalReport,
+    Result,
+    Retrieval,
+)
 
 
 def explain(
@@ -56,6 +64,10 @@ def explain(
         yield f"{uid}: {result.kind} that this node made"
         if result.lesion is not None:
             yield from _indent(_lesion(result.lesion, destinations))
+        elif result.refusal_report is not None:
+            told_of = result.refusal_report.source_sop_instance_uid
+            yield f"  of the refused marks of object {told_of}"
+            yield from _indent(_result(result, destinations))
         else:
             yield from _indent(_summary(result, destinations))
     lesions = session.scalars(
@@ -107,6 +119,9 @@ def _instance(
         else:  # another object brought the same one first
             yield f"  item {', '.join(dict.fromkeys(items))}: the same as in another object"
         yield from _indent(_lesion(lesion, destinations), "    ")
+    report = report_of(session, instance.sop_instance_uid)
+    if report is not None:
+        yield from _indent(_refusal_report(report, destinations))
 
 
 def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
@@ -162,6 +177,19 @@ def _summary(result: Result, destinations: Collection[str] | None) -> Iterator[s
     if summary.reason:
         yield f"  {summary.reason}"
     yield from _result(result, destinations)
+
+
+def _refusal_report(report: RefusalReport, destinations: Collection[str] | None) -> Iterator[str]:
+    state = {
+        SummaryState.WAITING: "to be looked at, when none of its marks is worked at",
+        SummaryState.PUBLISHED: "as far as rules ask for it",
+        SummaryState.FAILED: "could not be written",
+    }[report.state]
+    yield f"refusals sent back: {state}"
+    if report.reason:
+        yield f"  {report.reason}"
+    for result in report.results:
+        yield from _indent(_result(result, destinations))
 
 
 def _result(result: Result, destinations: Collection[str] | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
+from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
@@ -89,6 +90,16 @@ class Node:
             settings.segment.attempts,
             self._on_summary,
         )
+        self._refusals = RefusalReporter(
+            self.database,
+            self._scheduler,
+            settings.rules,
+            settings.destinations,
+            settings.publish,
+            folders.results,
+            settings.segment.attempts,
+            self._on_summary,
+        )
         self._retriever = Retriever(
             self.database,
             self._scheduler,
@@ -105,6 +116,7 @@ class Node:
             self._retriever.notify,
             self._retriever.is_to_ask,
             self._engine.submit,
+            self._refusals.notify,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen),
@@ -139,6 +151,7 @@ class Node:
         self._provider.start()
         self._dispatcher.start()
         self._summariser.start()
+        self._refusals.start()
         self._collector.start()
         self._receiver.start()
         # A peer may report a commitment the moment it is asked, once, to the receiver.
@@ -169,6 +182,7 @@ class Node:
         self._summariser.ask_to_stop()
         self._dispatcher.stop()
         self._summariser.stop()
+        self._refusals.stop()
         for service in (*callers, self._housekeeper):
             service.stop()
         if self._scheduler.running:
@@ -223,10 +237,12 @@ class Node:
 
     def _on_given_up(self) -> None:
         self._collector.reconsider()
+        self._refusals.notify()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()
         self._summariser.notify()
+        self._refusals.notify()
         self._on_summary()
 
     def _on_summary(self) -> None:

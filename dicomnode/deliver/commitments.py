@@ -269,7 +269,8 @@ def _send_again(
     delivery.confirm_attempts = 0
     delivery.accepted_at = None
     delivery.attempts = 0
-    if delivery.result.lesion.state is LesionState.SUPERSEDED:
+    lesion = delivery.result.lesion  # None of what is made of several lesions, or of refusals
+    if lesion is not None and lesion.state is LesionState.SUPERSEDED:
         delivery.state = DeliveryState.WITHDRAWN
         delivery.commit_words = words
     elif delivery.resends >= confirm.resends:

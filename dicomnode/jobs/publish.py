@@ -106,7 +106,9 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
             empty = error
             continue
         for dataset in made if isinstance(made, list) else [made]:
-            published.append(write_object(dataset, variant, request.folder))
+            published.append(
+                write_object(dataset, variant.rung, variant.destinations, request.folder)
+            )
     if empty is not None and not published:
         raise EmptyMask(str(empty))
     return tuple(published)
@@ -177,17 +179,19 @@ def source_of(path: Path) -> MarkSource:
     )
 
 
-def write_object(made: Dataset, variant: Variant, folder: Path) -> PublishedObject:
+def write_object(
+    made: Dataset, kind: str, destinations: tuple[str, ...], folder: Path
+) -> PublishedObject:
     """Write one object durably, under its own UID."""
     path = folder / f"{made.SOPInstanceUID}.dcm"
     made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     write_durably(path, lambda file: made.save_as(file, enforce_file_format=True))
     return PublishedObject(
-        kind=variant.rung,
+        kind=kind,
         sop_class_uid=str(made.SOPClassUID),
         sop_instance_uid=str(made.SOPInstanceUID),
         path=path,
         size=path.stat().st_size,
-        destinations=variant.destinations,
+        destinations=destinations,
     )

@@ -89,7 +89,8 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
             made = _make(results, wanted, twins)
         except NothingToReport:
             continue
-        published.append(write_object(made, wanted.variant, request.folder))
+        rung, destinations = wanted.variant.rung, wanted.variant.destinations
+        published.append(write_object(made, rung, destinations, request.folder))
     return tuple(published)
 
 

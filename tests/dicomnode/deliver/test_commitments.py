@@ -233,6 +233,15 @@ def test_a_withdrawn_lesion_is_not_sent_again(database):
     assert row(database, one).state is DeliveryState.WITHDRAWN
 
 
+def test_what_is_made_of_several_lesions_or_of_refusals_is_sent_again_too(database):
+    one = sent(database, 1)
+    request = ask(database, [one])
+    with database.write() as session:
+        session.get_one(Delivery, one).result.lesion = None
+    report(database, request, failed={1: FailureReason.NO_SUCH_OBJECT})
+    assert row(database, one).state is DeliveryState.QUEUED
+
+
 def test_no_report_in_time_is_asked_again_and_not_for_ever(database):
     one = sent(database, 1)
     requests = []

@@ -6,7 +6,7 @@ Parts that were received before are not: they are found again once they are sent
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
