@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import Proposal
 from dicomnode.settings import DicomPeer
+
+MAX_PDU = 131072
+"""Bytes of the longest P-DATA-TF that a peer may send on an association of ours."""
 
 
 class NoAssociation(Exception):
@@ -32,7 +35,7 @@ def requesting_ae(peer: DicomPeer, calling_ae_title: str) -> AE:
         Used unless the peer's settings name another.
     """
     ae = AE(ae_title=peer.calling_ae_title or calling_ae_title)
-    ae.maximum_pdu_size = 131072
+    ae.maximum_pdu_size = MAX_PDU
     ae.connection_timeout = peer.connect_timeout_s
     ae.acse_timeout = peer.connect_timeout_s
     ae.dimse_timeout = peer.response_timeout_s
@@ -43,7 +46,7 @@ def requesting_ae(peer: DicomPeer, calling_ae_title: str) -> AE:
 def associate(
     ae: AE,
     peer: DicomPeer,
-    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    proposal: Proposal,
     handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
     sockets: OpenSockets | None = None,
 ) -> Association:
@@ -52,9 +55,9 @@ def associate(
     Parameters
     ----------
     ae : AE
-        With the presentation contexts to propose.
     peer : DicomPeer
-    roles : sequence of SCP_SCU_RoleSelectionNegotiation
+    proposal : Proposal
+        The presentation contexts and roles that it is asked for.
     handlers : sequence of (event, handler)
     sockets : OpenSockets, optional
         Told of the connection, so that another thread can end it.
@@ -65,13 +68,14 @@ def associate(
         With the peer's or the network's own words; `NothingAccepted` where the peer answered and
         takes none of the contexts.
     """
+    ae.requested_contexts = list(proposal.contexts)
     called = f"{peer.ae_title}@{peer.host}:{peer.port}"
     try:
         association = ae.associate(
             peer.host,
             peer.port,
             ae_title=peer.ae_title,
-            ext_neg=list(roles),
+            ext_neg=list(proposal.roles),
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s, sockets]),
                 *handlers,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
@@ -63,6 +64,19 @@ RungName = Literal[
     "key-object",
 ]
 """The kinds of result objects, as `dicomnode.results.ladder.LADDER` names them."""
+
+
+def _as_rungs_take_them(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    if not options:
+        return {}
+    # The rungs take a while to import; nobody should wait for them who tells them nothing.
+    from dicomnode.results.rung_options import read_options
+
+    return read_options(options)
+
+
+RungOptions = Annotated[dict[RungName, dict[str, Any]], AfterValidator(_as_rungs_take_them)]
+"""Fields of the settings of rungs, such as ``{"binary-seg": {"level": 0.4}}``."""
 
 
 class StoreSettings(_Section):
@@ -210,10 +224,15 @@ class _Destination(_Section):
     name: str = Field(min_length=1)
     transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
     """``jpeg-ls``: objects go compressed where the peer takes that; ``explicit-le``: never."""
-    results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",)
+    results: tuple[RungName, ...] | Literal["auto"] = "auto"
     """Which objects it gets; ``auto``: those of a list that suits most that it accepts."""
     omit_empty_frames: bool | None = None
     """As in ``[publish]``, for this destination alone."""
+    references: Literal["ct", "all"] = "ct"
+    """What segmentations, maps, pictures and structure sets name: the CT alone, or also the marks'
+    objects and each other. Reports and key objects name all in any case."""
+    options: RungOptions = Field(default_factory=dict)
+    """What single rungs are told besides; it wins over the two above."""
     verify: Literal["none", "find", "pixels"] = "none"
     """How far a result is read back: not at all, by a query, or with its pixel data."""
 
@@ -439,6 +458,7 @@ def _describe(problem: Any, text: str) -> str:
         part
         for depth, part in enumerate(problem["loc"])
         if not (depth == 2 and part in _KINDS and problem["loc"][0] in _OF_KINDS)
+        and part != "[key]"
     )
     where = ".".join(str(part) for part in location) or "settings"
     line = line_of(location, text)

@@ -22,7 +22,7 @@ from dicomnode.store.tables import Instance
 
 
 class NodeProcess:
-    """``dicomnode serve`` in a folder, with one destination named ``pacs``.
+    """``dicomnode serve`` in a folder, with one destination named ``pacs``: it gets SEG alone.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ class NodeProcess:
             "ae_title": pacs_ae_title,
             "host": "127.0.0.1",
             "port": pacs_port,
+            "results": ["fractional-seg"],
         } | (destination or {})
         rule = {"name": "all", "destinations": ["pacs"]}
         blocks = [_table(f"[{name}]", values) for name, values in tables.items()]

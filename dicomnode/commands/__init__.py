@@ -1,6 +1,7 @@
 """The command line: one file a command."""
 
 from dicomnode.commands.app import app
+from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
 from dicomnode.commands.explain import explain
@@ -10,4 +11,15 @@ from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
 
-__all__ = ["app", "check_viewer", "demo", "echo", "explain", "jobs", "probe", "process", "serve"]
+__all__ = [
+    "app",
+    "check_viewer",
+    "conformance",
+    "demo",
+    "echo",
+    "explain",
+    "jobs",
+    "probe",
+    "process",
+    "serve",
+]

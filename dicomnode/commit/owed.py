@@ -14,7 +14,7 @@ from dicomnode.settings import RetrySettings
 from dicomnode.store.states import ReportState
 from dicomnode.store.tables import CommitmentReport
 
-_MAY_PASS = (0x0110, 0x0213)
+MAY_PASS = (0x0110, 0x0213)
 """Statuses of an N-EVENT-REPORT that a repeat may mend: processing failure, resources."""
 
 
@@ -132,7 +132,7 @@ def record(
         note(row, outcome)
     if status == 0x0000:
         row.state = ReportState.REPORTED
-    elif status is not None and status not in _MAY_PASS:
+    elif status is not None and status not in MAY_PASS:
         row.state = ReportState.REFUSED
     elif row.attempts >= retry.attempts:
         row.state = ReportState.EXHAUSTED

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from apscheduler.schedulers.base import BaseScheduler
 from pydicom.dataset import Dataset
-from pynetdicom import build_role
 from pynetdicom.dsutils import encode
 
 from dicomnode.association import NoAssociation, associate, requesting_ae
@@ -25,6 +24,7 @@ from dicomnode.commit.information import (
     read_request,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.proposed_contexts import commitment_report
 from dicomnode.receive.commitment import (
     INVALID_ARGUMENT,
     NO_SUCH_ACTION,
@@ -187,14 +187,8 @@ class CommitmentProvider:
     def _tell(self, peer: DicomPeer, outcome: CommitmentOutcome) -> tuple[int | None, str]:
         """Report on a new association, in the role of the SCP (PS3.4 J.3.3)."""
         ae = requesting_ae(peer, self._settings.listen.ae_title)
-        ae.add_requested_context(PUSH_MODEL)
         try:
-            association = associate(
-                ae,
-                peer,
-                [build_role(PUSH_MODEL, scp_role=True)],
-                sockets=self._thread.sockets,
-            )
+            association = associate(ae, peer, commitment_report(), sockets=self._thread.sockets)
         except NoAssociation as error:
             return None, str(error)
         for context in association.accepted_contexts:

@@ -22,6 +22,7 @@ from dicomnode.commit.information import (
 )
 from dicomnode.faults import describe_fault
 from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import commitment_request
 from dicomnode.receive.commitment import INVALID_ARGUMENT, PROCESSING_FAILURE
 from dicomnode.receive.intake import Refused
 from dicomnode.settings import DicomDestination
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 TakeReport = Callable[[str, int | None, Dataset], None]
 """Given calling AE title, event type and Event Information; raises `Refused`."""
 
-_MAY_PASS = (0x0110, 0x0213)
+MAY_PASS = (0x0110, 0x0213)
 """Statuses of an N-ACTION that a repeat may mend: processing failure, resource limitation."""
 
 
@@ -79,7 +80,6 @@ def ask(
         Told of the connection.
     """
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(PUSH_MODEL)
     reports = _Reports(destination.ae_title, take_report)
     handlers = [
         (evt.EVT_N_EVENT_REPORT, reports.take),
@@ -87,7 +87,7 @@ def ask(
         (evt.EVT_CONN_CLOSE, reports.closed),
     ]
     try:
-        association = associate(ae, destination, handlers=handlers, sockets=sockets)
+        association = associate(ae, destination, commitment_request(), handlers, sockets)
     except NothingAccepted:
         return Asked(Taking.NEVER, "the peer does not offer storage commitment")
     except NoAssociation as error:
@@ -101,7 +101,7 @@ def ask(
         if status.Status != 0x0000:
             comment = str(status.get("ErrorComment", "") or "")
             words = f"the peer answered 0x{status.Status:04X} {comment}".strip()
-            may_pass = status.Status in _MAY_PASS
+            may_pass = status.Status in MAY_PASS
             return Asked(Taking.NOT_NOW if may_pass else Taking.NEVER, words)
         linger()
         # pynetdicom would release the association under a report that it is about to answer.

@@ -28,7 +28,7 @@ from dicomnode.store.states import (
 )
 from dicomnode.store.tables import Commitment, Delivery
 
-_SENDING_IS_VAIN = (FailureReason.CLASS_NOT_SUPPORTED, FailureReason.CLASS_INSTANCE_CONFLICT)
+SENDING_IS_VAIN = (FailureReason.CLASS_NOT_SUPPORTED, FailureReason.CLASS_INSTANCE_CONFLICT)
 """The peer has the object as well as it ever will, and does not commit to it."""
 
 
@@ -254,7 +254,7 @@ def _record_failed(
     if delivery.state is not DeliveryState.ACCEPTED or commitment.id != newest:
         return
     words = f"the peer reported {describe_reason(reason)}"
-    if reason in _SENDING_IS_VAIN:
+    if reason in SENDING_IS_VAIN:
         stop_committing(delivery, destination, words)
     elif reason == FailureReason.DUPLICATE_TRANSACTION:
         _ask_again(delivery, words, retry)

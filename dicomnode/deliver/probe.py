@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 import requests
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
@@ -19,6 +19,7 @@ from dicomnode.deliver.capabilities import Offer, ProbeOutcome
 from dicomnode.deliver.result_classes import RESULT_CLASSES
 from dicomnode.faults import describe_fault
 from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import UNCOMPRESSED, each_alone
 from dicomnode.settings import (
     Destination,
     DicomDestination,
@@ -27,12 +28,11 @@ from dicomnode.settings import (
 )
 from dicomnode.web_client import web_client, words_of
 
-_UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _SERVICES: dict[UID, tuple[UID, ...]] = {
-    Verification: _UNCOMPRESSED,
-    StorageCommitmentPushModel: _UNCOMPRESSED,
-    StudyRootQueryRetrieveInformationModelFind: _UNCOMPRESSED,
-    StudyRootQueryRetrieveInformationModelGet: _UNCOMPRESSED,
+    Verification: UNCOMPRESSED,
+    StorageCommitmentPushModel: UNCOMPRESSED,
+    StudyRootQueryRetrieveInformationModelFind: UNCOMPRESSED,
+    StudyRootQueryRetrieveInformationModelGet: UNCOMPRESSED,
 }
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers of one byte
 
@@ -64,15 +64,20 @@ def probe(
             return _look(destination)
 
 
-def _propose(
-    destination: DicomDestination, calling_ae_title: str, sockets: OpenSockets | None
-) -> ProbeOutcome:
-    pairs = [
+def probed_pairs() -> list[tuple[UID, UID]]:
+    """SOP classes and transfer syntaxes that a peer is asked about."""
+    return [
         (sop_class, syntax)
         for classes in (_SERVICES, RESULT_CLASSES)
         for sop_class, syntaxes in classes.items()
         for syntax in syntaxes
     ]
+
+
+def _propose(
+    destination: DicomDestination, calling_ae_title: str, sockets: OpenSockets | None
+) -> ProbeOutcome:
+    pairs = probed_pairs()
     offers: list[Offer] = []
     for start in range(0, len(pairs), _MOST_CONTEXTS):
         some = pairs[start : start + _MOST_CONTEXTS]
@@ -93,10 +98,8 @@ def _offers(
     sockets: OpenSockets | None,
 ) -> list[Offer]:
     ae = requesting_ae(destination, calling_ae_title)
-    for sop_class, syntax in pairs:
-        ae.add_requested_context(sop_class, syntax)
     try:
-        association = associate(ae, destination, sockets=sockets)
+        association = associate(ae, destination, each_alone(pairs), sockets=sockets)
     except NothingAccepted:
         return [Offer(str(sop_class), str(syntax), False) for sop_class, syntax in pairs]
     accepted = {

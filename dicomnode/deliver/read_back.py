@@ -26,7 +26,8 @@ from dicomnode.settings import (
 )
 from dicomnode.web_client import web_client, words_of
 
-_NOT_OFFERED = (400, 401, 403, 405, 406, 415, 501)
+ABSENT_HTTP_STATUSES = (404, 410)
+FINAL_HTTP_STATUSES = (400, 401, 403, 405, 406, 415, 501)
 """HTTP statuses that asking again cannot mend."""
 
 
@@ -92,9 +93,9 @@ def _asked(ask) -> ReadBack:
         return ask()
     except requests.HTTPError as error:
         code = error.response.status_code
-        if code in (404, 410):
+        if code in ABSENT_HTTP_STATUSES:
             return ReadBack(Reading.ABSENT, words_of(error))
-        never = code in _NOT_OFFERED
+        never = code in FINAL_HTTP_STATUSES
         return ReadBack(Reading.IMPOSSIBLE if never else Reading.UNREACHABLE, words_of(error))
     except requests.RequestException as error:
         return ReadBack(Reading.UNREACHABLE, words_of(error))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pydicom
 from pydicom.dataset import Dataset
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as FIND
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GET
 
@@ -17,10 +16,11 @@ from dicomnode.deliver.confirmation import ReadBack, Reading, ToRead
 from dicomnode.deliver.likeness import Sent, judge_answers, judge_content
 from dicomnode.deliver.result_classes import RESULT_CLASSES, class_name
 from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import Proposal, fetching, query
 from dicomnode.settings import DicomDestination
 
 _PENDING = (0xFF00, 0xFF01)
-_NEVER = (0x0122, 0x0124, 0x0211, 0xA900)
+FINAL_STATUSES = (0x0122, 0x0124, 0x0211, 0xA900)
 """Statuses that asking again cannot mend (PS3.4 C.4.1.1.4 and C.4.3.1.4, PS3.7 Annex C)."""
 _UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 _CANNOT_UNDERSTAND = 0xC000
@@ -47,8 +47,10 @@ def by_c_find(
         Told of the connection.
     """
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(FIND)
-    yield from _on_one_association(objects, destination, ae, "C-FIND", _find, sockets=sockets)
+    proposal = query()
+    yield from _on_one_association(
+        objects, destination, ae, proposal, "C-FIND", _find, sockets=sockets
+    )
 
 
 def by_c_get(
@@ -72,20 +74,12 @@ def by_c_get(
         Told of the connection.
     """
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(GET)
-    ae.add_requested_context(FIND)
-    classes = sorted({known.sop_class for _, known in objects})
-    for sop_class in classes:
-        # A context a syntax: the peer gives each object as it has it.
-        ae.add_requested_context(sop_class, list(_UNCOMPRESSED))
-        for syntax in RESULT_CLASSES.get(sop_class, ()):
-            if syntax not in _UNCOMPRESSED:
-                ae.add_requested_context(sop_class, syntax)
-    roles = [build_role(sop_class, scp_role=True) for sop_class in classes]
+    classes = {known.sop_class for _, known in objects}
+    proposal = fetching({uid: RESULT_CLASSES.get(uid, ()) for uid in classes})
     arrival = _Arrival()
     handlers = [(evt.EVT_C_STORE, arrival.take), (evt.EVT_DATA_RECV, arrival.count)]
     yield from _on_one_association(
-        objects, destination, ae, "C-GET", arrival.get, roles, handlers, sockets
+        objects, destination, ae, proposal, "C-GET", arrival.get, handlers, sockets
     )
 
 
@@ -93,14 +87,14 @@ def _on_one_association(
     objects: Objects,
     destination: DicomDestination,
     ae: AE,
+    proposal: Proposal,
     service: str,
     ask: _Asking,
-    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
     handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
     sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[ToRead, ReadBack]]:
     try:
-        association = associate(ae, destination, roles, handlers, sockets)
+        association = associate(ae, destination, proposal, handlers, sockets)
     except NoAssociation as error:
         never = isinstance(error, NothingAccepted)
         words = f"the peer does not offer {service}" if never else str(error)
@@ -124,7 +118,7 @@ def _ended(service: str) -> ReadBack:
 
 
 def _answered(service: str, status: int) -> ReadBack:
-    reading = Reading.IMPOSSIBLE if status in _NEVER else Reading.UNREACHABLE
+    reading = Reading.IMPOSSIBLE if status in FINAL_STATUSES else Reading.UNREACHABLE
     return ReadBack(reading, f"the peer answered {service} with 0x{status:04X}")
 
 

@@ -25,6 +25,7 @@ from dicomnode.results.iso_curves import (
 )
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import CONTENT_CREATOR, CONTENT_LABEL, NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
 from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study, source_headers
@@ -64,7 +65,7 @@ def iso_contours_uids(
     result: LesionResult, settings: IsoContourSettings = IsoContourSettings()
 ) -> ResultUids:
     """UIDs of the presentation state, known before it is made."""
-    return result.uids("iso-contours", *(repr(level) for level in settings.levels))
+    return result.uids("iso-contours", options_in_uids(settings))
 
 
 def iso_contours(

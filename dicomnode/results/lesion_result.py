@@ -108,23 +108,26 @@ class LesionResult:
     def _indices(self) -> dict[tuple[str, int], int]:
         return {self.stand_ins.named_as(header): i for i, header in enumerate(self.slices)}
 
-    def uids(self, rung: str, *options: str | int) -> ResultUids:
+    def uids(self, rung: str, options: Sequence[str] = (), part: str = "") -> ResultUids:
         """UIDs of one object of this lesion, known before it is made: twins can refer to it.
 
         Each lesion has a series of its own for each rung: OHIF opens one segmentation, map or
-        structure set of a series and leaves the others. A repeat with the same mark, CT series,
-        method, configuration and options gives the same instance.
+        structure set of a series and leaves the others. So has each set of options, for what a
+        series is called may be one of them. A repeat with the same mark, CT series, method,
+        configuration and options gives the same instance.
 
         Parameters
         ----------
         rung : str
             The kind of object, such as "seg".
-        *options : str or int
-            All else that decides the object's bytes, such as the level of a contour.
+        options : sequence of str
+            `options_in_uids` of the rung's settings.
+        part : str
+            Which one, of a rung that makes several objects of a lesion.
         """
         study, series = self.study_instance_uid, self.ct_series_instance_uid
         method, digest = self.mask.method, self.configuration_digest
         return ResultUids(
-            derive_uid(f"{rung} series", study, series, method, self.mark.key),
-            derive_uid(rung, self.mark.key, series, method, digest, *options),
+            derive_uid(f"{rung} series", study, series, method, self.mark.key, *options),
+            derive_uid(rung, self.mark.key, series, method, digest, *options, part),
         )

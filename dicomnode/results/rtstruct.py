@@ -23,7 +23,7 @@ from dicomnode.marks.placement import ImagePlane
 from dicomnode.results.algorithm_identification import algorithm_identification
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport, document_uids
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.iso_curves import (
     LEVELS,
     IsoCurve,
@@ -36,6 +36,7 @@ from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_codes import MORPHOLOGICALLY_ALTERED
 from dicomnode.results.report_groups import finding_of, segment_of
 from dicomnode.results.research_notice import CONTENT_LABEL, NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
 from dicomnode.results.source_frames import name_frames
@@ -55,12 +56,15 @@ class RtstructSettings:
     ----------
     levels : tuple of float
         Alpha on the curves, ascending; each lesion has a region for each level that it reaches.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the marks, and twins.
     series_numbers : SeriesNumbers
     series_description : str
         LO, at most 64 characters.
     """
 
     levels: tuple[float, ...] = LEVELS
+    references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     series_description: str = "Soft mask contours RESEARCH"
 
@@ -89,8 +93,9 @@ def rtstruct_uids(
     twins: Sequence[Sequence[MarkSource]] = (),
 ) -> ResultUids:
     """UIDs of the structure set, known before it is made; see `rtstruct`."""
-    named = sorted(twin.sop_instance_uid for others in twins for twin in others)
-    return document_uids("rtstruct", results, *map(repr, settings.levels), *named)
+    others = twins if settings.references == "all" else ()
+    named = sorted(twin.sop_instance_uid for group in others for twin in group)
+    return document_uids("rtstruct", results, options_in_uids(settings), named)
 
 
 def rtstruct(
@@ -107,7 +112,7 @@ def rtstruct(
     settings : RtstructSettings
     twins : sequence of sequence of MarkSource
         For each lesion, in the order of `results`, the other objects made of it. The first SEG
-        among them is named as what its regions are defined by.
+        among them is named as what its regions are defined by. None is with references "ct".
 
     Returns
     -------
@@ -128,6 +133,8 @@ def rtstruct(
         If there are twins, but not for each lesion.
     """
     uids = rtstruct_uids(results, settings, twins)
+    if settings.references == "ct":
+        twins = ()
     regions = _regions(results, settings, twins or [()] * len(results))
     if not regions:
         raise NothingToReport(f"alpha stays below {settings.levels[0]}, there are no contours")
@@ -165,7 +172,7 @@ def rtstruct(
     made.ApprovalStatus = "UNAPPROVED"
     marks = [mark for result in results for mark in result.mark_sources]
     others = [twin for group in twins for twin in group]
-    if marks or others:
+    if settings.references == "all" and (marks or others):
         _list_slices(made, headers)
         reference_instances(made, marks, others)
     name_frames(made, *(result.stand_ins for result in results))

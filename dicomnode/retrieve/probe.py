@@ -10,6 +10,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as M
 from pynetdicom.sop_class import Verification
 
 from dicomnode.association import NoAssociation, associate, requesting_ae
+from dicomnode.proposed_contexts import retrieval_check
 from dicomnode.retrieve.source import Failed
 from dicomnode.retrieve.web_faults import as_failed
 from dicomnode.settings import DicomSource, DicomWebSource, Source
@@ -60,10 +61,8 @@ def probe(source: Source, ae_title: str) -> Probed:
 def _by_dimse(source: DicomSource, ae_title: str) -> Probed:
     name, retrieve = ("C-MOVE", MOVE) if source.kind == "c-move" else ("C-GET", GET)
     ae = requesting_ae(source, ae_title)
-    for sop_class in (Verification, FIND, retrieve):
-        ae.add_requested_context(sop_class)
     try:
-        association = associate(ae, source)
+        association = associate(ae, source, retrieval_check(source.kind))
     except NoAssociation as error:
         return Probed(False, str(error))
     try:

@@ -12,8 +12,13 @@ from dicomnode.retrieve.multipart import NotMultipart
 from dicomnode.retrieve.source import Failed
 from dicomnode.web_client import words_of
 
-_MENDABLE = (404, 408, 409, 425, 429)
+MENDABLE = (404, 408, 409, 425, 429)
 """Client errors that may pass: what is not there yet may come."""
+
+
+def is_final(status: int) -> bool:
+    """Whether asking again cannot mend an HTTP status."""
+    return 400 <= status < 500 and status not in MENDABLE
 
 
 @contextmanager
@@ -23,8 +28,7 @@ def as_failed() -> Iterator[None]:
         yield
     except requests.HTTPError as error:
         code = error.response.status_code
-        final = 400 <= code < 500 and code not in _MENDABLE
-        raise Failed(words_of(error), code, final=final) from None
+        raise Failed(words_of(error), code, final=is_final(code)) from None
     except NotMultipart as error:
         raise Failed(f"what the source sent cannot be read: {error}") from None
     except requests.RequestException as error:

@@ -15,6 +15,7 @@ from pydicom.uid import (
 )
 from sqlalchemy import select
 
+from dicomnode.deliver.ladder_choice import AUTOMATIC
 from dicomnode.node import Node
 from dicomnode.results.ladder import LADDER
 from dicomnode.store.states import DeliveryState, InstanceState, SummaryState
@@ -189,6 +190,43 @@ def test_what_is_made_after_a_kill_is_made_once(tmp_path):
     assert len(objects(tmp_path / "pacs")) == 3
 
 
+def test_destinations_share_what_is_told_alike_and_get_their_own_of_what_is_not(tmp_path):
+    made = study("profiles")
+    bands = {"band-seg": {"bands": [{"name": "half", "low": 0.5, "rgb": [0, 255, 0]}]}}
+    names = ("default", "one", "other", "all")
+    with node_with(
+        tmp_path,
+        folder(tmp_path, "default"),
+        folder(tmp_path, "one", options=bands),
+        folder(tmp_path, "other", options=bands | {"iso-contours": {"levels": [0.25, 0.5, 0.75]}}),
+        folder(tmp_path, "all", references="all", results=["fractional-seg", "iso-contours"]),
+    ) as node:
+        send_to(node.port, [*made.ct, made.report], tmp_path / "out")
+        until(lambda: settled(node), "all objects")
+        kind = kinds(node)
+    got = {name: objects(tmp_path / name) for name in names}
+    uid = {name: {kind[one]: one for one in got[name]} for name in names}
+    assert sorted(uid["default"]) == sorted(AUTOMATIC), "what a destination gets unless told"
+    assert uid["one"] == uid["other"], "levels as by default are no option"
+    for name in ("fractional-seg", "iso-contours"):
+        assert uid["default"][name] == uid["one"][name]
+    for name in ("band-seg", "report"):  # the report names the bands that its destination has
+        assert uid["default"][name] != uid["one"][name]
+    assert len(got["one"][uid["one"]["band-seg"]].SegmentSequence) == 1
+    assert len(got["default"][uid["default"]["band-seg"]].SegmentSequence) == 3
+    assert uid["one"]["band-seg"] in evidence(got["one"][uid["one"]["report"]])
+    # Contours name nothing but the CT in any case; the SEG does when told.
+    assert uid["all"]["iso-contours"] == uid["default"]["iso-contours"]
+    assert uid["all"]["fractional-seg"] != uid["default"]["fractional-seg"]
+    mark = str(made.report.SOPInstanceUID)
+    assert mark in named(got["all"][uid["all"]["fractional-seg"]])
+    assert mark not in named(got["default"][uid["default"]["fractional-seg"]])
+
+
+def named(made: pydicom.Dataset) -> set[str]:
+    return {str(e.value) for e in made.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+
+
 @pytest.mark.parametrize("results", [[], ["no-such-rung"]])
 def test_results_that_are_none_or_unknown_stop_the_start(tmp_path, results):
     with pytest.raises(ValueError, match="results"):
@@ -197,7 +235,7 @@ def test_results_that_are_none_or_unknown_stop_the_start(tmp_path, results):
 
 def test_lesions_without_a_summary_have_one_result_each(tmp_path):
     made = study("default")
-    with node_with(tmp_path, folder(tmp_path, "pacs")) as node:
+    with node_with(tmp_path, folder(tmp_path, "pacs", results=["fractional-seg"])) as node:
         send_to(node.port, [*made.ct, made.report], tmp_path / "out")
         until(lambda: settled(node), "the SEG")
         with node.database.read() as session:

@@ -80,6 +80,13 @@ def test_frames_for_every_slice(name, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name", [n for n, r in LADDER.items() if hasattr(r.settings(), "references")]
+)
+def test_references_to_the_ct_alone(name, tmp_path):
+    check(ball_result(), name, tmp_path, references="ct")
+
+
+@pytest.mark.parametrize(
     "name", [n for n, r in LADDER.items() if hasattr(r.settings(), "transfer_syntax_uid")]
 )
 def test_without_compression(name, tmp_path):

@@ -97,5 +97,5 @@ def test_dciodvfy_finds_no_error_in_a_result_on_frames(tmp_path, parts, omit_emp
         ),
         stand_ins,
     )
-    settings = FractionalSegSettings(omit_empty_frames=omit_empty_frames)
+    settings = FractionalSegSettings(omit_empty_frames=omit_empty_frames, references="all")
     assert errors(fractional_seg(result, settings), tmp_path) == []
