@@ -90,8 +90,9 @@ def test_results_are_committed_and_read_back(pacs, tmp_path, verify):
         assert f"to pacs: {final.value}" in text
         assert "reported" in text
         with node.database.read() as session:
-            (transaction,) = session.query(Commitment).all()
-        assert transaction.state is CommitmentState.REPORTED
+            # One, unless the machine is so busy that they were accepted far apart.
+            transactions = session.query(Commitment).all()
+        assert {transaction.state for transaction in transactions} == {CommitmentState.REPORTED}
         assert pacs.count() == 3
     finally:
         pacs.stop()
