@@ -33,11 +33,13 @@ ae_title = "STANDINPACS"
 host = "127.0.0.1"
 port = {pacs_port}
 connect_timeout_s = 2
+results = ["fractional-seg"]
 
 [[destinations]]
 name = "drop"
 kind = "folder"
 path = "{tmp_path / "drop"}"
+results = ["fractional-seg"]
 """
     )
     return path
