@@ -26,7 +26,7 @@ from dicomnode.marks.mark_file import UnreadableMarkFile, read_mark_bytes
 from dicomnode.marks.sr_tree import MAX_ITEMS
 
 _ITEMS_A_GROUP = 7
-_CONTOUR_POINTS = 100
+_CONTOUR_POINTS = rtstruct.MAX_POINTS // rtstruct.MAX_CONTOURS
 _AIM_LINES = 900
 
 
@@ -233,13 +233,13 @@ def lidc() -> bytes:
 
 
 def table() -> bytes:
-    """A DeepLesion table of as many rows as are read."""
+    """A DeepLesion table of as many rows as are read at once."""
     header = "File_name,Key_slice_index,Measurement_coordinates,Lesion_diameters_Pixel_,"
     row = (
         '000001_01_01_016.png,16,"20.5, 30.25, 40.5, 30.25, 30, 25, 30, 36.5","20, 11.5",'
         '"10, 22","0.5, 0.5, 2","64, 56"'
     )
-    lines = [header + "Slice_range,Spacing_mm_px_,Image_size", *[row] * deeplesion.MAX_ROWS]
+    lines = [header + "Slice_range,Spacing_mm_px_,Image_size", *[row] * deeplesion.MAX_MARKS]
     return "\n".join(lines).encode()
 
 

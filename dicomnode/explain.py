@@ -9,7 +9,12 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from dicomnode.store.states import RetrievalState
+from dicomnode.deliver.standing import in_full
+from dicomnode.explained import Outcome, explain_reading
+from dicomnode.explained.stored_mark import items_of_object, reader_lines, told
+from dicomnode.marks import MarkReading, Refusal
+from dicomnode.marks.serialised import from_json
+from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
 
 
@@ -44,7 +49,10 @@ def explain(
     result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
     if result is not None:
         yield f"{uid}: {result.kind} that this node made"
-        yield from _indent(_lesion(result.lesion, destinations))
+        if result.lesion is not None:
+            yield from _indent(_lesion(result.lesion, destinations))
+        else:
+            yield from _indent(_summary(result, destinations))
     lesions = session.scalars(
         select(Lesion)
         .where(
@@ -79,13 +87,21 @@ def _instance(
         .where(Finding.source_sop_instance_uid == instance.sop_instance_uid)
         .order_by(Finding.id)
     ).all()
+    lesions: dict[int, list[str]] = {}
     for finding in findings:
         if finding.lesion_id is None:
-            yield f"  item {finding.item}: not used, because {finding.reason}"
+            refusal = Refusal(finding.item, finding.reason or "it cannot be used")
+            yield from _indent(told(explain_reading(MarkReading(refusals=(refusal,)))))
         else:
-            yield f"  item {finding.item}: a mark"
-            lesion = session.get_one(Lesion, finding.lesion_id)
-            yield from _indent(_lesion(lesion, destinations), "    ")
+            lesions.setdefault(finding.lesion_id, []).append(finding.item)
+    for number, items in lesions.items():
+        lesion = session.get_one(Lesion, number)
+        own = items_of_object(from_json(lesion.mark), instance.sop_instance_uid)
+        if own:
+            yield from _indent(told(own))
+        else:  # another object brought the same one first
+            yield f"  item {', '.join(dict.fromkeys(items))}: the same as in another object"
+        yield from _indent(_lesion(lesion, destinations), "    ")
 
 
 def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
@@ -105,15 +121,24 @@ def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterato
         for finding in refused:
             yield (
                 f"  {instance.sop_instance_uid} item {finding.item}: "
-                f"not used, because {finding.reason}"
+                f"{Outcome.REFUSED.value}: {finding.reason}"
             )
 
 
 def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[str]:
     head = f"lesion {lesion.id}: {lesion.state.value}"
     if lesion.reason:
-        head += f", because {lesion.reason}"
+        published = lesion.state is LesionState.PUBLISHED  # until what takes its place is, too
+        head += f", but {lesion.reason}" if published else f", because {lesion.reason}"
     yield head
+    yield from _indent(reader_lines(from_json(lesion.mark)))
+    if lesion.replaced_by is not None:
+        yield f"  lesion {lesion.replaced_by} stands for it"
+    for other in lesion.replaced:
+        yield (
+            f"  stands for lesion {other.id}, {other.state.value}, drawn on series "
+            f"{other.series_instance_uid}"
+        )
     if lesion.rule is not None:
         yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
     if lesion.volume_ml is not None:
@@ -123,16 +148,29 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
     for retrieval in lesion.retrievals:
         yield f"  {_retrieval(retrieval)}"
     for result in lesion.results:
-        yield f"  {result.kind} {result.sop_instance_uid}, {result.size} bytes"
-        for delivery in result.deliveries:
-            line = f"    to {delivery.destination}: {delivery.state.value}"
-            if delivery.attempts:
-                line += f" after {delivery.attempts} attempt(s)"
-            if destinations is not None and delivery.destination not in destinations:
-                line += ", but no destination of that name is configured"
-            if delivery.peer_words:
-                line += f", the peer said: {delivery.peer_words}"
-            yield line
+        yield from _indent(_result(result, destinations))
+
+
+def _summary(result: Result, destinations: Collection[str] | None) -> Iterator[str]:
+    summary = result.summary
+    yield f"of all lesions of series {summary.series_instance_uid} by rule {summary.rule!r}"
+    if summary.reason:
+        yield f"  {summary.reason}"
+    yield from _result(result, destinations)
+
+
+def _result(result: Result, destinations: Collection[str] | None) -> Iterator[str]:
+    yield f"{result.kind} {result.sop_instance_uid}, {result.size} bytes"
+    for delivery in result.deliveries:
+        line = f"  to {delivery.destination}: {delivery.state.value}"
+        if delivery.attempts:
+            line += f" after {delivery.attempts} attempt(s)"
+        if destinations is not None and delivery.destination not in destinations:
+            line += ", but no destination of that name is configured"
+        if delivery.peer_words:
+            line += f", the peer said: {delivery.peer_words}"
+        yield line
+        yield from _indent(in_full(delivery), "    ")
 
 
 def _retrieval(retrieval: Retrieval) -> str:

@@ -9,11 +9,17 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
 from dicomnode.collect.collector import Collector
+from dicomnode.commit.provider import CommitmentProvider
+from dicomnode.deliver.commitment_reports import CommitmentReports
+from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
+from dicomnode.deliver.prober import Prober
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.jobs.summariser import Summariser
+from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
@@ -48,26 +54,38 @@ class Node:
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(settings.segment.processes)
-        self._couriers = [
-            Courier(
-                self.database,
-                self._scheduler,
-                destination,
-                settings.retry,
-                settings.listen.ae_title,
-            )
+        reports = CommitmentReports(self.database, settings, self._on_report)
+        self._confirmers = [
+            Confirmer(self.database, self._scheduler, destination, settings, reports.take)
             for destination in settings.destinations
         ]
+        self._couriers = [
+            Courier(self.database, self._scheduler, destination, settings, confirmer.notify)
+            for destination, confirmer in zip(settings.destinations, self._confirmers, strict=True)
+        ]
+        self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
+        self._prober = Prober(self.database, self._scheduler, settings)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
+        ladders = Ladders(settings.destinations, settings.publish)
         self._dispatcher = Dispatcher(
             self.database,
             self._engine,
             self._scheduler,
             folders,
             settings.segment,
-            settings.publish,
+            ladders,
             self._on_work,
+            self._on_given_up,
+        )
+        self._summariser = Summariser(
+            self.database,
+            self._engine,
+            self._scheduler,
+            ladders,
+            folders.results,
+            settings.segment.attempts,
+            self._on_summary,
         )
         self._retriever = Retriever(
             self.database,
@@ -84,9 +102,14 @@ class Node:
             self._on_work,
             self._retriever.notify,
             self._retriever.is_to_ask,
+            self._engine.submit,
         )
         self._receiver = StorageSCP(
-            _receiver_settings(settings.listen), self._files, self._index, self._on_stored
+            _receiver_settings(settings.listen),
+            self._files,
+            self._index,
+            self._on_stored,
+            self._provider,
         )
 
     @property
@@ -111,10 +134,16 @@ class Node:
         self._scheduler.start()
         for courier in self._couriers:
             courier.start()
+        self._provider.start()
         self._dispatcher.start()
+        self._summariser.start()
         self._collector.start()
         self._receiver.start()
+        # A peer may report a commitment the moment it is asked, once, to the receiver.
+        for confirmer in self._confirmers:
+            confirmer.start()
         self._retriever.start()
+        self._prober.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -128,11 +157,15 @@ class Node:
         self._retriever.stop()
         self._receiver.stop()
         self._collector.stop()
+        self._summariser.ask_to_stop()
         self._dispatcher.stop()
-        for courier in self._couriers:
-            courier.ask_to_stop()
-        for courier in self._couriers:
-            courier.stop()
+        self._summariser.stop()
+        deliverers = [*self._couriers, *self._confirmers, self._prober]
+        for deliverer in deliverers:
+            deliverer.ask_to_stop()
+        for deliverer in deliverers:
+            deliverer.stop()
+        self._provider.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()
@@ -151,6 +184,11 @@ class Node:
     def __exit__(self, *exception: object) -> None:
         """Stop."""
         self.stop()
+
+    def deliver(self) -> None:
+        """Look for deliveries that somebody else has queued."""
+        for courier in self._couriers:
+            courier.notify()
 
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
@@ -171,8 +209,22 @@ class Node:
     def _on_asked(self, series_instance_uid: str) -> None:
         self._collector.revisit(series_instance_uid)
 
+    def _on_report(self, destination: str, transaction_uid: str) -> None:
+        for confirmer in self._confirmers:
+            if confirmer.destination == destination:
+                confirmer.reported(transaction_uid)
+        for courier in self._couriers:  # what was not committed is sent again
+            courier.notify()
+
+    def _on_given_up(self) -> None:
+        self._collector.reconsider()
+
     def _on_work(self) -> None:
         self._dispatcher.notify()
+        self._summariser.notify()
+        self._on_summary()
+
+    def _on_summary(self) -> None:
         for courier in self._couriers:
             courier.notify()
 

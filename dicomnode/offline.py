@@ -16,6 +16,7 @@ from dicomnode.collect.collector import Collector
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import WORK, Folders
+from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
@@ -130,12 +131,13 @@ def _run(
         scheduler,
         Folders(soft_masks=out / "soft_masks", results=out),
         SegmentSettings(processes=processes),
-        PublishSettings(),
+        Ladders((), PublishSettings()),
         lambda: None,
+        lambda: collector.collect_all(),
     )
-    # A folder is complete when it has been read: no series is waited for.
-    complete = CollectSettings(quiet_period_s=1e-6)
-    collector = Collector(database, scheduler, complete, [rule], lambda: None)
+    # A folder is complete when it has been read: no series, and no SEG, is waited for.
+    complete = CollectSettings(quiet_period_s=1e-6, seg_wait_s=1e-6)
+    collector = Collector(database, scheduler, complete, [rule], dispatcher.notify)
     scheduler.start()
     try:
         collector.collect_all()
@@ -151,7 +153,9 @@ def _run(
                     .where(Lesion.state.in_(WORK), Lesion.attempts == 0, Lesion.reason.is_not(None))
                     .limit(1)
                 )
-            left = sum(counts.get(state, 0) for state in WORK)
+                # Those that stood back for a lesion that failed are about to become ready.
+                back = session.scalar(select(func.count()).where(Lesion.unsettled.is_(True)))
+            left = sum(counts.get(state, 0) for state in WORK) + back
             total = sum(counts.values())
             on_progress(total - left, total, waiting)
             if not left:

@@ -15,8 +15,10 @@ from pydantic import (
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationError,
     field_validator,
 )
@@ -47,6 +49,22 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+RungName = Literal[
+    "fractional-seg",
+    "binary-seg",
+    "band-seg",
+    "labelmap-seg",
+    "parametric-map",
+    "report",
+    "ohif-report",
+    "iso-contours",
+    "secondary-capture",
+    "rtstruct",
+    "key-object",
+]
+"""The kinds of result objects, as `dicomnode.results.ladder.LADDER` names them."""
+
+
 class StoreSettings(_Section):
     """Where the node keeps files and state."""
 
@@ -71,7 +89,7 @@ class StoreSettings(_Section):
 
 
 class ListenSettings(_Section):
-    """The Storage and Verification SCP."""
+    """The Storage, Verification and Storage Commitment SCP."""
 
     ae_title: AETitle = "DICOMNODE"
     host: str = "0.0.0.0"
@@ -88,6 +106,7 @@ class CollectSettings(_Section):
     """When a lesion's slices count as complete."""
 
     quiet_period_s: float = Field(30, gt=0)
+    seg_wait_s: float = Field(300, gt=0)
     patience_h: float = Field(168, gt=0)
 
 
@@ -103,6 +122,8 @@ class PublishSettings(_Section):
 
     series_number: int = Field(7300, ge=1)
     omit_empty_frames: bool = True
+    gather_s: float = Field(10, ge=0)
+    """Reports of a series wait for so long after a lesion, so that several make one report."""
 
 
 class RetrySettings(_Section):
@@ -124,6 +145,25 @@ class RetrieveSettings(_Section):
     longest_s: float = Field(3600, gt=0)
 
 
+class ConfirmSettings(_Section):
+    """How results are confirmed that a destination has accepted."""
+
+    batch_s: float = Field(2, ge=0)
+    batch: int = Field(500, ge=1, le=5000)
+    same_association_s: float = Field(5, ge=0)
+    report_within_s: float = Field(14400, gt=0)
+    requests: int = Field(6, ge=1)
+    resends: int = Field(3, ge=0)
+    verify_attempts: int = Field(8, ge=1)
+
+
+class ProbeSettings(_Section):
+    """How often destinations are asked what they accept."""
+
+    every_h: float = Field(24, ge=0)
+    """0: only by ``dicomnode probe``."""
+
+
 class _Patience(_Section):
     """How long a peer may take."""
 
@@ -140,11 +180,97 @@ class DicomPeer(_Patience):
     calling_ae_title: AETitle | None = None
 
 
-class Destination(DicomPeer):
-    """A peer that takes results by C-STORE."""
+class CommitmentSettings(_Section):
+    """The node as a Storage Commitment SCP (PS3.4 Annex J) for what it received."""
+
+    serve: bool = True
+    peers: tuple[DicomPeer, ...] = ()
+    """Who is told on an association of its own; destinations and sources are known already."""
+    max_instances: int = Field(20000, ge=1)
+
+
+class DicomWeb(_Section):
+    """A DICOMweb origin server (PS3.18 10)."""
+
+    url: AnyHttpUrl
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Sent with each request, such as ``Authorization``."""
+    ca_file: Path | None = None
+    """Certificates that the server's must be signed by, in place of the usual authorities'."""
+
+
+class _Destination(_Section):
+    """Where results go."""
 
     name: str = Field(min_length=1)
     transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
+    """``jpeg-ls``: objects go compressed where the peer takes that; ``explicit-le``: never."""
+    results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",)
+    """Which objects it gets; ``auto``: those of a list that suits most that it accepts."""
+    omit_empty_frames: bool | None = None
+    """As in ``[publish]``, for this destination alone."""
+    verify: Literal["none", "find", "pixels"] = "none"
+    """How far a result is read back: not at all, by a query, or with its pixel data."""
+
+
+class DicomDestination(_Destination, DicomPeer):
+    """A peer that takes results by C-STORE."""
+
+    kind: Literal["c-store"] = "c-store"
+    commit: bool = False
+    """Whether it is asked for storage commitment (PS3.4 Annex J)."""
+    dicomweb: DicomWeb | None = None
+    """Where pixel data is read back from."""
+
+    @validates_whole(mode="after")
+    def _pixels_can_be_read_back(self) -> DicomDestination:
+        if self.verify == "pixels" and self.dicomweb is None:
+            raise ValueError(
+                "verify = 'pixels' needs the url of [destinations.dicomweb]: "
+                "pixel data is read back by WADO-RS"
+            )
+        return self
+
+
+class StowDestination(_Destination, DicomWeb, _Patience):
+    """A server that takes results by STOW-RS (PS3.18 10.5)."""
+
+    kind: Literal["stow-rs"]
+
+
+class FolderDestination(_Destination):
+    """A folder that gets results as files."""
+
+    kind: Literal["folder"]
+    path: Path
+    subfolders: Literal["none", "study", "series"] = "none"
+    """``FOLDER/file``, ``FOLDER/<study uid>/file`` or ``FOLDER/<study uid>/<series uid>/file``."""
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            raise ValueError(f"found {str(path)!r}, expected an absolute path")
+        return path
+
+
+def _kind_of_destination(given: object) -> str:
+    """The kind that a table names; one that names none goes by C-STORE."""
+    if isinstance(given, dict):
+        return str(given.get("kind", "c-store"))
+    return str(getattr(given, "kind", "c-store"))
+
+
+Destination = Annotated[
+    Annotated[DicomDestination, Tag("c-store")]
+    | Annotated[StowDestination, Tag("stow-rs")]
+    | Annotated[FolderDestination, Tag("folder")],
+    Discriminator(
+        _kind_of_destination,
+        custom_error_type="kind",
+        custom_error_message="the kind of a destination is 'c-store', 'stow-rs' or 'folder'",
+    ),
+]
 
 
 class _Source(_Section):
@@ -166,19 +292,15 @@ class DicomSource(_Source, DicomPeer):
     kind: Literal["c-move", "c-get"]
 
 
-class DicomWebSource(_Source, _Patience):
+class DicomWebSource(_Source, DicomWeb, _Patience):
     """A source with QIDO-RS and WADO-RS (PS3.18 10)."""
 
     kind: Literal["dicomweb"]
-    url: AnyHttpUrl
-    headers: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Sent with each request, such as ``Authorization``."""
-    ca_file: Path | None = None
-    """Certificates that the server's must be signed by, in place of the usual authorities'."""
 
 
 Source = Annotated[DicomSource | DicomWebSource, Field(discriminator="kind")]
-_KINDS = ("c-move", "c-get", "dicomweb")
+_KINDS = ("c-move", "c-get", "dicomweb", "c-store", "stow-rs", "folder")
+_OF_KINDS = ("sources", "destinations")
 
 
 class NodeSettings(BaseSettings):
@@ -199,6 +321,9 @@ class NodeSettings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     retry: RetrySettings = RetrySettings()
+    confirm: ConfirmSettings = ConfirmSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
+    probe: ProbeSettings = ProbeSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -238,6 +363,23 @@ class NodeSettings(BaseSettings):
                 )
         return self
 
+    @validates_whole(mode="after")
+    def _reports_are_let_in(self) -> NodeSettings:
+        """A peer may report a commitment on an association that it opens to the node."""
+        let_in = self.listen.calling_ae_titles
+        for destination in self.destinations:
+            if (
+                let_in
+                and isinstance(destination, DicomDestination)
+                and destination.commit
+                and destination.ae_title not in let_in
+            ):
+                raise ValueError(
+                    f"destination {destination.name!r} reports storage commitment as "
+                    f"{destination.ae_title!r}, which [listen] calling_ae_titles does not let in"
+                )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -249,6 +391,19 @@ class NodeSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what the file says."""
         return env_settings, init_settings
+
+    @validates_whole(mode="after")
+    def _something_is_sent(self) -> NodeSettings:
+        for destination in self.destinations:
+            if not destination.results:
+                raise ValueError(f"destination {destination.name!r} gets no results")
+        return self
+
+    @property
+    def peers(self) -> tuple[DicomPeer, ...]:
+        """All who can be called by an AE title that they call the node by."""
+        known = (*self.commitment.peers, *self.destinations, *self.sources)
+        return tuple(peer for peer in known if isinstance(peer, DicomPeer))
 
     def destination(self, name: str) -> Destination:
         """The destination of that name; KeyError with the known ones otherwise."""
@@ -283,8 +438,12 @@ def load_settings(path: Path) -> NodeSettings:
 
 
 def _describe(problem: Any, text: str) -> str:
-    # The kind of a source is no key of the file, though pydantic names it as one.
-    location = tuple(part for part in problem["loc"] if part not in _KINDS)
+    # The kind of a source or destination is no key of the file, though pydantic names it as one.
+    location = tuple(
+        part
+        for depth, part in enumerate(problem["loc"])
+        if not (depth == 2 and part in _KINDS and problem["loc"][0] in _OF_KINDS)
+    )
     where = ".".join(str(part) for part in location) or "settings"
     line = line_of(location, text)
     reason = problem["msg"].removeprefix("Value error, ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import highdicom as hd
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import ndimage
 from pipelines.errors import UnusableVolumeError
 from pipelines.level_surface import band_width_mm, greatest_distance, surface_points
 from pipelines.longest_axes import axes_from_mask
+from pipelines.recist import RecistAxes
 from pipelines.soft_mask import SoftMask
 
 _FINER = 4
@@ -41,6 +42,9 @@ class Measurements:
         where they are most; None where there is none. The axial plane is the plane of the grid
         whose normal is nearest to the patient's long axis: the slices of an axial or tilted stack,
         a plane across the slices of a sagittal or coronal one.
+    axes : RecistAxes or None
+        End points of these two diameters, LPS mm. Takes no part when measurements are compared:
+        two axes of a round lesion may differ and yet be as long.
     diameter_3d_mm : float or None
         Greatest distance between two points of the surface alpha = 0.5, placed between voxels; None
         where there is none.
@@ -60,6 +64,7 @@ class Measurements:
     outer_volume_ml: float | None = None
     long_mm: float | None = None
     short_mm: float | None = None
+    axes: RecistAxes | None = field(default=None, compare=False)
     diameter_3d_mm: float | None = None
     band_width_mm: float | None = None
     mean_hu: float | None = None
@@ -89,15 +94,16 @@ def measure(soft: SoftMask, ct: hd.Volume | None = None) -> Measurements:
     volumes = {
         level: float(np.count_nonzero(alpha >= level)) * voxel_ml for level in (0.75, 0.5, 0.25)
     }
-    long_mm, short_mm, diameter = _diameters(soft.alpha)
+    axes, diameter = _diameters(soft.alpha)
     mean_hu, mass_mg = (None, None) if ct is None else _density(soft, _hu_on_grid(soft, ct))
     return Measurements(
         soft_volume_ml=soft.volume_ml,
         core_volume_ml=volumes[0.75],
         volume_ml=volumes[0.5],
         outer_volume_ml=volumes[0.25],
-        long_mm=long_mm,
-        short_mm=short_mm,
+        long_mm=None if axes is None else axes.long_mm,
+        short_mm=None if axes is None else axes.short_mm,
+        axes=axes,
         diameter_3d_mm=diameter,
         band_width_mm=band_width_mm(alpha, soft.alpha.spacing),
         mean_hu=mean_hu,
@@ -105,16 +111,21 @@ def measure(soft: SoftMask, ct: hd.Volume | None = None) -> Measurements:
     )
 
 
-def _diameters(alpha: hd.Volume) -> tuple[float | None, float | None, float | None]:
+def _diameters(alpha: hd.Volume) -> tuple[RecistAxes | None, float | None]:
     """Long and short axis in the axial plane, and the greatest distance in space."""
     if not (alpha.array >= 0.5).any():
-        return None, None, None
+        return None, None
     across = int(np.argmax(np.abs(alpha.direction[2])))
     axial = alpha.permute_spatial_axes([across, *(axis for axis in range(3) if axis != across)])
     axes = axes_from_mask(*_fine_slice(axial))
+    if axes.short_mm > axes.long_mm:
+        # A chord is sampled in steps and may come out longer by a part of one.
+        middle, half = axes.short_axis.mean(axis=0), np.diff(axes.short_axis, axis=0)[0] / 2
+        half = half * (axes.long_mm / axes.short_mm)
+        axes = RecistAxes(axes.long_axis, np.stack([middle - half, middle + half]))
     diameter = greatest_distance(surface_points(alpha.array, alpha.spacing))
     # The axes reach to the corners of fine pixels, a little beyond the surface itself.
-    return axes.long_mm, min(axes.short_mm, axes.long_mm), max(diameter or 0.0, axes.long_mm)
+    return axes, max(diameter or 0.0, axes.long_mm)
 
 
 def _fine_slice(axial: hd.Volume) -> tuple[npt.NDArray[np.bool_], hd.VolumeGeometry]:

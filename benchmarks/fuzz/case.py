@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import time
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import pydicom
 from pydicom.dataset import Dataset
 
 from benchmarks.fuzz.corpus import Whole
@@ -143,7 +145,10 @@ def _use(file: MarkFile) -> None:
 
 
 def _check(subject: Damaged, file: MarkFile) -> None:
-    if file.dataset is not None:
-        check_dataset(file.dataset, file.reading)
+    if isinstance(subject, Dataset):
+        check_dataset(subject, file.reading)
+    elif file.dataset is not None:
+        # As pydicom alone reads it, without what the readers do to bytes first.
+        check_dataset(pydicom.dcmread(io.BytesIO(subject), force=True), file.reading)
     else:
         check_text(subject, file.reading, 0.5 if file.form is MarkForm.LIDC else 0.0)

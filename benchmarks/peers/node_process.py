@@ -32,6 +32,8 @@ class NodeProcess:
         Where results go.
     sources : sequence of dict
         Tables of ``[[sources]]``.
+    destination : dict, optional
+        What ``[[destinations]]`` says besides, such as ``{"commit": True}``.
     **sections
         Tables of the configuration to add to, such as ``collect={"quiet_period_s": 2}``.
     """
@@ -44,6 +46,7 @@ class NodeProcess:
         pacs_ae_title: str,
         pacs_port: int,
         sources: Sequence[dict[str, Any]] = (),
+        destination: dict[str, Any] | None = None,
         **sections: dict[str, Any],
     ) -> None:
         self.folder = folder
@@ -56,15 +59,15 @@ class NodeProcess:
         }
         for name, values in sections.items():
             tables[name] = tables.get(name, {}) | values
-        destination = {
+        pacs = {
             "name": "pacs",
             "ae_title": pacs_ae_title,
             "host": "127.0.0.1",
             "port": pacs_port,
-        }
+        } | (destination or {})
         rule = {"name": "all", "destinations": ["pacs"]}
         blocks = [_table(f"[{name}]", values) for name, values in tables.items()]
-        blocks += [_table("[[destinations]]", destination), _table("[[rules]]", rule)]
+        blocks += [_table("[[destinations]]", pacs), _table("[[rules]]", rule)]
         blocks += [_table("[[sources]]", source) for source in sources]
         self.configuration.write_text("\n".join(blocks))
         self._process: subprocess.Popen[bytes] | None = None

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,6 +97,24 @@ class Orthanc:
         address = f"http://127.0.0.1:{self.http_port}/modalities/{name}"
         request = urllib.request.Request(address, body, method="PUT")
         urllib.request.urlopen(request).close()
+
+    def delete(self, sop_instance_uid: str) -> None:
+        """Delete an instance."""
+        query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
+        (orthanc_id,) = self.ask("/tools/find", query)
+        address = f"http://127.0.0.1:{self.http_port}/instances/{orthanc_id}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
+
+    def ask_commitment(self, name: str, references: Sequence[tuple[str, str]]) -> str:
+        """Ask a peer for storage commitment of (SOP Class UID, SOP Instance UID); its path here."""
+        wanted = [{"SOPClassUID": c, "SOPInstanceUID": i} for c, i in references]
+        body = {"DicomInstances": wanted}
+        return self.ask(f"/modalities/{name}/storage-commitment", body)["Path"]
+
+    def forget(self, name: str) -> None:
+        """Tell it that a peer is known no longer."""
+        address = f"http://127.0.0.1:{self.http_port}/modalities/{name}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE")).close()
 
     def count(self) -> int:
         """Instances stored."""

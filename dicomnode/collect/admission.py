@@ -6,6 +6,7 @@ from pydicom.filereader import read_partial
 from sqlalchemy.orm import Session
 
 from dicomnode.collect.ct import SeriesOfPass
+from dicomnode.collect.ct_frame import CtImage
 from dicomnode.collect.stack import Unusable
 from dicomnode.marks import Code
 from dicomnode.marks.lesion_mark import LesionMark
@@ -76,7 +77,7 @@ def check_anatomy(mark: LesionMark) -> None:
 
 
 def check_patient(
-    session: Session, mark: LesionMark, ct: Instance, rule: Rule, known: SeriesOfPass
+    session: Session, mark: LesionMark, ct: CtImage, rule: Rule, known: SeriesOfPass
 ) -> tuple[str, ...]:
     """Compare Patient ID (0010,0020) of the objects that hold a mark with that of its CT.
 
@@ -112,7 +113,7 @@ def _is_anatomy(category: Code | None) -> bool:
     return category is not None and (category.value, category.scheme) in _ANATOMY
 
 
-def _patient_id(instance: Instance, known: SeriesOfPass) -> str:
+def _patient_id(instance: CtImage, known: SeriesOfPass) -> str:
     uid = instance.sop_instance_uid
     if uid not in known.patient_ids:
         with open(instance.path, "rb") as file:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from dicomnode.collect.claims import Neighbours, Placed
+from dicomnode.collect.ct import SeriesOfPass
 from dicomnode.collect.examine import examine_received
-from dicomnode.collect.join import Joined, Refused, SeriesOfPass, Superseded, Waiting, join
-from dicomnode.collect.supersede import supersede
+from dicomnode.collect.join import Joined, Refused, Waiting, join
+from dicomnode.collect.kinship import Verdict, resolve
+from dicomnode.collect.mask_work import MasksOnCt
+from dicomnode.collect.stack import NotYet
+from dicomnode.collect.supersede import settle, unsettled
 from dicomnode.faults import describe_fault
 from dicomnode.marks.serialised import to_json
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
+from dicomnode.store.standing import unsettle_replaced
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 from dicomnode.timing import call_at
@@ -30,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 _GATHER_S = 0.1
 """Pause between two passes, so that a stream of slices is looked at in batches."""
+
+_AT_ONCE = 20
+"""Lesions that are looked at in one pass; a hundred segments take seconds."""
 
 _PAUSE_AFTER_FAULT_S = 5.0
 
@@ -51,6 +62,9 @@ class Collector:
     may_be_fetched : callable
         Given a session, a lesion and a Series Instance UID: whether a source is still to be asked
         for slices. `revisit` tells that it was.
+    submit : callable, optional
+        Starts a call in a worker process; masks are put on their CT there. Without it that is done
+        in the collector's thread.
     """
 
     def __init__(
@@ -62,6 +76,7 @@ class Collector:
         on_work: Callable[[], None],
         on_waiting: Callable[[], None] = lambda: None,
         may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
+        submit: Callable[..., Future[Any]] | None = None,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
@@ -70,8 +85,12 @@ class Collector:
         self._on_work = on_work
         self._on_waiting = on_waiting
         self._may_be_fetched = may_be_fetched
+        self._masks = MasksOnCt(submit, self._on_mask)
+        self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
+        self._put: set[int] = set()
+        self._blocked: set[int] = set()
         self._look_at_all = False
         self._thread = WokenThread("collector", self._collect_arrived, self._recover, _GATHER_S)
 
@@ -100,6 +119,10 @@ class Collector:
             self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
+    def reconsider(self) -> None:
+        """Say that a lesion failed, which others may have made way for. Returns at once."""
+        self._thread.wake()
+
     def collect_all(self) -> None:
         """Examine what was not examined, and look at every waiting lesion."""
         self._examine()
@@ -114,19 +137,19 @@ class Collector:
         """Refuse lesions that have waited longer than patience lasts."""
         hours = self._settings.patience_h
         with self._database.write() as session:
-            expired = session.execute(
-                update(Lesion)
-                .where(
+            expired = session.scalars(
+                select(Lesion).where(
                     Lesion.state == LesionState.WAITING,
                     Lesion.waiting_since < time.time() - hours * 3600,
                 )
-                .values(
-                    state=LesionState.REFUSED,
-                    reason=f"waited {hours:g} h: " + Lesion.reason,
-                )
-            )
-        if expired.rowcount:
-            logger.warning("lesion.expired count=%d", expired.rowcount)
+            ).all()
+            for lesion in expired:
+                lesion.state = LesionState.REFUSED
+                lesion.reason = f"waited {hours:g} h: {lesion.reason}"
+                unsettle_replaced(session, lesion.id)
+        if expired:
+            logger.warning("lesion.expired count=%d", len(expired))
+            self._thread.wake()
 
     def _recover(self, error: Exception) -> None:
         """Nothing is lost: rows still say what is to be done. Try again, not at once."""
@@ -141,9 +164,15 @@ class Collector:
             self._look_at_all = False
         with self._lock:
             arrived, self._arrived = self._arrived, set()
-        lesions = set(self._examine())
-        lesions.update(self._waiting_for(arrived))
-        self._join(sorted(lesions))
+            put, self._put = self._put, set()
+        # New ones first; what is left over waits for the next pass, not new objects for it.
+        lesions = dict.fromkeys((*self._examine(), *sorted(put), *self._waiting_for(arrived)))
+        now = list(lesions)[:_AT_ONCE]
+        with self._lock:
+            self._put.update(list(lesions)[_AT_ONCE:])
+            if self._put:
+                self._thread.wake()
+        self._join(now)
         self._on_waiting()
 
     def _examine(self) -> Sequence[int]:
@@ -166,28 +195,96 @@ class Collector:
             ).all()
         return [lesion_id for lesion_id, *uids in rows if arrived.intersection(uids)]
 
+    def _on_mask(self, lesion_id: int) -> None:
+        """A mask was put on its CT, for one lesion or to compare others with it."""
+        with self._lock:
+            self._put.update((lesion_id, *self._blocked))
+            self._blocked.clear()
+        self._thread.wake()
+
     def _join(self, lesion_ids: Iterable[int]) -> None:
-        ready = 0
-        known = SeriesOfPass()
-        for lesion_id in lesion_ids:
-            decision = self._decide(lesion_id, known)
-            self._record(lesion_id, decision)
-            ready += isinstance(decision, Joined)
+        # The scheduler's threads join lesions, too, whose series has fallen quiet.
+        with self._joining:
+            known = SeriesOfPass()
+            joined: dict[int, Joined] = {}
+            for lesion_id in lesion_ids:
+                decision = self._decide(lesion_id, known)
+                if isinstance(decision, Joined):
+                    joined[lesion_id] = decision
+                elif decision is not None:
+                    self._record(lesion_id, decision)
+            self._settle_all(joined, known)
+
+    def _settle_all(self, joined: Mapping[int, Joined], known: SeriesOfPass) -> None:
+        """Compare lesions that met their CT, and those that are unsettled, with their neighbours.
+
+        Study by study: all that meet their CT in one pass become ready at once, so that of two
+        versions of a mark the older one is not begun.
+        """
+        with self._database.read() as session:
+            to_do = unsettled(session)
+        for decision in joined.values():
+            to_do.setdefault(decision.key.study_instance_uid, [])
+        ready = False
+        with self._lock:
+            self._blocked.update(joined)
+        for study, around in to_do.items():
+            here = {i: j for i, j in joined.items() if j.key.study_instance_uid == study}
+            verdicts, waits = self._compare(study, here, around, known)
+            with self._lock:
+                self._blocked.difference_update(here.keys() - waits.keys())
+                self._blocked.update(waits.keys() & here.keys())
+            for lesion_id in here.keys() & waits.keys():
+                words = f"masks nearby: {waits[lesion_id]}"
+                self._record(lesion_id, Waiting(words, here[lesion_id].key))
+            ready |= self._record_joined(
+                {i: j for i, j in here.items() if i not in waits},
+                [i for i in around if i not in waits],
+                verdicts,
+            )
         if ready:
             self._on_work()
 
-    def _decide(
-        self, lesion_id: int, known: SeriesOfPass
-    ) -> Joined | Waiting | Refused | Superseded:
+    def _compare(
+        self, study: str, joined: Mapping[int, Joined], around: Collection[int], known: SeriesOfPass
+    ) -> tuple[list[Verdict], dict[int, str]]:
+        """Which lesions near some stand, and which wait for masks that are put on the CT, and why.
+
+        What is asked for here and comes at once is not missed: lesions count as blocked before.
+        """
+        placed = {i: Placed(j.mark, j.key, j.axes) for i, j in joined.items()}
+        verdicts: list[Verdict] = []
+        waits: dict[int, str] = {}
+        try:
+            with self._database.read() as session:
+                near = Neighbours(session, study, placed, around, known, self._masks)
+                for claims in near.groups():
+                    try:
+                        near.ask_for_masks(claims)
+                        verdicts += resolve(claims, near)
+                    except NotYet as wait:
+                        waits |= {claim.lesion_id: str(wait) for claim in claims}
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as error:  # lesions that cannot be compared stop no others
+            logger.error("lesion.fault lesions=%s %s", sorted(joined), describe_fault(error))
+            return [Verdict(i, opinions=j.mark.opinions) for i, j in joined.items()], {}
+        return verdicts, waits
+
+    def _decide(self, lesion_id: int, known: SeriesOfPass) -> Joined | Waiting | Refused | None:
+        """What becomes of a lesion; None where it does not wait any more."""
         with self._database.read() as session:
             lesion = session.get_one(Lesion, lesion_id)
+            if lesion.state is not LesionState.WAITING:
+                return None
             try:
                 return join(
                     session,
                     lesion,
                     self._rules,
-                    self._settings.quiet_period_s,
+                    self._settings,
                     known,
+                    self._masks,
                     self._may_be_fetched,
                 )
             except (SQLAlchemyError, OSError):
@@ -196,31 +293,9 @@ class Collector:
                 logger.error("lesion.fault lesion=%d %s", lesion_id, describe_fault(error))
                 return Refused(f"cannot be joined to its CT: {describe_fault(error)}")
 
-    def _record(self, lesion_id: int, decision: Joined | Waiting | Refused | Superseded) -> None:
-        values: dict[str, object] = {}
-        if decision.key is not None:
-            values = {
-                "key_sop_instance_uid": decision.key.sop_instance_uid,
-                "study_instance_uid": decision.key.study_instance_uid,
-                "series_instance_uid": decision.key.series_instance_uid,
-            }
+    def _record(self, lesion_id: int, decision: Waiting | Refused) -> None:
+        values = _place_of(decision)
         match decision:
-            case Joined():
-                axes = decision.axes
-                values |= {
-                    "mark": to_json(decision.mark),
-                    "state": LesionState.READY,
-                    "reason": None,
-                    "slices": list(decision.slices),
-                    "long_axis": axes.long_axis.tolist(),
-                    "short_axis": None if axes.short_axis is None else axes.short_axis.tolist(),
-                    "rule": decision.rule.name,
-                    "method": decision.rule.method,
-                    "parameters": dict(decision.rule.parameters),
-                    "destinations": list(decision.rule.destinations),
-                    "warnings": list(decision.warnings),
-                }
-                logger.info("lesion.ready lesion=%d slices=%d", lesion_id, len(decision.slices))
             case Waiting():
                 values["reason"] = decision.reason
                 if decision.image is not None or decision.space is not None:
@@ -231,22 +306,10 @@ class Collector:
             case Refused():
                 values |= {"state": LesionState.REFUSED, "reason": decision.reason}
                 logger.warning("lesion.refused lesion=%d", lesion_id)
-            case Superseded():
-                values |= {"state": LesionState.SUPERSEDED, "reason": decision.reason}
-                logger.info("lesion.superseded lesion=%d", lesion_id)
         with self._database.write() as session:
-            if isinstance(decision, Joined):
-                for other, why in decision.supersedes:
-                    supersede(session, other, why, lesion_id)
-                    logger.info("lesion.superseded lesion=%d by=%d", other, lesion_id)
-            session.execute(
-                update(Lesion)
-                .where(
-                    Lesion.id == lesion_id,
-                    Lesion.state == LesionState.WAITING,
-                )
-                .values(values)
-            )
+            if isinstance(decision, Refused):
+                unsettle_replaced(session, lesion_id)
+            _change(session, lesion_id, values)
         if isinstance(decision, Waiting) and decision.settles_at is not None:
             call_at(
                 self._scheduler,
@@ -256,9 +319,61 @@ class Collector:
                 lesion_id,
             )
 
+    def _record_joined(
+        self, joined: Mapping[int, Joined], around: Collection[int], verdicts: Sequence[Verdict]
+    ) -> bool:
+        """Write down where lesions lie and which of them stand, at once; whether some are ready."""
+        with self._database.write() as session:
+            for lesion_id, decision in joined.items():
+                _change(session, lesion_id, _place_of(decision) | _way_of(decision))
+            session.execute(update(Lesion).where(Lesion.id.in_(around)).values(unsettled=False))
+            ready, superseded = settle(session, verdicts)
+        for lesion_id in ready:
+            logger.info("lesion.ready lesion=%d", lesion_id)
+        for lesion_id in superseded:
+            logger.info("lesion.superseded lesion=%d", lesion_id)
+        return bool(ready)
+
     def _settle(self, lesion_id: int) -> None:
         """The quiet period of a lesion's series is over."""
         with self._database.read() as session:
             state = session.get_one(Lesion, lesion_id).state
         if state is LesionState.WAITING:
             self._join([lesion_id])
+
+
+def _place_of(decision: Joined | Waiting | Refused) -> dict[str, object]:
+    if decision.key is None:
+        return {}
+    return {
+        "key_sop_instance_uid": decision.key.sop_instance_uid,
+        "study_instance_uid": decision.key.study_instance_uid,
+        "series_instance_uid": decision.key.series_instance_uid,
+    }
+
+
+def _way_of(decision: Joined) -> dict[str, object]:
+    axes = decision.axes
+    return {
+        "mark": to_json(decision.mark),
+        "absent_seg": decision.absent_seg,
+        "state": LesionState.READY,
+        "reason": None,
+        "slices": list(decision.slices),
+        "long_axis": axes.long_axis.tolist(),
+        "short_axis": None if axes.short_axis is None else axes.short_axis.tolist(),
+        "rule": decision.rule.name,
+        "method": decision.rule.method,
+        "parameters": dict(decision.rule.parameters),
+        "destinations": list(decision.rule.destinations),
+        "warnings": list(decision.warnings),
+    }
+
+
+def _change(session: Session, lesion_id: int, values: dict[str, object]) -> None:
+    """Change a lesion that waits; one that does not any more stays as it is."""
+    session.execute(
+        update(Lesion)
+        .where(Lesion.id == lesion_id, Lesion.state == LesionState.WAITING)
+        .values(values)
+    )

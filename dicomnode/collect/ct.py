@@ -12,6 +12,8 @@ from pydicom.uid import CTImageStorage
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from dicomnode.collect.ct_frame import CtFrame, CtImage, name_of
+from dicomnode.collect.enhanced import EnhancedSeries, suitable_frames, the_one_meant
 from dicomnode.collect.stack import NotYet, Slice, Unusable
 from dicomnode.marks import (
     ImagePlane,
@@ -23,8 +25,13 @@ from dicomnode.marks import (
     off_plane_mm,
     read_marks,
 )
-from dicomnode.marks.lesion_mask import Voxels, find_segment
-from dicomnode.marks.quality import UnsuitableImage, check_image
+from dicomnode.marks.lesion_mask import find_segment
+from dicomnode.marks.quality import (
+    CT_CLASSES,
+    ENHANCED_CT_CLASSES,
+    UnsuitableImage,
+    check_image,
+)
 from dicomnode.store.tables import Instance
 
 _GEOMETRY = (
@@ -47,14 +54,15 @@ class SeriesOfPass:
 
     def __init__(self) -> None:
         self._series: dict[str, tuple[Slice, ...]] = {}
+        self._enhanced: dict[str, EnhancedSeries] = {}
         self._seg: tuple[str, MarkReading] | None = None
         self.patient_ids: dict[str, str] = {}
         """SOP Instance UID to Patient ID; never leaves memory."""
-        self.voxels: dict[tuple[str, str], Voxels] = {}
-        """Key of a mark and series to its voxels."""
 
-    def slices(self, session: Session, key: Instance) -> tuple[Slice, ...]:
+    def slices(self, session: Session, key: CtImage) -> tuple[Slice, ...]:
         """All CT slices of the key slice's series, without localizers.
+
+        Of an enhanced series all frames of the stack that the key frame belongs to.
 
         Raises
         ------
@@ -62,9 +70,45 @@ class SeriesOfPass:
             If a slice has no position.
         """
         uid = key.series_instance_uid
+        if isinstance(key, CtFrame):
+            return self.enhanced(session, uid).slices(key)
         if uid not in self._series:
             self._series[uid] = _slices(session, uid)
         return self._series[uid]
+
+    def enhanced(self, session: Session, series_instance_uid: str) -> EnhancedSeries:
+        """The frames of a series of enhanced CT.
+
+        Raises
+        ------
+        Unusable
+            If the frames of an object cannot be read.
+        """
+        if series_instance_uid not in self._enhanced:
+            self._enhanced[series_instance_uid] = EnhancedSeries(session, series_instance_uid)
+        return self._enhanced[series_instance_uid]
+
+    def image(self, session: Session, sop_instance_uid: str, frame: int | None) -> CtImage:
+        """An image that is here, or a frame of it.
+
+        Raises
+        ------
+        NotYet
+            If it has not come.
+        Unusable
+            If it is no single CT slice.
+        """
+        return named_slice(session, sop_instance_uid, frame, self)
+
+    def settled(self, session: Session, key: CtImage, settled: bool) -> bool:
+        """Whether the slices of a series are all there, given whether nothing more is awaited.
+
+        A concatenation says itself how many parts it has (PS3.3 C.7.6.16.2.2.4).
+        """
+        if not isinstance(key, CtFrame):
+            return settled
+        whole = self.enhanced(session, key.series_instance_uid).is_whole(key)
+        return settled if whole is None else whole
 
     def segment(self, session: Session, reference: SegmentReference) -> Segment:
         """A segment of a SEG that is in the store, with pixels.
@@ -87,7 +131,7 @@ class SeriesOfPass:
         return find_segment(self._seg[1], reference)
 
 
-def key_slice(session: Session, mark: RecistMark) -> Instance:
+def key_slice(session: Session, mark: RecistMark, known: SeriesOfPass) -> CtImage:
     """The CT slice that axes were drawn on.
 
     Raises
@@ -98,36 +142,37 @@ def key_slice(session: Session, mark: RecistMark) -> Instance:
         If it is no single CT slice.
     """
     if mark.referenced_sop_instance_uid is None:
-        return check_ct(_slice_in_space(session, mark))
-    return named_slice(session, mark.referenced_sop_instance_uid)
+        return _slice_in_space(session, mark, known)
+    frame = mark.referenced_frame
+    if frame is None and mark.in_space:
+        return _frame_in_space(session, mark, known)
+    return named_slice(session, mark.referenced_sop_instance_uid, frame, known)
 
 
-def named_slice(session: Session, sop_instance_uid: str) -> Instance:
-    """The CT slice of that UID; as `key_slice`."""
-    key = session.get(Instance, sop_instance_uid)
-    if key is None:
+def named_slice(
+    session: Session, sop_instance_uid: str, frame: int | None, known: SeriesOfPass
+) -> CtImage:
+    """The CT slice of that UID, of an enhanced image that frame; as `key_slice`."""
+    image = _named_image(session, sop_instance_uid)
+    if image.sop_class_uid in ENHANCED_CT_CLASSES:
+        return known.enhanced(session, image.series_instance_uid).frame(sop_instance_uid, frame)
+    return image
+
+
+def _named_image(session: Session, sop_instance_uid: str) -> Instance:
+    image = session.get(Instance, sop_instance_uid)
+    if image is None:
         raise NotYet(f"the image {sop_instance_uid} has not come", image=sop_instance_uid)
-    return check_ct(key)
-
-
-def check_ct(key: Instance) -> Instance:
-    """Give back a single CT slice.
-
-    Raises
-    ------
-    Unusable
-        If it is something else.
-    """
     try:
-        check_image(key)
+        check_image(image)
     except UnsuitableImage as problem:
         raise Unusable(str(problem)) from None
-    if key.sop_class_uid != CTImageStorage:
-        raise Unusable("the mark is on an enhanced CT; only single-frame CT is read so far")
-    return key
+    return image
 
 
-def ct_in_space(session: Session, frame_of_reference_uid: str) -> dict[Instance, ImagePlane]:
+def ct_in_space(
+    session: Session, frame_of_reference_uid: str, known: SeriesOfPass
+) -> dict[CtImage, ImagePlane]:
     """All CT slices of a frame of reference that can be placed.
 
     Raises
@@ -138,15 +183,22 @@ def ct_in_space(session: Session, frame_of_reference_uid: str) -> dict[Instance,
     candidates = session.scalars(
         select(Instance).where(
             Instance.frame_of_reference_uid == frame_of_reference_uid,
-            Instance.sop_class_uid == CTImageStorage,
+            Instance.sop_class_uid.in_(CT_CLASSES),
         )
     ).all()
-    planes = {}
+    planes: dict[CtImage, ImagePlane] = {}
+    enhanced: dict[str, None] = {}
     for image in candidates:
-        if not _is_localizer(image):
+        if image.sop_class_uid in ENHANCED_CT_CLASSES:
+            enhanced[image.series_instance_uid] = None
+        elif not _is_localizer(image):
             # A slice that cannot be placed is none that a mark could lie on.
             with contextlib.suppress(NoGeometry):
                 planes[image] = plane_of(image)
+    for uid in enhanced:
+        with contextlib.suppress(Unusable):
+            for frame in suitable_frames(known.enhanced(session, uid)):
+                planes[frame] = frame.frame.plane
     if not planes:
         raise NotYet(
             f"no CT of the frame of reference {frame_of_reference_uid} has come",
@@ -155,23 +207,59 @@ def ct_in_space(session: Session, frame_of_reference_uid: str) -> dict[Instance,
     return planes
 
 
-def plane_of(image: Instance | Row) -> ImagePlane:
+def plane_of(image: CtImage | Row) -> ImagePlane:
     """Place a slice in space; a mark in space may lie half its thickness off."""
     thickness = image.slice_thickness
     return ImagePlane.from_header(image, thickness if thickness and thickness > 0 else None)
 
 
-def _slice_in_space(session: Session, mark: RecistMark) -> Instance:
+def _slice_in_space(session: Session, mark: RecistMark, known: SeriesOfPass) -> CtImage:
     """The CT slice of the mark's frame of reference that lies nearest to its points."""
-    planes = ct_in_space(session, mark.frame_of_reference_uid)
+    return _nearest(mark, ct_in_space(session, mark.frame_of_reference_uid, known))
 
-    def distance(image: Instance) -> tuple[float, float, str]:
+
+def _frame_in_space(session: Session, mark: RecistMark, known: SeriesOfPass) -> CtImage:
+    """The image that a mark in space names or, of an enhanced one, the nearest frame."""
+    image = _named_image(session, mark.referenced_sop_instance_uid)
+    if image.sop_class_uid not in ENHANCED_CT_CLASSES:
+        return image
+    planes = {
+        frame: frame.frame.plane
+        for frame in suitable_frames(known.enhanced(session, image.series_instance_uid))
+        if frame.sop_instance_uid == image.sop_instance_uid
+    }
+    if not planes:
+        raise Unusable(f"no frame of the image {image.sop_instance_uid} is a CT slice with a place")
+    return _nearest(mark, planes)
+
+
+def _nearest(mark: RecistMark, planes: dict[CtImage, ImagePlane]) -> CtImage:
+    """The slice that lies nearest to the points of a mark in space.
+
+    Raises
+    ------
+    NotYet
+        If the nearest is too far off.
+    Unusable
+        If frames of several stacks of one series are as near.
+    """
+
+    def distance(image: CtImage) -> tuple[float, float, str]:
         # Of two reconstructions that both hold the plane, the one with the thinner slices.
         away = round(off_plane_mm(mark, planes[image]), 2)
-        return away, image.slice_thickness or np.inf, image.sop_instance_uid
+        return away, image.slice_thickness or np.inf, name_of(image)
 
     nearest = min(planes, key=distance)
     away = distance(nearest)[0]
+    if isinstance(nearest, CtFrame):
+        near = {
+            image.stack: image
+            for image in planes
+            if isinstance(image, CtFrame)
+            and image.series_instance_uid == nearest.series_instance_uid
+            and distance(image)[0] == away
+        }
+        nearest = the_one_meant(list(near.values()), "the mark")
     allowed = (nearest.slice_thickness or 1.0) / 2
     if away > allowed:
         raise NotYet(

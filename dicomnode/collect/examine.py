@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pydicom
 from pydicom.dataset import Dataset
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from dicomnode.collect.supersede import supersede
+from dicomnode.collect.statement import record_statement
+from dicomnode.collect.supersede import leave
 from dicomnode.faults import describe_fault
 from dicomnode.marks import MarkReading, Refusal, read_marks
+from dicomnode.marks.authorship import Authorship, read_authorship
+from dicomnode.marks.dicom_object import UnreadableMarkFile, read_object
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
-from dicomnode.marks.mark_file import UnreadableMarkFile, check_cost
 from dicomnode.marks.serialised import to_json
-from dicomnode.results.fractional_seg import CONTENT_LABEL, Equipment
+from dicomnode.results.lesion_result import Equipment
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
@@ -25,7 +27,7 @@ from dicomnode.store.tables import Finding, Instance, Lesion, Result
 logger = logging.getLogger(__name__)
 
 OWN_RESULT = "made by this node; its own results are not read as marks"
-OWN_KIND = "a soft mask of this software; such results are not read as marks"
+OWN_KIND = "a result of this software; such results are not read as marks"
 REFERS_TO_OWN = "refers to a result of this node; its own results are not read as marks"
 _TO_REOPEN = (LesionState.REFUSED, LesionState.FAILED)
 GONE = "its object came again without it"
@@ -50,17 +52,12 @@ class Examined:
 
 def examine_received(database: Database) -> Examined:
     """Examine every object that may hold marks and was not yet read."""
-    with database.read() as session:
-        waiting = session.execute(
-            select(Instance.sop_instance_uid, Instance.path)
-            .where(Instance.state == InstanceState.RECEIVED)
-            .order_by(Instance.received_at)
-        ).all()
     lesions: list[int] = []
     requeued = 0
-    for uid, path in waiting:
-        reading = _read(path)
+    for uid, path in _received(database):
+        reading, authorship = _read(path)
         with database.write() as session:
+            record_statement(session, uid, authorship)
             opened, again = _record(session, uid, reading)
         lesions += opened
         requeued += again
@@ -76,19 +73,32 @@ def examine_received(database: Database) -> Examined:
     return Examined(tuple(lesions), requeued)
 
 
-def _read(path: str) -> MarkReading:
+def _received(database: Database) -> Iterator[tuple[str, str]]:
+    """UIDs and paths of what is to be read; a SEG that is read brings reports back."""
+    while True:
+        with database.read() as session:
+            found = session.execute(
+                select(Instance.sop_instance_uid, Instance.path)
+                .where(Instance.state == InstanceState.RECEIVED)
+                .order_by(Instance.received_at)
+            ).all()
+        if not found:
+            return
+        yield from (tuple(row) for row in found)
+
+
+def _read(path: str) -> tuple[MarkReading, Authorship]:
     try:
         with open(path, "rb") as file:
-            check_cost(file)
-            dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        if is_soft_mask(dataset):
-            return MarkReading(refusals=(Refusal("1", OWN_KIND),))
-        return read_marks(dataset)
+            dataset = read_object(file, stop_before_pixels=True)
+        if is_result(dataset):
+            return MarkReading(refusals=(Refusal("1", OWN_KIND),)), Authorship()
+        return read_marks(dataset), read_authorship(dataset)
     except UnreadableMarkFile as error:
-        return MarkReading(refusals=(Refusal("1", str(error)),))
+        reason = str(error)
     except Exception as error:  # one unreadable object must not stop the others
         reason = f"cannot be read: {describe_fault(error)}"
-        return MarkReading(refusals=(Refusal("1", reason),))
+    return MarkReading(refusals=(Refusal("1", reason),)), Authorship()
 
 
 def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int], int]:
@@ -116,33 +126,50 @@ def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int]
         if lesion is None:
             lesion = _new_lesion(session, mark)
             opened.append(lesion.id)
-        elif lesion.state in _TO_REOPEN or _is_restored(lesion, before):
-            _reopen(lesion)
+        elif _is_to_reopen(session, lesion):
+            _reopen(lesion, mark)
             opened.append(lesion.id)
-        elif lesion.state is not LesionState.SUPERSEDED:
-            requeued += _send_again(lesion)
+        else:
+            # Its mark was stated again, perhaps after it had been changed in another object.
+            lesion.unsettled = True
+            if lesion.state is not LesionState.SUPERSEDED:
+                requeued += _send_again(lesion)
         for form in mark.opinions[0].forms:
             item = form.item[:64]
             session.add(Finding(source_sop_instance_uid=uid, item=item, lesion_id=lesion.id))
     session.flush()
     for lesion_id in before - _lesions_found_in(session, uid):
         _leave(session, lesion_id)
+    _bring_back_reports(session, uid)
     return opened, requeued
 
 
-def _is_restored(lesion: Lesion, before: set[int]) -> bool:
-    """Whether an outdated mark came in an object that did not hold it: a change was taken back."""
-    return lesion.state is LesionState.SUPERSEDED and lesion.id not in before
+def _is_to_reopen(session: Session, lesion: Lesion) -> bool:
+    """Whether a mark that came again is to be looked at from the start."""
+    if lesion.state is LesionState.SUPERSEDED and lesion.replaced_by is None:  # it was gone
+        return True
+    if lesion.absent_seg is not None and session.get(Instance, lesion.absent_seg) is not None:
+        return True
+    return lesion.state in _TO_REOPEN
 
 
-def is_soft_mask(dataset: Dataset) -> bool:
+def _bring_back_reports(session: Session, uid: str) -> None:
+    """A SEG came after all: read the objects again whose marks went on without it."""
+    without = select(Lesion.source_sop_instance_uid).where(Lesion.absent_seg == uid)
+    session.execute(
+        update(Instance)
+        .where(Instance.sop_instance_uid.in_(without), Instance.sop_instance_uid != uid)
+        .values(state=InstanceState.RECEIVED)
+    )
+
+
+def is_result(dataset: Dataset) -> bool:
     """Whether an object is a result of this software, of this node or another one.
 
-    Two nodes that send to one PACS would otherwise make masks of each other's masks.
+    Two nodes that send to one PACS would otherwise make masks of each other's masks. All kinds of
+    results have the model name; what a reader changes and saves has that of the reader's viewer.
     """
-    model = str(dataset.get("ManufacturerModelName") or "")
-    label = str(dataset.get("ContentLabel") or "")
-    return model == Equipment.model_name and label == CONTENT_LABEL
+    return str(dataset.get("ManufacturerModelName") or "") == Equipment.model_name
 
 
 def _is_own_result(session: Session, uid: str) -> bool:
@@ -165,7 +192,9 @@ def _leave(session: Session, lesion_id: int) -> None:
     """Drop a lesion that its object no longer holds, unless another object does."""
     elsewhere = select(Finding.id).where(Finding.lesion_id == lesion_id).limit(1)
     if session.scalar(elsewhere) is None:
-        supersede(session, lesion_id, GONE)
+        leave(session, lesion_id, GONE)
+    else:
+        session.get_one(Lesion, lesion_id).unsettled = True
 
 
 def _new_lesion(session: Session, mark: LesionMark) -> Lesion:
@@ -176,6 +205,7 @@ def _new_lesion(session: Session, mark: LesionMark) -> Lesion:
         source_sop_instance_uid=mark.source_sop_instance_uid,
         key_sop_instance_uid=image,
         frame_of_reference_uid=space,
+        tracking_uid=mark.tracking_uid,
         state=LesionState.WAITING,
         reason="not yet joined to its CT",
         warnings=[],
@@ -196,8 +226,13 @@ def _where(mark: LesionMark) -> tuple[str | None, str | None]:
     return opinion.axes.referenced_sop_instance_uid, opinion.axes.frame_of_reference_uid
 
 
-def _reopen(lesion: Lesion) -> None:
+def _reopen(lesion: Lesion, mark: LesionMark) -> None:
     """Start a lesion over whose mark came again."""
+    lesion.mark = to_json(mark)
+    lesion.key_sop_instance_uid, lesion.frame_of_reference_uid = _where(mark)
+    lesion.absent_seg = None
+    lesion.unsettled = False
+    lesion.replaced_by = None
     lesion.state = LesionState.WAITING
     lesion.reason = "the mark came again"
     lesion.waiting_since = time.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 from sqlalchemy import func, select
@@ -12,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from dicomnode.collect.admission import check_anatomy, check_patient
 from dicomnode.collect.ct import SeriesOfPass, key_slice, missing, plane_of
-from dicomnode.collect.kinship import Placed, kinship
-from dicomnode.collect.mask_on_ct import mask_on_ct, slice_of_series
+from dicomnode.collect.ct_frame import CtImage, name_of
+from dicomnode.collect.mask_on_ct import MaskOnCt, slice_of_series
+from dicomnode.collect.mask_work import MasksOnCt
 from dicomnode.collect.stack import NotYet, Unusable, stack_around
 from dicomnode.marks import (
     AbsurdAxis,
@@ -22,44 +24,47 @@ from dicomnode.marks import (
     check_quality,
     place,
 )
-from dicomnode.marks.lesion_mark import LesionMark, Opinion
-from dicomnode.marks.lesion_mask import Voxels
+from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.serialised import from_json
 from dicomnode.routing import Candidate, Rule, first_match
+from dicomnode.settings import CollectSettings
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Instance, Lesion
 from pipelines.lesion import reach_mm
 from pipelines.recist import RecistAxes
 
-__all__ = ["Joined", "Refused", "SeriesOfPass", "Superseded", "Waiting", "join"]
+__all__ = ["Joined", "Refused", "Waiting", "join"]
+
+SEG_STAYED_AWAY = "the SEG {} that the mark refers to did not come; it was segmented without"
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A lesion that is ready.
+    """A lesion that is ready, unless another one stands for it.
 
     Attributes
     ----------
-    key : Instance
+    key : Instance or CtFrame
         The slice that it was drawn on, or on which its mask is largest.
     axes : RecistAxes
         As drawn or, where only a mask was, measured on it.
     slices : tuple of str
+        Names, as `slice_name`.
     rule : Rule
     warnings : tuple of str
     mark : LesionMark
-        With the opinions of other readers that were here before.
-    supersedes : tuple of (int, str)
-        Lesions whose place it takes, and why.
+        Without a segment whose SEG stayed away.
+    absent_seg : str or None
+        That SEG.
     """
 
-    key: Instance
+    key: CtImage
     axes: RecistAxes
     slices: tuple[str, ...]
     rule: Rule
     warnings: tuple[str, ...]
     mark: LesionMark
-    supersedes: tuple[tuple[int, str], ...] = ()
+    absent_seg: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Waiting:
     Attributes
     ----------
     reason : str
-    key : Instance or None
+    key : Instance, CtFrame or None
         A slice of its CT, where one is here.
     settles_at : float or None
         When its series, or what may come beside it, will count as complete.
@@ -78,7 +83,7 @@ class Waiting:
     """
 
     reason: str
-    key: Instance | None = None
+    key: CtImage | None = None
     settles_at: float | None = None
     image: str | None = None
     space: str | None = None
@@ -89,37 +94,29 @@ class Refused:
     """A lesion that nothing can mend."""
 
     reason: str
-    key: Instance | None = None
-
-
-@dataclass(frozen=True)
-class Superseded:
-    """A lesion that is not needed: another one is the same, or is newer."""
-
-    reason: str
-    key: Instance | None = None
+    key: CtImage | None = None
 
 
 @dataclass(frozen=True)
 class _OnCt:
     """A mark on its slice, and the stretch that the pipeline looks at."""
 
-    key: Instance
+    key: CtImage
     axes: RecistAxes
     low_mm: float
     high_mm: float
     warnings: tuple[str, ...]
-    voxels: Voxels | None = None
 
 
 def join(
     session: Session,
     lesion: Lesion,
     rules: Sequence[Rule],
-    quiet_period_s: float,
+    settings: CollectSettings,
     known: SeriesOfPass,
+    masks: MasksOnCt,
     may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
-) -> Joined | Waiting | Refused | Superseded:
+) -> Joined | Waiting | Refused:
     """Decide about one waiting lesion from what is in the store now.
 
     Parameters
@@ -129,41 +126,56 @@ def join(
     lesion : Lesion
     rules : sequence of Rule
         Tried in order; the first that matches decides.
-    quiet_period_s : float
-        A series that nothing was added to for so long counts as complete. A lesion with a mask
-        waits as long for other readers' masks, and one whose SEG has not come for the SEG.
+    settings : CollectSettings
+        A series that nothing was added to for the quiet period counts as complete. A lesion with a
+        mask waits as long for other readers' masks.
     known : SeriesOfPass
         Gets what is read.
+    masks : MasksOnCt
     may_be_fetched : callable
         Whether a source is still to be asked for slices of a series; then none counts as complete.
     """
-    mark = from_json(lesion.mark)
+    mark, absent = LesionMark(from_json(lesion.mark).opinions[:1]), None
     key = None
     try:
         if not any(rule.include_anatomy for rule in rules):
             check_anatomy(mark)  # no CT that may come, or be fetched, changes that
-        mark, until = _with_what_came(session, lesion, mark, quiet_period_s)
-        if until is not None:
-            return Waiting(f"the SEG {_absent(session, mark)[0]} has not come", None, until)
+        absent = _absent(session, mark)
+        if absent is not None:
+            until = lesion.waiting_since + settings.seg_wait_s
+            if len(mark.opinions[0].forms) == 1:  # there is nothing else
+                raise NotYet(f"the SEG {absent} has not come", image=absent)
+            if time.time() < until:
+                words = f"the SEG {absent} has not come; it is waited for until {_clock(until)}"
+                return Waiting(words, None, until)
+            mark = LesionMark((replace(mark.opinions[0], segment=None),))
         key = slice_of_series(session, mark, known) if mark.has_mask else None
-        key = key or key_slice(session, mark.axes)
+        key = key or key_slice(session, mark.axes, known)
         rule, why = first_match(rules, _candidate(session, lesion, key))
         if rule is None:
             raise Unusable(why)
         doubts = check_patient(session, mark, key, rule, known)
         if not rule.include_anatomy:
             check_anatomy(mark)
-        placed = _with_mask(session, mark, key, known) if mark.has_mask else _on_slice(mark, key)
+        if mark.has_mask:
+            others_until = _last_mask(session, lesion, key) + settings.quiet_period_s
+            if time.time() < others_until:
+                return Waiting("other readers' masks of the lesion may come", key, others_until)
+            found = masks.of(session, mark, key, known, lesion.id)
+            placed = _with_mask(session, mark, found, known)
+        else:
+            placed = _on_slice(mark, key)
         key = placed.key
         series = known.slices(session, key)
+        settles_at = _last_arrival(session, key) + settings.quiet_period_s
+        quiet = time.time() >= settles_at
+        settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
+        settled = known.settled(session, key, settled)
     except NotYet as error:
         return Waiting(str(error), key, image=error.image, space=error.space)
     except (Unusable, Unplaceable, UndecodableFrame, AbsurdAxis) as error:
         return Refused(str(error), key)
-    settles_at = _last_arrival(session, key) + quiet_period_s
-    quiet = time.time() >= settles_at
-    settled = quiet and not may_be_fetched(session, lesion, key.series_instance_uid)
-    slice_ = next((s for s in series if s.sop_instance_uid == key.sop_instance_uid), None)
+    slice_ = next((s for s in series if s.name == name_of(key)), None)
     if slice_ is None:  # it came while the pass was under way
         return Waiting("the slices are being looked at", key, time.time())
     try:
@@ -172,92 +184,62 @@ def join(
         return Waiting(str(error), key, None if quiet else settles_at)
     except Unusable as error:
         return Refused(str(error), key)
-    if mark.has_mask:
-        others_until = _last_mask(session, lesion, key) + quiet_period_s
-        if time.time() < others_until:
-            return Waiting("other readers' masks of the lesion may come", key, others_until)
-    kin = kinship(session, Placed(lesion, mark, key, placed.axes, placed.voxels), known)
-    if kin.same_as is not None:
-        return Superseded(kin.reason, key)
+    if absent is not None:
+        doubts = (*doubts, SEG_STAYED_AWAY.format(absent))
     return Joined(
         key,
         placed.axes,
-        tuple(s.sop_instance_uid for s in slices),
+        tuple(s.name for s in slices),
         rule,
         (*doubts, *placed.warnings),
-        kin.mark,
-        kin.supersedes,
+        mark,
+        absent,
     )
 
 
-def _absent(session: Session, mark: LesionMark) -> list[str]:
-    """SEGs that are referred to and have not come."""
-    named = (o.segment.seg_sop_instance_uid for o in mark.opinions if o.segment is not None)
-    return missing(session, dict.fromkeys(named))
+def _absent(session: Session, mark: LesionMark) -> str | None:
+    """The SEG that is referred to and has not come."""
+    segment = mark.opinions[0].segment
+    if segment is None:
+        return None
+    return next(iter(missing(session, [segment.seg_sop_instance_uid])), None)
 
 
-def _with_what_came(
-    session: Session, lesion: Lesion, mark: LesionMark, quiet_period_s: float
-) -> tuple[LesionMark, float | None]:
-    """The mark without segments whose SEG stays away, and until when they are waited for.
-
-    A mark that has nothing else waits without end.
-
-    Raises
-    ------
-    NotYet
-        If it does.
-    """
-    absent = _absent(session, mark)
-    if not absent:
-        return mark, None
-    without = [_without(opinion, absent) for opinion in mark.opinions]
-    if None in without:
-        raise NotYet(f"the SEG {absent[0]} has not come", image=absent[0])
-    until = lesion.waiting_since + quiet_period_s
-    if time.time() < until:
-        return mark, until
-    return LesionMark(tuple(without)), None
+def _clock(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S UTC")
 
 
-def _without(opinion: Opinion, absent: list[str]) -> Opinion | None:
-    if opinion.segment is None or opinion.segment.seg_sop_instance_uid not in absent:
-        return opinion
-    return replace(opinion, segment=None) if len(opinion.forms) > 1 else None
-
-
-def _on_slice(mark: LesionMark, key: Instance) -> _OnCt:
+def _on_slice(mark: LesionMark, key: CtImage) -> _OnCt:
     """Axes on the slice that they were drawn on."""
     axes = place(mark.axes, plane_of(key))
     low, high = _stretch(key, axes)
     return _OnCt(key, axes, low, high, _doubts(mark, axes, key))
 
 
-def _with_mask(session: Session, mark: LesionMark, site: Instance, known: SeriesOfPass) -> _OnCt:
+def _with_mask(session: Session, mark: LesionMark, found: MaskOnCt, known: SeriesOfPass) -> _OnCt:
     """A mask on its series; with axes as they were drawn beside it, where they can be placed."""
-    found = mask_on_ct(session, mark, site, known)
     axes, warnings = found.axes, found.warnings
     if mark.axes is not None:
         try:
-            slice_ = key_slice(session, mark.axes)
+            slice_ = key_slice(session, mark.axes, known)
             drawn = place(mark.axes, plane_of(slice_))
             warnings = (*warnings, *_doubts(mark, drawn, slice_))
             axes = drawn
         except (NotYet, Unusable, Unplaceable, AbsurdAxis):
             warnings = (*warnings, "the axes beside the mask cannot be placed; it was measured")
-    key = session.get_one(Instance, found.key_sop_instance_uid)
+    key = known.image(session, found.key_sop_instance_uid, found.key_frame)
     low, high = found.low_mm, found.high_mm
     if len(found.voxels) == 1:  # segmented from its axes, which reach farther
         reach = _stretch(key, axes)
         low, high = min(low, reach[0]), max(high, reach[1])
-    return _OnCt(key, axes, low, high, warnings, found.voxels)
+    return _OnCt(key, axes, low, high, warnings)
 
 
-def _doubts(mark: LesionMark, axes: RecistAxes, key: Instance) -> tuple[str, ...]:
+def _doubts(mark: LesionMark, axes: RecistAxes, key: CtImage) -> tuple[str, ...]:
     return check_quality(mark.axes, axes, slice_thickness=key.slice_thickness)
 
 
-def _last_arrival(session: Session, key: Instance) -> float:
+def _last_arrival(session: Session, key: CtImage) -> float:
     newest = session.scalar(
         select(func.max(Instance.received_at)).where(
             Instance.series_instance_uid == key.series_instance_uid
@@ -266,7 +248,7 @@ def _last_arrival(session: Session, key: Instance) -> float:
     return float(newest)
 
 
-def _last_mask(session: Session, lesion: Lesion, key: Instance) -> float:
+def _last_mask(session: Session, lesion: Lesion, key: CtImage) -> float:
     """When the newest mark came that waits on the same series."""
     newest = session.scalar(
         select(func.max(Lesion.waiting_since)).where(
@@ -277,7 +259,7 @@ def _last_mask(session: Session, lesion: Lesion, key: Instance) -> float:
     return max(float(newest or 0.0), lesion.waiting_since)
 
 
-def _stretch(key: Instance, axes: RecistAxes) -> tuple[float, float]:
+def _stretch(key: CtImage, axes: RecistAxes) -> tuple[float, float]:
     """What the pipeline looks at, as distances from the key slice along its normal, in mm."""
     orientation = key.image_orientation
     normal = np.cross(orientation[:3], orientation[3:])
@@ -286,7 +268,7 @@ def _stretch(key: Instance, axes: RecistAxes) -> tuple[float, float]:
     return min(centre - reach, 0.0), max(centre + reach, 0.0)
 
 
-def _candidate(session: Session, lesion: Lesion, key: Instance) -> Candidate:
+def _candidate(session: Session, lesion: Lesion, key: CtImage) -> Candidate:
     source = session.get_one(Instance, lesion.source_sop_instance_uid)
     return Candidate(
         calling_ae=source.calling_ae,

@@ -1,33 +1,39 @@
-"""How a lesion that has met its CT relates to lesions that are there already.
+"""Which of the marks on one acquisition are one lesion, and which of them stands for it.
 
-- The same mark in another object (SR and GSPS, or saved again): nothing new is made.
-- A changed mark: the lesion takes the place of its predecessor.
-- Another reader's mask of the same lesion: the lesion takes the place of the one that is there,
-  and keeps its opinions beside its own.
+A pure function of the marks that are there: the order in which they came changes nothing.
+
+- Copies: the same mark in several objects (SR and GSPS, or saved again), or on two
+  reconstructions. Nothing new is made.
+- Versions: one mark at different times. The one that was stated last stands; of axes and a mask
+  the mask.
+- Readers: masks of one lesion by different readers. The one that was stated last stands, and
+  keeps the others beside its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from dicomnode.collect.ct import SeriesOfPass
-from dicomnode.collect.mask_on_ct import mask_on_ct
-from dicomnode.collect.stack import NotYet, Unusable
-from dicomnode.marks import UndecodableFrame, Unplaceable
-from dicomnode.marks.lesion_mark import LesionMark
-from dicomnode.marks.lesion_mask import Voxels
-from dicomnode.marks.same_lesion import overlap
-from dicomnode.marks.serialised import from_json
-from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Finding, Instance, Lesion
+from dicomnode.collect.acquisition import Acquisition, is_same_acquisition
+from dicomnode.collect.nearness import (
+    DEFAULT_THICKNESS_MM,
+    SAME_PIXELS,
+    SAME_PLACE,
+    are_near,
+    common_part,
+    depth_apart_mm,
+    same_line,
+    share_tissue,
+)
+from dicomnode.collect.statement import Source, may_be_one_author
+from dicomnode.marks.lesion_mark import Opinion
+from dicomnode.marks.placement import ImagePlane
 from pipelines.recist import RecistAxes
-
-SAME_PIXELS = 0.5
-"""End points no farther apart than this are one mark: some viewers count from pixel centres."""
 
 SAME_MASK = 0.999
 """Masks that overlap so much are one: both were saved from the same voxels."""
@@ -36,242 +42,333 @@ SAME_LESION = 0.1
 """Masks of two readers that overlap so much (intersection over union) are of one lesion. With
 less, one rather holds the other: a lesion in an organ."""
 
-_ALIVE = (LesionState.READY, LesionState.SEGMENTED, LesionState.PUBLISHED)
 
-
-@dataclass(frozen=True)
-class Kinship:
-    """What a lesion has to do with others.
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """One mark on its CT.
 
     Attributes
     ----------
-    mark : LesionMark
-        Its own opinions, and those that it takes over.
-    same_as : int or None
-        The lesion that is the same: this one is not needed.
-    reason : str
-        Why it is not needed.
-    supersedes : tuple of (int, str)
-        Lesions whose place it takes, and why.
-    """
-
-    mark: LesionMark
-    same_as: int | None = None
-    reason: str = ""
-    supersedes: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A lesion on its CT.
-
-    Attributes
-    ----------
-    lesion : Lesion
-    mark : LesionMark
-    key : Instance
-        The slice that it was drawn on.
+    lesion_id : int
+    key : str
+        Identity of the mark, the same in each database.
+    opinion : Opinion
+        As it was found.
     axes : RecistAxes
-    voxels : Voxels or None
-        None where it has only axes.
+        As drawn, or measured on the mask.
+    key_sop_instance_uid : str
+    plane : ImagePlane
+        Of the slice that it was drawn on, or on which its mask is largest; `slice_spacing` is the
+        slice's thickness.
+    series_instance_uid : str
+    acquisition : Acquisition
+        Of that slice.
+    sources : tuple of Source
+        The objects that hold it, at least one.
+    tracking_uid : str or None
+    is_made : bool
+        Whether its result has been published.
+    stack : tuple or None
+        Which stack of frames the slice is of, in an enhanced series.
+    phase : tuple
+        Time, tube voltage and the like of that frame.
     """
 
-    lesion: Lesion
-    mark: LesionMark
-    key: Instance
+    lesion_id: int
+    key: str
+    opinion: Opinion
     axes: RecistAxes
-    voxels: Voxels | None
+    key_sop_instance_uid: str
+    plane: ImagePlane
+    series_instance_uid: str
+    acquisition: Acquisition
+    sources: tuple[Source, ...]
+    tracking_uid: str | None = None
+    is_made: bool = False
+    stack: tuple[str, int] | None = None
+    phase: tuple = ()
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """The objects that hold it."""
+        return frozenset(source.sop_instance_uid for source in self.sources)
+
+    @property
+    def stated(self) -> tuple:
+        """When it was stated last; compares with those of others."""
+        return max(source.stated for source in self.sources)
+
+    @property
+    def first_stated(self) -> tuple:
+        """When it was stated first."""
+        return min(source.stated for source in self.sources)
 
 
-def kinship(session: Session, placed: Placed, known: SeriesOfPass) -> Kinship:
-    """Compare a lesion with all others of its CT series that are ready or done.
+class Masks(Protocol):
+    """The masks of claims, on their CT."""
 
-    Two lesions of one object are two, so only others are looked at. Of several that a predecessor
-    may be by their place, and of several of one other object, the one that overlaps most counts.
+    def overlap(self, one: Claim, other: Claim) -> float:
+        """Intersection over union of the masks of two claims, from 0 to 1."""
+
+    def for_series_of(self, lead: Claim, claim: Claim) -> Opinion | None:
+        """A claim's opinion such that it can be put on the CT of another claim, if it can."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one claim.
+
+    Attributes
+    ----------
+    lesion_id : int
+    replaced_by : int or None
+        The lesion that stands for it; None where it stands itself.
+    why : str
+        Why it is replaced.
+    opinions : tuple of Opinion
+        Where it stands: its own and those of other readers, the one stated first first.
+    """
+
+    lesion_id: int
+    replaced_by: int | None = None
+    why: str = ""
+    opinions: tuple[Opinion, ...] = ()
+
+
+class _Kind(IntEnum):
+    """How two claims are one, surest first."""
+
+    COPY = 0
+    TRACKED = 1
+    CHANGED = 2
+    READER = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _Link:
+    kind: _Kind
+    strength: float
+    one: Claim
+    other: Claim
+
+    @property
+    def order(self) -> tuple:
+        return self.kind, -self.strength, *sorted((self.one.key, self.other.key))
+
+
+def resolve(claims: Sequence[Claim], masks: Masks) -> tuple[Verdict, ...]:
+    """Say of each claim whether it stands, or which one stands for it.
+
+    Pairs are joined from the surest down, and a pair is left apart where joining would make one
+    of two lesions of one object: what a reader drew as two is two.
 
     Parameters
     ----------
-    session : Session
-    placed : Placed
-        About to become ready.
-    known : SeriesOfPass
+    claims : sequence of Claim
+        All that are here of one study.
+    masks : Masks
+        Asked for pairs of claims that have some.
+
+    Returns
+    -------
+    tuple of Verdict
+        In the order of the claims.
     """
-    found: list[_Kin] = []
-    for other in _others(session, placed):
-        kin = _Kin(other, from_json(other.mark))
-        if _objects(kin.mark) & _objects(placed.mark) or _far(placed, other):
-            continue
-        kin.shared = _shared(session, placed, kin.mark, known)
-        if not _is_same(placed, kin) and placed.mark.key not in {o.key for o in kin.mark.opinions}:
-            found.append(kin)
-        elif placed.voxels is None or kin.mark.has_mask:
-            return Kinship(placed.mark, other.id, f"the same mark as lesion {other.id}")
-        else:
-            kin.why = "the mark came with a mask"
-            found.append(kin)
-    series = _series_of_source(session, placed.mark)
-    _name_versions(session, placed, found, series)
-    for kin in found:
-        if kin.is_version and placed.voxels is None and kin.mark.has_mask:
-            return Kinship(placed.mark, kin.lesion.id, f"lesion {kin.lesion.id} has its mask")
-        if kin.is_version and kin.lesion.waiting_since > placed.lesion.waiting_since:
-            return Kinship(placed.mark, kin.lesion.id, f"lesion {kin.lesion.id} is a newer mark")
-    _name_readers(found)
-    mark = placed.mark
-    for kin in found:
-        if kin.why is not None:
-            mark = _with_readers(session, mark, kin.mark, series)
-    taken = tuple((kin.lesion.id, kin.why) for kin in found if kin.why is not None)
-    return Kinship(mark, supersedes=taken)
+    links = [link for pair in _pairs(claims) if (link := _link(*pair, masks)) is not None]
+    groups = _Groups(claims, links)
+    groups.join(_Kind.COPY)
+    copies = groups.snapshot()
+    groups.join(_Kind.TRACKED, _Kind.CHANGED)
+    threads = groups.snapshot()
+    standing = {id(_standing(_clusters(thread, copies))) for thread in threads}
+    groups.join(_Kind.READER, among=standing)
+    found = {}
+    for group in groups.snapshot():
+        found |= _verdicts(group, threads, copies, masks)
+    return tuple(found[claim.lesion_id] for claim in claims)
 
 
-@dataclass
-class _Kin:
-    """Another lesion: how far its mask and ours overlap, and why ours takes its place."""
-
-    lesion: Lesion
-    mark: LesionMark
-    shared: float | None = None
-    why: str | None = None
-    is_version: bool = False
-
-
-def _others(session: Session, placed: Placed) -> list[Lesion]:
-    """Lesions on the same series that our object does not hold as well."""
-    ours = select(Finding.lesion_id).where(
-        Finding.source_sop_instance_uid.in_(_objects(placed.mark)), Finding.lesion_id.is_not(None)
-    )
-    return list(
-        session.scalars(
-            select(Lesion)
-            .where(
-                Lesion.series_instance_uid == placed.key.series_instance_uid,
-                Lesion.id != placed.lesion.id,
-                Lesion.id.not_in(ours),
-                Lesion.state.in_(_ALIVE),
-            )
-            .order_by(Lesion.id)
-        )
-    )
+def _pairs(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """Claims near each other on one series, or on reconstructions of one acquisition."""
+    ordered = sorted(claims, key=lambda claim: claim.key)
+    near = are_near([claim.axes for claim in ordered])
+    for i, j in np.argwhere(np.triu(near, 1)):
+        one, other = ordered[i], ordered[j]
+        same_series = one.series_instance_uid == other.series_instance_uid
+        if same_series and one.stack != other.stack and one.phase != other.phase:
+            continue  # frames of two moments or energies
+        if same_series or is_same_acquisition(one.acquisition, other.acquisition):
+            yield one, other
 
 
-def _objects(mark: LesionMark) -> set[str]:
-    return {opinion.source_sop_instance_uid for opinion in mark.opinions}
-
-
-def _far(placed: Placed, other: Lesion) -> bool:
-    """Whether two lesions are so far apart that nobody could mean one by both."""
-    axes = _axes(other)
-    apart = float(np.linalg.norm(axes.centre - placed.axes.centre))
-    return apart > 3 * (axes.long_mm + placed.axes.long_mm)
-
-
-def _axes(lesion: Lesion) -> RecistAxes:
-    return RecistAxes(lesion.long_axis, lesion.short_axis)
-
-
-def _shared(
-    session: Session, placed: Placed, theirs: LesionMark, known: SeriesOfPass
-) -> float | None:
-    """Intersection over union of two masks; None where one has none."""
-    if placed.voxels is None or not theirs.has_mask:
+def _link(one: Claim, other: Claim, masks: Masks) -> _Link | None:
+    """The surest way in which two claims are one lesion; None where they are two."""
+    same_series = one.series_instance_uid == other.series_instance_uid
+    of_one_object = bool(one.objects & other.objects)
+    if of_one_object and same_series:
         return None
-    place = (theirs.key, placed.key.series_instance_uid)
-    if place not in known.voxels:
-        try:
-            known.voxels[place] = mask_on_ct(session, theirs, placed.key, known).voxels
-        except (NotYet, Unusable, Unplaceable, UndecodableFrame):
-            known.voxels[place] = {}
-    return overlap(placed.voxels, known.voxels[place])
+    both = one.opinion.has_mask and other.opinion.has_mask
+    shared = masks.overlap(one, other) if both else None
+    copy = _copy(one, other, shared)
+    if copy is not None:
+        return _Link(_Kind.COPY, copy, one, other)
+    if of_one_object:  # a tool that links reconstructions would have drawn the same line on both
+        return None
+    nearness = _nearness(one, other, shared)
+    if one.tracking_uid is not None and one.tracking_uid == other.tracking_uid:
+        return _Link(_Kind.TRACKED, nearness, one, other)
+    if (shared is not None and shared < SAME_LESION) or (shared is None and nearness < SAME_PLACE):
+        return None
+    if may_be_one_author(one.sources, other.sources, masks=both):
+        return _Link(_Kind.CHANGED, nearness, one, other)
+    return _Link(_Kind.READER, nearness, one, other) if both else None
 
 
-def _is_same(placed: Placed, kin: _Kin) -> bool:
-    if kin.shared is not None:
-        return kin.shared >= SAME_MASK
-    if placed.mark.axes is None or kin.mark.axes is None:
-        return False
-    only_axes = placed.voxels is None and not kin.mark.has_mask
-    if only_axes and kin.lesion.key_sop_instance_uid != placed.key.sop_instance_uid:
-        return False
-    return _agree(placed.axes, _axes(kin.lesion), SAME_PIXELS * max(placed.key.pixel_spacing))
+def _copy(one: Claim, other: Claim, shared: float | None) -> float | None:
+    """How surely two claims are one mark; None where they are not."""
+    if shared is not None:
+        return shared if shared >= SAME_MASK else None
+    if _refers_to(one.opinion, other.opinion) or _refers_to(other.opinion, one.opinion):
+        return 1.0
+    if one.opinion.axes is None or other.opinion.axes is None:
+        return None
+    if not _on_one_image(one, other):
+        return None
+    return 1.0 if same_line(one.axes, one.plane, other.axes, other.plane) else None
 
 
-def _agree(one: RecistAxes, other: RecistAxes, near_mm: float) -> bool:
-    """Whether all end points lie near each other, in each direction."""
-    for mine, theirs in ((one.long_axis, other.long_axis), (one.short_axis, other.short_axis)):
-        if (mine is None) != (theirs is None):
-            return False
-        if mine is not None:
-            apart = min(np.abs(mine - order).max() for order in (theirs, theirs[::-1]))
-            if apart > near_mm * (1 + 1e-3):
-                return False
-    return True
+def _refers_to(one: Opinion, other: Opinion) -> bool:
+    """Whether both are one segment, of which one may hold axes beside it."""
+    mine, theirs = one.segment, other.segment
+    return (
+        None not in (mine, theirs)
+        and mine.seg_sop_instance_uid == theirs.seg_sop_instance_uid
+        and mine.segment_number == theirs.segment_number
+    )
 
 
-def _name_versions(session: Session, placed: Placed, found: list[_Kin], series: set[str]) -> None:
-    """Find what is one mark at different times.
-
-    Those have one tracking UID, or come from one series and lie at nearly the same place.
-    """
-    by_place = []
-    for kin in found:
-        mine = placed.mark.tracking_uid
-        if mine is not None and mine == kin.mark.tracking_uid:
-            kin.is_version = True
-        elif series & _series_of_source(session, kin.mark):
-            nearness = _nearness(placed, kin)
-            if nearness > 0:
-                by_place.append((nearness, -kin.lesion.id, kin))
-    if by_place and not any(kin.is_version for kin in found):
-        max(by_place, key=lambda entry: entry[:2])[2].is_version = True
-    for kin in found:
-        if kin.is_version:
-            came = placed.voxels is not None and not kin.mark.has_mask
-            kin.why = kin.why or ("the mark came with a mask" if came else "the mark was changed")
+def _on_one_image(one: Claim, other: Claim) -> bool:
+    """On one slice, or on slices of two reconstructions at one place."""
+    if one.series_instance_uid != other.series_instance_uid:
+        return share_tissue(one.axes, one.plane, other.axes, other.plane)
+    if one.key_sop_instance_uid == other.key_sop_instance_uid:
+        return True
+    # Beside a mask, axes may be drawn on another slice than that on which it is largest.
+    apart = depth_apart_mm(one.axes, other.axes, one.plane)
+    return apart <= SAME_PIXELS * max(one.plane.pixel_spacing)
 
 
-def _nearness(placed: Placed, kin: _Kin) -> float:
-    """More than 0 for marks at nearly the same place."""
-    if kin.shared is not None:
-        return kin.shared if kin.shared >= SAME_LESION else 0.0
-    if kin.lesion.key_sop_instance_uid != placed.key.sop_instance_uid:
+def _nearness(one: Claim, other: Claim, shared: float | None) -> float:
+    if shared is not None:
+        return shared
+    if not _on_one_image(one, other):
         return 0.0
-    axes = _axes(kin.lesion)
-    apart = float(np.linalg.norm(axes.centre - placed.axes.centre))
-    return 1 - apart / (min(axes.long_mm, placed.axes.long_mm) / 2)
+    return common_part(one.axes, other.axes, one.plane)
 
 
-def _name_readers(found: list[_Kin]) -> None:
-    """Of each other object, the mask that overlaps most is the same lesion by another reader."""
-    best: dict[str, _Kin] = {}
-    for kin in found:
-        if kin.why is None and kin.shared is not None and kin.shared >= SAME_LESION:
-            for uid in _objects(kin.mark):
-                if uid not in best or kin.shared > best[uid].shared:
-                    best[uid] = kin
-    for kin in found:
-        mine = [best.get(uid) is kin for uid in _objects(kin.mark)]
-        if kin.why is None and all(mine):
-            kin.why = "another reader's mask of the lesion came"
+class _Groups:
+    """Claims that are joined step by step."""
+
+    def __init__(self, claims: Iterable[Claim], links: Iterable[_Link]) -> None:
+        self._group = {id(claim): [claim] for claim in claims}
+        self._links = sorted(links, key=lambda link: link.order)
+        self._linked_copies = {
+            frozenset((link.one.lesion_id, link.other.lesion_id))
+            for link in self._links
+            if link.kind is _Kind.COPY
+        }
+
+    def join(self, *kinds: _Kind, among: set[int] | None = None) -> None:
+        for link in self._links:
+            ends = {id(link.one), id(link.other)}
+            if link.kind not in kinds or (among is not None and not ends <= among):
+                continue
+            one, other = self._group[id(link.one)], self._group[id(link.other)]
+            if one is other or self._apart(one, other):
+                continue
+            one.extend(other)
+            for claim in other:
+                self._group[id(claim)] = one
+
+    def snapshot(self) -> list[list[Claim]]:
+        """The groups as they are now, each in the order of its keys."""
+        found = {id(group): group for group in self._group.values()}
+        return [sorted(group, key=lambda claim: claim.key) for group in found.values()]
+
+    def _apart(self, one: Iterable[Claim], other: Iterable[Claim]) -> bool:
+        """Whether two lesions of one object would become one."""
+        return any(
+            mine.objects & theirs.objects
+            and frozenset((mine.lesion_id, theirs.lesion_id)) not in self._linked_copies
+            for mine in one
+            for theirs in other
+        )
 
 
-def _series_of_source(session: Session, mark: LesionMark) -> set[str]:
-    found = (session.get(Instance, uid) for uid in _objects(mark))
-    return {instance.series_instance_uid for instance in found if instance is not None}
+def _clusters(thread: Sequence[Claim], copies: Sequence[Sequence[Claim]]) -> list[list[Claim]]:
+    """The copies that a thread is made of."""
+    members = {id(claim) for claim in thread}
+    return [list(cluster) for cluster in copies if id(cluster[0]) in members]
 
 
-def _with_readers(
-    session: Session, mark: LesionMark, other: LesionMark, series: set[str]
-) -> LesionMark:
-    """The masks of other readers beside ours; earlier ones of our own series are outdated."""
-    keys = {opinion.key for opinion in mark.opinions}
-    uids = {opinion.forms[0].tracking_uid for opinion in mark.opinions} - {None}
-    added = [
-        opinion
-        for opinion in other.opinions
-        if opinion.has_mask
-        and opinion.key not in keys
-        and opinion.forms[0].tracking_uid not in uids
-        and not series & _series_of_source(session, LesionMark((opinion,)))
-    ]
-    return LesionMark((*mark.opinions, *added)) if mark.has_mask else mark
+def _standing(clusters: Sequence[Sequence[Claim]]) -> Claim:
+    """Of one mark at different times, in several copies each, the claim that stands."""
+    newest = max(
+        clusters,
+        key=lambda cluster: (
+            any(claim.opinion.has_mask for claim in cluster),
+            max(claim.stated for claim in cluster),
+            cluster[0].key,
+        ),
+    )
+    return _representative(newest)
+
+
+def _representative(cluster: Sequence[Claim]) -> Claim:
+    """Of copies: that with a mask; what is made already; on the thinner slices; stated first."""
+
+    def order(claim: Claim) -> tuple:
+        thick = claim.plane.slice_spacing or DEFAULT_THICKNESS_MM
+        made = not claim.is_made
+        return not claim.opinion.has_mask, made, thick, claim.first_stated, claim.key
+
+    return min(cluster, key=order)
+
+
+def _verdicts(
+    group: Sequence[Claim],
+    threads: Sequence[Sequence[Claim]],
+    copies: Sequence[Sequence[Claim]],
+    masks: Masks,
+) -> dict[int, Verdict]:
+    """Of all claims of one lesion."""
+    members = {id(claim) for claim in group}
+    clusters_of = [_clusters(thread, copies) for thread in threads if id(thread[0]) in members]
+    standing = [_standing(clusters) for clusters in clusters_of]
+    lead = max(standing, key=lambda claim: (claim.stated, claim.key))
+    others = sorted(
+        (claim for claim in standing if claim is not lead), key=lambda claim: claim.stated
+    )
+    beside = (masks.for_series_of(lead, claim) for claim in others)
+    opinions = (lead.opinion, *(opinion for opinion in beside if opinion is not None))
+    found = {lead.lesion_id: Verdict(lead.lesion_id, opinions=opinions)}
+    for clusters, stands in zip(clusters_of, standing, strict=True):
+        for cluster in clusters:
+            for claim in cluster:
+                if claim is not lead:
+                    why = _why(claim, cluster, stands, lead)
+                    found[claim.lesion_id] = Verdict(claim.lesion_id, lead.lesion_id, why)
+    return found
+
+
+def _why(claim: Claim, cluster: Sequence[Claim], stands: Claim, lead: Claim) -> str:
+    if stands.opinion.has_mask and not claim.opinion.has_mask:
+        return f"the mark came with a mask; lesion {lead.lesion_id} takes its place"
+    if claim is not stands and any(copy is stands for copy in cluster):
+        where = ""
+        if claim.series_instance_uid != stands.series_instance_uid:
+            where = " on another reconstruction"
+        return f"the same mark as lesion {stands.lesion_id}{where}"
+    if claim is not stands:
+        return f"the mark was changed; lesion {lead.lesion_id} takes its place"
+    return f"another reader's mask of the lesion came; lesion {lead.lesion_id} takes its place"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from dicomnode.collect.ct import SeriesOfPass, check_ct, ct_in_space, missing, named_slice
+from dicomnode.collect.ct import SeriesOfPass, ct_in_space, missing, named_slice
+from dicomnode.collect.ct_frame import CtFrame, CtImage
+from dicomnode.collect.enhanced import the_one_meant
 from dicomnode.collect.stack import NotYet, Slice, Unusable, check_same_grid
-from dicomnode.marks import ImagePlane
+from dicomnode.marks import ImagePlane, Segment, SegmentReference
 from dicomnode.marks.lesion_mark import LesionMark, Opinion
 from dicomnode.marks.lesion_mask import Voxels, in_order, voxels_of
+from dicomnode.marks.quality import ENHANCED_CT_CLASSES
 from dicomnode.marks.rasterise import ImageSlice
 from dicomnode.store.tables import Instance
 from pipelines.lesion import CONTEXT_MM
@@ -37,7 +40,8 @@ class MaskOnCt:
     Attributes
     ----------
     key_sop_instance_uid : str
-        The slice on which it is largest.
+    key_frame : int or None
+        The slice on which it is largest; a frame of an enhanced image.
     axes : RecistAxes
         Its longest diameter there, and the longest chord across.
     voxels : Voxels
@@ -48,6 +52,7 @@ class MaskOnCt:
     """
 
     key_sop_instance_uid: str
+    key_frame: int | None
     axes: RecistAxes
     voxels: Voxels
     low_mm: float
@@ -55,8 +60,8 @@ class MaskOnCt:
     warnings: tuple[str, ...]
 
 
-def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> Instance:
-    """Some CT slice of the series that a mask belongs to.
+def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> CtImage:
+    """Some CT slice of the series, or stack of frames, that a mask belongs to.
 
     That is the series of the images that the mask names or, where it names none, the series of
     its frame of reference whose slices lie nearest to it; of several, that with the thinnest.
@@ -66,28 +71,49 @@ def slice_of_series(session: Session, mark: LesionMark, known: SeriesOfPass) -> 
     NotYet
         If slices have not come.
     Unusable
-        If the images are no CT or of several series, or nothing says where the mask lies.
+        If the images are no CT or of several series or stacks, or nothing says where the mask
+        lies.
     """
     opinion = next(opinion for opinion in mark.opinions if opinion.has_mask)
-    named = list(dict.fromkeys(uid for uid in _named(session, opinion, known) if uid is not None))
+    named = list(dict.fromkeys(n for n in _named(session, opinion, known) if n[0] is not None))
     if named:
-        absent = missing(session, named)
+        absent = missing(session, dict.fromkeys(uid for uid, _ in named))
         if absent:
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             raise NotYet(f"the image {absent[0]}{more} has not come", image=absent[0])
-        slices = [named_slice(session, uid) for uid in named]
+        vague = [uid for uid, frame in named if frame is None and _is_enhanced(session, uid)]
+        if vague:  # points in space find the frames that are not named
+            space, points = _in_space(session, opinion, known)
+            if space is not None and len(points):
+                return _nearest_series(session, space, points, known, opinion, only=vague[0])
+        slices = [named_slice(session, uid, frame, known) for uid, frame in named]
         series = {image.series_instance_uid for image in slices}
         if len(series) > 1:
             raise Unusable(f"the mask names images of {len(series)} series, expected one")
+        stacks = {image.stack for image in slices if isinstance(image, CtFrame)}
+        if len(stacks) > 1:
+            raise Unusable(f"the mask names frames of {len(stacks)} stacks, expected one")
         return slices[0]
     space, points = _in_space(session, opinion, known)
     if space is None:
         raise Unusable("the mask names neither an image nor a frame of reference")
-    return _nearest_series(session, space, points, outline=opinion.segment is None)
+    return _nearest_series(session, space, points, known, opinion)
 
 
-def mask_on_ct(session: Session, mark: LesionMark, key: Instance, known: SeriesOfPass) -> MaskOnCt:
-    """Put the masks of all opinions on the series of a slice.
+def put_on_series(
+    mark: LesionMark,
+    series: Sequence[Slice],
+    segment_of: Callable[[SegmentReference], Segment],
+) -> MaskOnCt:
+    """Put the masks of all opinions on a series.
+
+    Parameters
+    ----------
+    mark : LesionMark
+    series : sequence of Slice
+        At least one; of an enhanced series one stack.
+    segment_of : callable
+        Gives the segment that a reference names, with pixels.
 
     Raises
     ------
@@ -96,45 +122,52 @@ def mask_on_ct(session: Session, mark: LesionMark, key: Instance, known: SeriesO
     dicomnode.marks.Unplaceable, dicomnode.marks.UndecodableFrame
         If a mask cannot be put there.
     """
-    series = known.slices(session, key)
-    if not series:
-        raise NotYet("the slices are being looked at")
     check_same_grid(series[0], series)
-    images, step = in_order([ImageSlice(s.sop_instance_uid, s.plane) for s in series])
+    images, step = in_order([ImageSlice(s.sop_instance_uid, s.plane, s.frame) for s in series])
     voxels: Voxels = {}
     warnings: list[str] = []
     for opinion in mark.opinions:
         if opinion.has_mask:
-            found, said = voxels_of(
-                opinion, images, step, lambda reference: known.segment(session, reference)
-            )
+            found, said = voxels_of(opinion, images, step, segment_of)
             warnings += [text for text in said if text not in warnings]
-            for uid, flat in found.items():
-                voxels[uid] = np.union1d(voxels[uid], flat) if uid in voxels else flat
+            for name, flat in found.items():
+                voxels[name] = np.union1d(voxels[name], flat) if name in voxels else flat
     if not voxels:
         raise Unusable("the mask holds no voxel of the CT")
-    uid = max(voxels, key=lambda uid: (len(voxels[uid]), uid))
-    planes = {image.sop_instance_uid: image.plane for image in images}
-    low, high = _stretch(planes[uid], [planes[u] for u in voxels], step)
+    place = {(len(voxels[i.name]), i.name): i for i in images if i.name in voxels}
+    largest = place[max(place)]
+    planes = {image.name: image.plane for image in images}
+    low, high = _stretch(largest.plane, [planes[name] for name in voxels], step)
     _check_size(voxels, planes, step)
-    return MaskOnCt(uid, _axes(voxels[uid], planes[uid]), voxels, low, high, tuple(warnings))
+    return MaskOnCt(
+        largest.sop_instance_uid,
+        largest.frame,
+        _axes(voxels[largest.name], largest.plane),
+        voxels,
+        low,
+        high,
+        tuple(warnings),
+    )
 
 
-def _named(session: Session, opinion: Opinion, known: SeriesOfPass) -> Iterator[str | None]:
-    """Images that an opinion's mask names and without which it cannot be placed.
+def _named(
+    session: Session, opinion: Opinion, known: SeriesOfPass
+) -> Iterator[tuple[str | None, int | None]]:
+    """Images, and frames of them, that a mask names and without which it cannot be placed.
 
     dcmjs makes one multi-frame image of a series in memory, and may name its frames: nobody will
     ever send it. Frames of such an image are placed by their positions.
     """
     if opinion.segment is None:
-        yield from (contour.referenced_sop_instance_uid for contour in opinion.outline.contours)
+        for contour in opinion.outline.contours:
+            yield contour.referenced_sop_instance_uid, contour.referenced_frame
         return
     for frame in known.segment(session, opinion.segment).frames:
         uid = frame.referenced_sop_instance_uid
         of_many = uid is not None and frame.referenced_frame is not None
         if of_many and frame.position is not None and missing(session, [uid]):
             continue
-        yield uid
+        yield uid, frame.referenced_frame
 
 
 def _in_space(
@@ -143,36 +176,68 @@ def _in_space(
     """Frame of reference of a mask, and points that lie on its planes, shape (n, 3)."""
     if opinion.segment is None:
         outline = opinion.outline
-        return outline.frame_of_reference_uid, np.concatenate(
-            [contour.points[:: max(1, len(contour.points) // 4)] for contour in outline.contours]
-        )
+        some = [c.points[:: max(1, len(c.points) // 4)] for c in outline.contours if c.in_space]
+        return outline.frame_of_reference_uid, np.concatenate([np.empty((0, 3)), *some])
     segment = known.segment(session, opinion.segment)
     places = [frame.position for frame in segment.frames if frame.position is not None]
     return segment.frame_of_reference_uid, np.array(places).reshape(-1, 3)
 
 
 def _nearest_series(
-    session: Session, space: str, points: npt.NDArray[np.float64], *, outline: bool
-) -> Instance:
-    planes = ct_in_space(session, space)
-    series: dict[str, list[Instance]] = {}
+    session: Session,
+    space: str,
+    points: npt.NDArray[np.float64],
+    known: SeriesOfPass,
+    opinion: Opinion,
+    only: str | None = None,
+) -> CtImage:
+    """A slice of the series that lies nearest to points, or of that of the image `only`."""
+    planes = ct_in_space(session, space, known)
+    if only is not None:
+        uid = session.get_one(Instance, only).series_instance_uid
+        planes = {i: plane for i, plane in planes.items() if i.series_instance_uid == uid}
+        if not planes:
+            raise Unusable(f"no frame of the image {only} is a CT slice in the mask's space")
+    series: dict[tuple[str, int], list[CtImage]] = {}
     for image in planes:
-        series.setdefault(image.series_instance_uid, []).append(image)
+        stack = image.stack if isinstance(image, CtFrame) else (image.series_instance_uid, 0)
+        series.setdefault(stack, []).append(image)
     ranked = []
-    for uid, images in series.items():
+    for stack, images in series.items():
         away = np.min([planes[image].distance_mm(points) for image in images], axis=0)
         thickness = images[0].slice_thickness or 1.0
-        ranked.append((round(float(away.mean()), 2), thickness, uid, float(away.max()), images))
-    _, thickness, _, farthest, images = min(ranked, key=lambda entry: entry[:3])
+        ranked.append((round(float(away.mean()), 2), thickness, stack, float(away.max()), images))
+    best = min(ranked, key=lambda entry: entry[:3])
+    _, thickness, _, farthest, images = _of_one_stack(best, ranked)
     # A segment that was resampled lies between slices.
-    allowed = thickness / 2 if outline else max(thickness, _gap([planes[i] for i in images]))
+    allowed = thickness / 2
+    if opinion.segment is not None:
+        allowed = max(thickness, _gap([planes[i] for i in images]))
     if farthest > allowed * (1 + 1e-6):
         raise NotYet(
             f"the nearest slice lies {farthest:.2f} mm from a plane of the mask, expected at most "
             f"{allowed:.2f} mm; more may come",
             space=space,
         )
-    return check_ct(images[0])
+    return named_slice(
+        session,
+        images[0].sop_instance_uid,
+        images[0].number if isinstance(images[0], CtFrame) else None,
+        known,
+    )
+
+
+def _is_enhanced(session: Session, uid: str) -> bool:
+    return session.get_one(Instance, uid).sop_class_uid in ENHANCED_CT_CLASSES
+
+
+def _of_one_stack(best: tuple, ranked: Sequence[tuple]) -> tuple:
+    """The nearest stack, unless the mask may as well be of another one of the same series."""
+    if not isinstance(best[4][0], CtFrame):
+        return best
+    near = [e for e in ranked if e[2][0] == best[2][0] and e[0] == best[0]]
+    meant = the_one_meant([entry[4][0] for entry in near], "the mask")
+    return next(entry for entry in near if entry[2] == meant.stack)
 
 
 def _gap(planes: list[ImagePlane]) -> float:
@@ -217,8 +282,3 @@ def _axes(flat: npt.NDArray[np.int64], plane: ImagePlane) -> RecistAxes:
     return RecistAxes(
         *(plane.to_patient(axis[:, ::-1] + (left + 0.5, top + 0.5)) for axis in found)
     )
-
-
-def slices_of(series: tuple[Slice, ...], uid: str) -> Slice | None:
-    """The slice of that UID; None where it came while the pass was under way."""
-    return next((s for s in series if s.sop_instance_uid == uid), None)

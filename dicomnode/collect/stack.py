@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomnode.marks.placement import ImagePlane
+from dicomnode.marks.slice_name import slice_name
 
 ORIENTATION_TOLERANCE = 1e-3
 """Largest difference of two direction cosines that still counts as the same orientation."""
@@ -50,11 +51,19 @@ class Slice:
     plane : ImagePlane
     instance_number : int or None
         As the scanner counted; consecutive numbers show that no slice lies between two others.
+    frame : int or None
+        Frame number from 1, of an enhanced image.
     """
 
     sop_instance_uid: str
     plane: ImagePlane
     instance_number: int | None = None
+    frame: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As `slice_name`."""
+        return slice_name(self.sop_instance_uid, self.frame)
 
 
 def stack_around(
@@ -86,7 +95,8 @@ def stack_around(
     NotYet
         If a slice of the stretch may still come.
     Unusable
-        If orientations or grids differ, two slices share a place or the steps differ.
+        If orientations or grids differ, two slices share a place or the steps differ; or if frames
+        of an enhanced series that is settled have a gap, for an object is not sent in pieces.
     """
     check_same_grid(key, series)
     normal = np.cross(key.plane.orientation[:3], key.plane.orientation[3:])
@@ -98,7 +108,12 @@ def stack_around(
     first, last = _stretch(offsets, low_mm, high_mm)
     chosen = tuple(slices[first : last + 1])
     positions = np.array([s.plane.position for s in chosen], dtype=np.float64)
-    _check_steps(chosen, positions, normal, settled=settled)
+    try:
+        _check_steps(chosen, positions, normal, settled=settled)
+    except NotYet as gap:
+        if settled and key.frame is not None:
+            raise Unusable(f"the stack of frames has a gap: {gap}") from None
+        raise
     if not settled:
         _check_nothing_can_lie_between(chosen)
         if offsets[first] > low_mm or offsets[last] < high_mm:

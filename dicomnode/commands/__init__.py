@@ -5,7 +5,9 @@ from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
+from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
+from dicomnode.commands.testcard import check_viewer
 
-__all__ = ["app", "demo", "echo", "explain", "jobs", "process", "serve"]
+__all__ = ["app", "check_viewer", "demo", "echo", "explain", "jobs", "probe", "process", "serve"]

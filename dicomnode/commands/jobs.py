@@ -20,6 +20,7 @@ from dicomnode.commands.app import (
     console,
 )
 from dicomnode.commands.opened import opened
+from dicomnode.deliver.standing import in_short
 from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Lesion, Result, Retrieval
 
@@ -47,9 +48,7 @@ def jobs(
     table = Table("lesion", "state", "rule", "method", "ml", "s", "deliveries", "reason")
     for lesion in lesions:
         deliveries = [
-            f"{delivery.destination}: {delivery.state.value}"
-            for result in lesion.results
-            for delivery in result.deliveries
+            in_short(delivery) for result in lesion.results for delivery in result.deliveries
         ]
         table.add_row(
             str(lesion.id),
@@ -58,7 +57,7 @@ def jobs(
             lesion.method or "",
             "" if lesion.volume_ml is None else f"{lesion.volume_ml:.2f}",
             "" if lesion.seconds is None else f"{lesion.seconds:.2f}",
-            "\n".join(deliveries),
+            Text("\n".join(deliveries)),
             # It can quote what senders and administrators wrote, brackets included.
             Text(lesion.reason or "\n".join(lesion.warnings)),
         )

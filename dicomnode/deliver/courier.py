@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from apscheduler.schedulers.base import BaseScheduler
 
-from dicomnode.deliver import outbox
+from dicomnode.deliver import drop_folder, outbox
 from dicomnode.deliver.answer import Answer, Verdict
-from dicomnode.deliver.store_scu import send
+from dicomnode.deliver.carriers import carry
+from dicomnode.deliver.confirmation import first_step
+from dicomnode.deliver.parcel import Parcel
 from dicomnode.faults import describe_fault
-from dicomnode.settings import Destination, RetrySettings
+from dicomnode.settings import Destination, FolderDestination, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.timing import call_at
 from dicomnode.woken_thread import WokenThread
@@ -32,9 +35,9 @@ class Courier:
     scheduler : apscheduler scheduler
         Wakes the courier when a repeat is due.
     destination : Destination
-    retry : RetrySettings
-    calling_ae_title : str
-        Used unless the destination names another.
+    settings : NodeSettings
+    on_accepted : callable
+        Called after what was due has been sent: something of it may have been accepted.
     """
 
     def __init__(
@@ -42,18 +45,21 @@ class Courier:
         database: Database,
         scheduler: BaseScheduler,
         destination: Destination,
-        retry: RetrySettings,
-        calling_ae_title: str,
+        settings: NodeSettings,
+        on_accepted: Callable[[], None],
     ) -> None:
         self._database = database
         self._scheduler = scheduler
         self._destination = destination
-        self._retry = retry
-        self._calling_ae_title = calling_ae_title
+        self._settings = settings
+        self._on_accepted = on_accepted
+        self._on_their_way: set[int] = set()
         self._thread = WokenThread(f"courier-{destination.name}", self._deliver, self._recover)
 
     def start(self) -> None:
         """Resume: send what is due, then what becomes due."""
+        if isinstance(self._destination, FolderDestination):
+            drop_folder.sweep(self._destination)
         self._thread.wake()
         self._thread.start()
 
@@ -70,7 +76,10 @@ class Courier:
         self._thread.wake()
 
     def _deliver(self) -> None:
-        self._deliver_due()
+        try:
+            self._deliver_due()
+        finally:
+            self._on_accepted()
         with self._database.read() as session:
             moment = outbox.next_due(session, self._destination.name)
         if moment is not None:
@@ -83,19 +92,38 @@ class Courier:
         self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
 
     def _deliver_due(self) -> None:
+        self._on_their_way.clear()
         while not self._thread.stopping:
             with self._database.read() as session:
                 parcels = outbox.due(session, self._destination.name)
             if not parcels:
                 return
-            for parcel, answer in send(parcels, self._destination, self._calling_ae_title):
+            ae_title = self._settings.listen.ae_title
+            for parcel, answer in carry(parcels, self._destination, ae_title, self._begin):
                 self._record(parcel.delivery_id, answer)
-                if self._thread.stopping:
+                # Objects that went in one request are recorded together: none is sent twice.
+                if self._thread.stopping and not self._on_their_way:
                     return
+
+    def _begin(self, parcel: Parcel) -> bool:
+        with self._database.write() as session:
+            begun = outbox.begin(session, parcel.delivery_id)
+        if begun:
+            self._on_their_way.add(parcel.delivery_id)
+        return begun
 
     def _record(self, delivery_id: int, answer: Answer) -> None:
         with self._database.write() as session:
-            state = outbox.record(session, delivery_id, answer, self._retry).state
+            state = outbox.record(
+                session,
+                delivery_id,
+                answer,
+                self._settings.retry,
+                first_step(self._destination),
+                # What is accepted shortly after goes into the same request.
+                self._settings.confirm.batch_s,
+            ).state
+        self._on_their_way.discard(delivery_id)
         level = logging.INFO if answer.verdict is Verdict.ACCEPTED else logging.WARNING
         # The peer's words can name a patient: they are for `explain`, the log gets the status.
         logger.log(

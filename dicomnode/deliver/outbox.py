@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.deliver.backoff import wait_s
-from dicomnode.deliver.store_scu import Parcel
+from dicomnode.deliver.parcel import Parcel
 from dicomnode.settings import RetrySettings
-from dicomnode.store.states import DeliveryState
+from dicomnode.store.states import Confirmation, DeliveryState
 from dicomnode.store.tables import Delivery, Result
 
 OPEN = (DeliveryState.QUEUED, DeliveryState.SENT)
@@ -44,8 +44,45 @@ def next_due(session: Session, destination: str) -> float | None:
     )
 
 
-def record(session: Session, delivery_id: int, answer: Answer, retry: RetrySettings) -> Delivery:
-    """Write down what an attempt came to, and when it is repeated if it is."""
+def begin(session: Session, delivery_id: int) -> bool:
+    """Write down that an object leaves the node now, before it does.
+
+    So "queued" says for certain that the peer does not have it, also after a crash.
+
+    Returns
+    -------
+    bool
+        False where it is not to be sent any more.
+    """
+    delivery = session.get_one(Delivery, delivery_id)
+    if delivery.state not in OPEN:
+        return False
+    delivery.state = DeliveryState.SENT
+    return True
+
+
+def record(
+    session: Session,
+    delivery_id: int,
+    answer: Answer,
+    retry: RetrySettings,
+    confirmation: Confirmation | None = None,
+    confirm_after_s: float = 0,
+) -> Delivery:
+    """Write down what an attempt came to, and when it is repeated if it is.
+
+    Parameters
+    ----------
+    session : Session
+        Writing.
+    delivery_id : int
+    answer : Answer
+    retry : RetrySettings
+    confirmation : Confirmation, optional
+        What is to be done once it is accepted.
+    confirm_after_s : float
+        How long after.
+    """
     delivery = session.get_one(Delivery, delivery_id)
     delivery.attempts += 1
     delivery.status = answer.status
@@ -53,6 +90,11 @@ def record(session: Session, delivery_id: int, answer: Answer, retry: RetrySetti
     match answer.verdict:
         case Verdict.ACCEPTED:
             delivery.state = DeliveryState.ACCEPTED
+            delivery.accepted_at = time.time()
+            delivery.confirmation = confirmation
+            delivery.confirm_attempts = 0
+            delivery.commit_words = delivery.verify_words = None
+            delivery.due_at = time.time() + confirm_after_s
         case _ if delivery.state is DeliveryState.WITHDRAWN:
             pass  # while it was on its way
         case Verdict.REFUSED:

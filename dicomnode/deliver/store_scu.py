@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.deliver.answer import Answer, Verdict, judge
+from dicomnode.deliver.parcel import (
+    WITHDRAWN,
+    AboutToSend,
+    Parcel,
+    Unsendable,
+    always,
+    read_parcel,
+    syntax_on_disk,
+)
 from dicomnode.faults import describe_fault
 from dicomnode.results.transcode import to_explicit_le
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 
-
-@dataclass(frozen=True)
-class Parcel:
-    """One object to send."""
-
-    delivery_id: int
-    sop_class_uid: str
-    path: Path
-
-
-class _Unsendable(Exception):
-    """The object cannot be sent, to this peer or at all; holds the answer that stands for it."""
-
-    def __init__(self, words: str, verdict: Verdict = Verdict.REFUSED) -> None:
-        super().__init__(words)
-        self.answer = Answer(verdict, words)
-
+__all__ = ["Parcel", "echo", "send"]
 
 _UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 def send(
-    parcels: Sequence[Parcel], destination: Destination, calling_ae_title: str
+    parcels: Sequence[Parcel],
+    destination: DicomDestination,
+    calling_ae_title: str,
+    about_to_send: AboutToSend = always,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels over one association and yield each outcome as it is known.
 
@@ -53,8 +43,8 @@ def send(
     readable, contexts = [], set()
     for parcel in parcels:
         try:
-            contexts.add((parcel.sop_class_uid, _syntax_on_disk(parcel)))
-        except _Unsendable as error:
+            contexts.add((parcel.sop_class_uid, syntax_on_disk(parcel)))
+        except Unsendable as error:
             yield parcel, error.answer
         else:
             readable.append(parcel)
@@ -75,7 +65,7 @@ def send(
         return
     try:
         for parcel in readable:
-            answer = _send_one(association, parcel)
+            answer = _send_one(association, parcel, about_to_send)
             if answer.verdict is Verdict.UNKNOWN:
                 # pynetdicom can go on to call an aborted association established, for a while.
                 association.abort()
@@ -85,7 +75,7 @@ def send(
             association.release()
 
 
-def echo(destination: Destination, calling_ae_title: str) -> Answer:
+def echo(destination: DicomDestination, calling_ae_title: str) -> Answer:
     """Ask the destination for an answer by C-ECHO (PS3.7 9.1.5)."""
     ae = requesting_ae(destination, calling_ae_title)
     ae.add_requested_context(Verification)
@@ -102,22 +92,7 @@ def echo(destination: Destination, calling_ae_title: str) -> Answer:
     return judge(status.Status, "")
 
 
-def _syntax_on_disk(parcel: Parcel) -> UID:
-    try:
-        return read_file_meta_info(parcel.path).TransferSyntaxUID
-    except OSError as error:
-        raise _unreadable(parcel, error) from None
-    except (InvalidDicomError, AttributeError, EOFError, ValueError, struct.error):
-        raise _Unsendable(f"not a DICOM file: {parcel.path.name}") from None
-
-
-def _unreadable(parcel: Parcel, error: OSError) -> _Unsendable:
-    if isinstance(error, FileNotFoundError):
-        return _Unsendable(f"the file of this result is gone: {parcel.path.name}")
-    return _Unsendable(f"{parcel.path.name} cannot be read: {error.strerror}", Verdict.REPEAT)
-
-
-def _send_one(association: Association, parcel: Parcel) -> Answer:
+def _send_one(association: Association, parcel: Parcel, about_to_send: AboutToSend) -> Answer:
     if not association.is_established:
         return Answer(Verdict.REPEAT, "the association ended before this object's turn")
     accepted = {
@@ -129,8 +104,10 @@ def _send_one(association: Association, parcel: Parcel) -> Answer:
         return Answer(Verdict.REFUSED, f"the peer does not accept SOP class {parcel.sop_class_uid}")
     try:
         dataset = _in_accepted_syntax(parcel, accepted)
-    except _Unsendable as error:
+    except Unsendable as error:
         return error.answer
+    if not about_to_send(parcel):
+        return WITHDRAWN
     try:
         status = association.send_c_store(dataset)
     except RuntimeError:  # between the look above and the call
@@ -145,22 +122,14 @@ def _send_one(association: Association, parcel: Parcel) -> Answer:
 
 
 def _in_accepted_syntax(parcel: Parcel, accepted: set[UID]) -> Dataset:
-    try:
-        dataset = pydicom.dcmread(parcel.path)
-        # pydicom reads a file that ends too early as an empty one.
-        if dataset.get("SOPInstanceUID") != dataset.file_meta.MediaStorageSOPInstanceUID:
-            raise _Unsendable(f"the file of this result is damaged: {parcel.path.name}")
+    def adapt(dataset: Dataset) -> Dataset:
         if dataset.file_meta.TransferSyntaxUID in accepted:
             return dataset
         if accepted.isdisjoint(_UNCOMPRESSED):
-            raise _Unsendable(
+            raise Unsendable(
                 f"the peer does not accept SOP class {parcel.sop_class_uid} uncompressed"
             )
         # pynetdicom itself writes explicit as implicit VR, where the peer takes only that.
         return to_explicit_le(dataset)
-    except (_Unsendable, MemoryError):
-        raise
-    except OSError as error:
-        raise _unreadable(parcel, error) from None
-    except Exception as error:  # decoders and readers of damaged files raise many types
-        raise _Unsendable(f"cannot be read: {describe_fault(error)}") from None
+
+    return read_parcel(parcel, adapt)

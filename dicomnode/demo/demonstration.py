@@ -21,7 +21,7 @@ from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.node import Node
 from dicomnode.pictures.contact_sheet import Panel
 from dicomnode.results.read_alpha import read_alpha
-from dicomnode.settings import Destination, NodeSettings
+from dicomnode.settings import DicomDestination, NodeSettings
 from pipelines.metrics import dice
 from pipelines.phantom import ChestPhantom, PhantomNodule, chest
 
@@ -138,7 +138,7 @@ def _send(datasets: Sequence[Dataset], port: int, folder: Path) -> None:
         path = folder / f"{dataset.SOPInstanceUID}.dcm"
         dataset.save_as(path, enforce_file_format=True)
         parcels.append(Parcel(number, str(dataset.SOPClassUID), path))
-    node = Destination(name="node", ae_title=NODE_AE_TITLE, host="127.0.0.1", port=port)
+    node = DicomDestination(name="node", ae_title=NODE_AE_TITLE, host="127.0.0.1", port=port)
     for _ in range(_TRIES):  # as a PACS does: sending twice does no harm
         answers = list(send(parcels, node, "DEMO"))
         parcels = [parcel for parcel, answer in answers if answer.verdict is not Verdict.ACCEPTED]

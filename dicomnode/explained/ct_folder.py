@@ -1,17 +1,27 @@
-"""The CT slices in a folder, found by UID or by the plane that a mark lies in."""
+"""The CT slices in a folder, found by UID and frame or by the plane that a mark lies in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from dicomnode.frames import (
+    Frame,
+    FrameFile,
+    UnreadableFrames,
+    UnsuitableFrame,
+    check_frame,
+    read_frame_file,
+    split_into_stacks,
+)
 from dicomnode.jobs.read_volume import read_volume
-from dicomnode.marks import ImagePlane, NoGeometry
-from dicomnode.marks.quality import UnsuitableImage, check_image
+from dicomnode.marks import ImagePlane, NoGeometry, Unplaceable
+from dicomnode.marks.quality import ENHANCED_CT_CLASSES, UnsuitableImage, check_image
+from dicomnode.marks.slice_name import slice_name
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.store.received import InstanceHeader
@@ -19,25 +29,65 @@ from dicomnode.store.received import InstanceHeader
 
 @dataclass(frozen=True, eq=False)
 class CtSlice:
-    """One CT image.
+    """One CT image, or one frame of an enhanced one.
 
     Attributes
     ----------
     path : Path
     header : InstanceHeader
+        With the geometry of the frame, where it is one.
     plane : ImagePlane or None
         None where the image has no usable geometry. Its slice spacing is the slice thickness, as
         marks in space may lie half of that off.
+    frame : Frame or None
+        None for a single-frame image.
+    stack : int
+        Which stack of its object a frame belongs to.
     """
 
     path: Path
     header: InstanceHeader
     plane: ImagePlane | None
+    frame: Frame | None = None
+    stack: int = 0
 
     @property
     def uid(self) -> str:
         """SOP Instance UID."""
         return self.header.sop_instance_uid
+
+    @property
+    def name(self) -> str:
+        """As `slice_name`."""
+        return slice_name(self.uid, None if self.frame is None else self.frame.number)
+
+    @property
+    def usable_plane(self) -> ImagePlane:
+        """The plane.
+
+        Raises
+        ------
+        Unplaceable
+            If there is none.
+        """
+        if self.plane is None:
+            raise Unplaceable("the image has no usable position, orientation, spacing or size")
+        return self.plane
+
+    def check(self) -> None:
+        """Refuse what is no CT slice.
+
+        Raises
+        ------
+        UnsuitableImage
+            If it is something else.
+        """
+        check_image(self.header)
+        if self.frame is not None:
+            try:
+                check_frame(self.frame)
+            except UnsuitableFrame as problem:
+                raise UnsuitableImage(str(problem)) from None
 
     def hounsfield(self) -> npt.NDArray[np.float32]:
         """HU, shape (rows, columns).
@@ -47,7 +97,8 @@ class CtSlice:
         SegmentationError
             If the pixels cannot be decoded.
         """
-        volume, _ = read_volume([self.path], 0)
+        file = self.path if self.frame is None else FrameFile(self.path, self.frame.number)
+        volume, _ = read_volume([file], 0)
         return np.asarray(volume.array[0])
 
 
@@ -60,7 +111,11 @@ class CtFolder:
     """
 
     def __init__(self, slices: Iterable[CtSlice]) -> None:
-        self._by_uid = {one.uid: one for one in slices}
+        self._by_name = {one.name: one for one in slices}
+        self._frames: dict[str, list[CtSlice]] = {}
+        for one in self._by_name.values():
+            if one.frame is not None:
+                self._frames.setdefault(one.uid, []).append(one)
 
     @classmethod
     def read(cls, folder: Path) -> CtFolder:
@@ -74,16 +129,43 @@ class CtFolder:
         found = []
         for finding in find_instances(folder):
             received = finding.received
-            if received is not None and received.header.sop_class_uid in CT_CLASSES:
+            if received is None or received.header.sop_class_uid not in CT_CLASSES:
+                continue
+            if received.header.sop_class_uid in ENHANCED_CT_CLASSES:
+                found.extend(_frames(finding.path, received.header))
+            else:
                 found.append(CtSlice(finding.path, received.header, _plane(received.header)))
         return cls(found)
 
     def __len__(self) -> int:
-        return len(self._by_uid)
+        return len(self._by_name)
 
-    def by_uid(self, uid: str) -> CtSlice | None:
-        """The image with this SOP Instance UID."""
-        return self._by_uid.get(uid)
+    def by_uid(self, uid: str, frame: int | None = None) -> CtSlice | None:
+        """The image with this SOP Instance UID; of an enhanced one the frame, from 1.
+
+        Raises
+        ------
+        UnsuitableImage
+            If it has several frames and none is named, or has no such frame.
+        """
+        frames = self._frames.get(uid)
+        if frames is None:
+            return self._by_name.get(uid)
+        if frame is None and len(frames) > 1:
+            raise UnsuitableImage(
+                f"the image {uid} has {len(frames)} frames, and no frame of it is named"
+            )
+        if frame is not None and not 1 <= frame <= len(frames):
+            raise UnsuitableImage(f"frame {frame} is named, the image {uid} has {len(frames)}")
+        return frames[(frame or 1) - 1]
+
+    def has_frames(self, uid: str) -> bool:
+        """Whether this is an enhanced image of the folder."""
+        return uid in self._frames
+
+    def by_name(self, name: str) -> CtSlice | None:
+        """The slice of that `CtSlice.name`."""
+        return self._by_name.get(name)
 
     def nearest(
         self, points: npt.NDArray[np.float64], frame_of_reference_uid: str | None
@@ -102,18 +184,62 @@ class CtFolder:
         CtSlice or None
             Of two at one place, that with the thinner slices. None where the folder holds no CT
             slice of this space; how far off the slice is, is for the caller to judge.
+
+        Raises
+        ------
+        UnsuitableImage
+            If frames of several stacks of one image are as near, and not one of them is original.
         """
         candidates = []
-        for one in self._by_uid.values():
+        for one in self._by_name.values():
             if one.plane is None or one.header.frame_of_reference_uid != frame_of_reference_uid:
                 continue
             try:
-                check_image(one.header)
+                one.check()
             except UnsuitableImage:
                 continue
             off = round(float(one.plane.distance_mm(points).max()), 2)
-            candidates.append((off, one.header.slice_thickness or np.inf, one.uid))
-        return self._by_uid[min(candidates)[2]] if candidates else None
+            candidates.append((off, one.header.slice_thickness or np.inf, one.name))
+        if not candidates:
+            return None
+        best = min(candidates)
+        nearest = self._by_name[best[2]]
+        near = (self._by_name[name] for off, _, name in candidates if off == best[0])
+        return _meant({one.stack: one for one in near if one.uid == nearest.uid})
+
+
+def _meant(stacks: dict[int, CtSlice]) -> CtSlice:
+    """Of one slice of each stack the only one, or the only original one."""
+    originals = [one for one in stacks.values() if one.frame is not None and one.frame.is_original]
+    for choice in (list(stacks.values()), originals):
+        if len(choice) == 1:
+            return choice[0]
+    raise UnsuitableImage(f"it lies on {len(stacks)} stacks of frames at once, and names none")
+
+
+def _frames(path: Path, header: InstanceHeader) -> Iterator[CtSlice]:
+    """All frames of an enhanced image; none where they cannot be read."""
+    try:
+        found = read_frame_file(path).frames
+    except UnreadableFrames:
+        return
+    stacks = split_into_stacks(found)
+    of_stack = {frame.number: i for i, stack in enumerate(stacks) for frame in stack}
+    for frame in found:
+        plane = frame.plane
+        yield CtSlice(
+            path,
+            replace(
+                header,
+                image_position=None if plane is None else plane.position,
+                image_orientation=None if plane is None else plane.orientation,
+                pixel_spacing=None if plane is None else plane.pixel_spacing,
+                slice_thickness=frame.slice_thickness,
+            ),
+            plane,
+            frame,
+            of_stack.get(frame.number, -1),
+        )
 
 
 def _plane(header: InstanceHeader) -> ImagePlane | None:

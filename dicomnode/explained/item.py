@@ -96,7 +96,7 @@ class ExplainedItem:
     images : tuple of (str, int or None)
         SOP Instance UID and frame number, from 1, of each image that it names.
     found_image : str or None
-        The CT slice that it lies on, where the CT is at hand.
+        Name (`slice_name`) of the CT slice that it lies on, where the CT is at hand.
     frame_of_reference_uid, tracking_uid : str or None
     finding, site : str or None
         As ``value (scheme)``.

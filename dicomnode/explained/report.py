@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dicomnode.explained.item import Axis, ExplainedItem, Outcome
 from dicomnode.marks.mark_file import MarkFile
+from dicomnode.marks.slice_name import slice_name
 
 NOTICE = "Research only, not for diagnosis"
 
@@ -38,18 +39,23 @@ def text_lines(file: MarkFile, items: Sequence[ExplainedItem], limit: int) -> It
         + ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
     )
     for item in items[:limit]:
-        head = Text(f"{item.item}: {item.kind.value}, ")
-        head.append(item.outcome.value, style=_STYLE[item.outcome])
-        reasons = "; ".join(item.reasons)
-        if reasons:
-            head.append(f": {reasons}")
-        yield head
-        for line in _details(item):
-            yield Text(f"    {line}")
-        for doubt in item.doubts:
-            yield Text(f"    doubt: {doubt}", style="yellow")
+        yield from item_lines(item)
     if len(items) > limit:
         yield Text(f"and {len(items) - limit} more item(s); --limit shows more, --json all")
+
+
+def item_lines(item: ExplainedItem) -> Iterator[Text]:
+    """Tell of one item, with its details indented."""
+    head = Text(f"{item.item}: {item.kind.value}, ")
+    head.append(item.outcome.value, style=_STYLE[item.outcome])
+    reasons = "; ".join(item.reasons)
+    if reasons:
+        head.append(f": {reasons}")
+    yield head
+    for line in _details(item):
+        yield Text(f"    {line}")
+    for doubt in item.doubts:
+        yield Text(f"    doubt: {doubt}", style="yellow")
 
 
 def to_json(file: MarkFile, items: Sequence[ExplainedItem]) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _details(item: ExplainedItem) -> Iterator[str]:
         yield f"and {len(item.images) - MAX_IMAGES} more image(s)"
     if item.frame_of_reference_uid is not None:
         yield f"frame of reference {item.frame_of_reference_uid}"
-    named = {uid for uid, _ in item.images}
+    named = {slice_name(*image) for image in item.images} | {uid for uid, _ in item.images}
     if item.found_image is not None and item.found_image not in named:
         yield f"lies on image {item.found_image}"
     if item.finding or item.site:

@@ -21,8 +21,9 @@ from dicomnode.jobs import lesion_queue as lesions
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import publish
 from dicomnode.jobs.segment import segment
+from dicomnode.jobs.variants import Ladders
 from dicomnode.results import EmptyMask, UnusableGeometry
-from dicomnode.settings import PublishSettings, SegmentSettings
+from dicomnode.settings import SegmentSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.states import LesionState
@@ -65,9 +66,12 @@ class Dispatcher:
         Wakes the dispatcher when something postponed may be tried again.
     folders : Folders
     settings : SegmentSettings
-    publish_settings : PublishSettings
+    ladders : Ladders
+        Which objects each destination gets.
     on_published : callable
         Called, without arguments, when results have been published.
+    on_given_up : callable
+        Called, without arguments, when a lesion was refused or has failed.
     """
 
     def __init__(
@@ -77,16 +81,18 @@ class Dispatcher:
         scheduler: BaseScheduler,
         folders: lesions.Folders,
         settings: SegmentSettings,
-        publish_settings: PublishSettings,
+        ladders: Ladders,
         on_published: Callable[[], None],
+        on_given_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._engine = engine
         self._scheduler = scheduler
         self._folders = folders
         self._settings = settings
-        self._publish_settings = publish_settings
+        self._ladders = ladders
         self._on_published = on_published
+        self._on_given_up = on_given_up
         self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
         self._postponed: set[int] = set()
@@ -161,9 +167,7 @@ class Dispatcher:
     def _work(self, session: Session, lesion: Lesion) -> tuple[Callable[..., Any], Any]:
         if lesion.state is LesionState.READY:
             return segment, lesions.segment_request(session, lesion, self._folders)
-        return publish, lesions.publish_request(
-            session, lesion, self._folders, self._publish_settings
-        )
+        return publish, lesions.publish_request(session, lesion, self._folders, self._ladders)
 
     def _record(self, ended: _Ended) -> None:
         lesion_id = ended.lesion_id
@@ -173,8 +177,11 @@ class Dispatcher:
             return
         except (SegmentationError, UnusableGeometry, EmptyMask) as error:
             with self._database.write() as session:
+                if not self._is_wanted(session, ended):
+                    return
                 lesions.record_refused(session, lesion_id, str(error))
             logger.warning("lesion.refused lesion=%d", lesion_id)
+            self._on_given_up()
         except StorageError as error:
             with self._database.write() as session:
                 lesions.record_postponed(session, lesion_id, f"waiting: {error}")
@@ -185,25 +192,36 @@ class Dispatcher:
             fault = describe_fault(error)
             if isinstance(error, BrokenProcessPool):
                 fault = "its worker process died"
-            self._record_fault(lesion_id, fault)
+            self._record_fault(lesion_id, fault, ended)
         else:
             self._record_made(ended, made)
+
+    def _is_wanted(self, session: Session, ended: _Ended) -> bool:
+        return lesions.is_wanted(session, ended.lesion_id, ended.request, self._folders)
 
     def _record_made(self, ended: _Ended, made: Any) -> None:
         if isinstance(ended.request, lesions.SegmentRequest):
             with self._database.write() as session:
+                if not self._is_wanted(session, ended):
+                    return
                 lesions.record_segmented(session, ended.lesion_id, ended.request.target, made)
             logger.info("lesion.segmented lesion=%d seconds=%.2f", ended.lesion_id, made.seconds)
             return
         with self._database.write() as session:
-            lesions.record_published(session, ended.lesion_id, made)
+            if not self._is_wanted(session, ended):
+                return
+            lesions.record_published(session, ended.lesion_id, made, self._ladders.gather_s)
         logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
         self._on_published()
 
-    def _record_fault(self, lesion_id: int, fault: str) -> None:
+    def _record_fault(self, lesion_id: int, fault: str, ended: _Ended | None = None) -> None:
         with self._database.write() as session:
+            if ended is not None and not self._is_wanted(session, ended):
+                return
             state = lesions.record_fault(session, lesion_id, fault, self._settings.attempts)
         logger.error("lesion.fault lesion=%d state=%s %s", lesion_id, state.value, fault)
+        if state is LesionState.FAILED:
+            self._on_given_up()
         self.notify()
 
     def _put_in(self, seconds: float, event: _Ended | _Free | None, name: object) -> None:

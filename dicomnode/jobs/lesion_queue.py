@@ -14,12 +14,15 @@ from sqlalchemy.orm import Session
 
 from dicomnode.jobs.publish import PublishedObject, PublishRequest
 from dicomnode.jobs.read_masks import MaskPrior
+from dicomnode.jobs.result_rows import lesion_files, record_object, slice_files
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
+from dicomnode.jobs.variants import Ladders
 from dicomnode.marks.serialised import from_json
-from dicomnode.settings import PublishSettings
 from dicomnode.store.instances import paths_of
-from dicomnode.store.states import DeliveryState, LesionState
-from dicomnode.store.tables import Delivery, Lesion, Result
+from dicomnode.store.standing import supersede_replaced, unsettle_replaced, withdraw
+from dicomnode.store.states import LesionState
+from dicomnode.store.summaries import touch
+from dicomnode.store.tables import Lesion
 from pipelines.recist import RecistAxes
 
 WORK = (LesionState.READY, LesionState.SEGMENTED)
@@ -62,13 +65,39 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
 def segment_request(session: Session, lesion: Lesion, folders: Folders) -> SegmentRequest:
     """Say what a worker needs to segment a ready lesion."""
     return SegmentRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
-        key_index=lesion.slices.index(lesion.key_sop_instance_uid),
+        slices=slice_files(session, lesion.slices),
+        key_index=(
+            lesion.slices.index(lesion.key_sop_instance_uid)
+            if lesion.key_sop_instance_uid in lesion.slices
+            else None
+        ),
         prior=_prior(session, lesion),
         method=lesion.method,
         parameters=lesion.parameters,
-        target=folders.soft_masks / f"{lesion.mark_key}.npz",
+        target=_target(lesion, folders),
     )
+
+
+def _target(lesion: Lesion, folders: Folders) -> Path:
+    """Where the soft mask goes of what the lesion holds now: other opinions, another file."""
+    mark = from_json(lesion.mark)
+    as_found = len(mark.opinions) == 1 and lesion.absent_seg is None
+    name = lesion.mark_key if as_found else f"{lesion.mark_key}-{mark.key[:16]}"
+    return folders.soft_masks / f"{name}.npz"
+
+
+def is_wanted(
+    session: Session, lesion_id: int, request: SegmentRequest | PublishRequest, folders: Folders
+) -> bool:
+    """Whether what comes of a request still counts.
+
+    Not, where meanwhile another lesion took its place, or it got other readers' opinions.
+    """
+    lesion = session.get_one(Lesion, lesion_id)
+    if isinstance(request, SegmentRequest):
+        return lesion.state is LesionState.READY and request.target == _target(lesion, folders)
+    made_of = str(request.lesion.soft_mask)
+    return lesion.state is LesionState.SEGMENTED and made_of == lesion.soft_mask_path
 
 
 def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
@@ -82,18 +111,12 @@ def _prior(session: Session, lesion: Lesion) -> RecistAxes | MaskPrior:
 
 
 def publish_request(
-    session: Session, lesion: Lesion, folders: Folders, settings: PublishSettings
+    session: Session, lesion: Lesion, folders: Folders, ladders: Ladders
 ) -> PublishRequest:
     """Say what a worker needs to publish a segmented lesion."""
-    mark = from_json(lesion.mark)
     return PublishRequest(
-        slices=tuple(paths_of(session, lesion.slices)),
-        soft_mask=Path(lesion.soft_mask_path),
-        mark=mark,
-        sources=tuple(paths_of(session, mark.objects)),
-        lesion_number=lesion.id,
-        series_number=settings.series_number,
-        omit_empty_frames=settings.omit_empty_frames,
+        lesion=lesion_files(session, lesion),
+        variants=ladders.variants(session, lesion.destinations, "lesion"),
         folder=folders.results / lesion.study_instance_uid,
     )
 
@@ -107,44 +130,33 @@ def record_segmented(session: Session, lesion_id: int, target: Path, made: Segme
     lesion.soft_mask_path = str(target)
     lesion.volume_ml = made.volume_ml
     lesion.seconds = made.seconds
-    lesion.warnings = [*lesion.warnings, *made.warnings]
+    lesion.warnings = list(dict.fromkeys((*lesion.warnings, *made.warnings)))
     lesion.attempts = 0
     lesion.reason = None
 
 
-def record_published(session: Session, lesion_id: int, objects: Sequence[PublishedObject]) -> None:
-    """The objects are on disk: each gets one delivery for each destination of its lesion."""
+def record_published(
+    session: Session,
+    lesion_id: int,
+    objects: Sequence[PublishedObject],
+    gather_s: float = 0.0,
+) -> None:
+    """The objects are on disk: each gets one delivery for each destination that wants it.
+
+    Objects of the whole series are made `gather_s` seconds later, with lesions that follow.
+    """
     lesion = session.get_one(Lesion, lesion_id)
     if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
         return
     for made in objects:
-        result = session.scalar(
-            select(Result).where(Result.sop_instance_uid == made.sop_instance_uid)
-        )
-        if result is None:
-            result = Result(lesion_id=lesion.id, sop_instance_uid=made.sop_instance_uid)
-            session.add(result)
-        result.kind = made.kind
-        result.sop_class_uid = made.sop_class_uid
-        result.path = str(made.path)
-        result.size = made.size
-        session.flush()
-        for delivery in result.deliveries:
-            if delivery.state is DeliveryState.WITHDRAWN:
-                delivery.state = DeliveryState.QUEUED
-        sent_to = {delivery.destination for delivery in result.deliveries}
-        for destination in lesion.destinations:
-            if destination not in sent_to:
-                session.add(
-                    Delivery(
-                        result_id=result.id,
-                        destination=destination,
-                        state=DeliveryState.QUEUED,
-                    )
-                )
+        record_object(session, made).lesion_id = lesion.id
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None
+    # Only now: until here, what was published before could have been all that there is.
+    withdraw(session, lesion, but=frozenset(made.sop_instance_uid for made in objects))
+    supersede_replaced(session, lesion_id)
+    touch(session, lesion, gather_s)
 
 
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
@@ -155,6 +167,7 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     lesion.state = LesionState.REFUSED
     lesion.reason = reason
     lesion.attempts = 0
+    unsettle_replaced(session, lesion_id)
 
 
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
@@ -166,6 +179,7 @@ def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) ->
     lesion.reason = f"attempt {lesion.attempts} of {attempts}: {fault}"
     if lesion.attempts >= attempts:
         lesion.state = LesionState.FAILED
+        unsettle_replaced(session, lesion_id)
     return lesion.state
 
 

@@ -7,23 +7,30 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicomnode.frames import FrameFile, read_headers
+from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
-from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg
+from dicomnode.results import EmptyMask, Equipment, LesionResult, MarkSource
+from dicomnode.results.document_uids import NothingToReport
+from dicomnode.results.ladder import LADDER
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
+from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 
 
 @dataclass(frozen=True)
-class PublishRequest:
-    """Everything that the result objects are made of.
+class LesionFiles:
+    """Where all that one segmented lesion is made of lies.
 
     Attributes
     ----------
-    slices : tuple of Path
+    slices : tuple of Path or FrameFile
         CT slices of the volume that the soft mask was computed from, in its order.
     soft_mask : Path
     mark : LesionMark
@@ -31,58 +38,116 @@ class PublishRequest:
         The objects that hold the mark, that of its first opinion first.
     lesion_number : int
         Number of the instances in their series.
-    series_number : int
-    omit_empty_frames : bool
-    folder : Path
-        Where the objects are written, as ``<sop instance uid>.dcm``.
     """
 
-    slices: tuple[Path, ...]
+    slices: tuple[Path | FrameFile, ...]
     soft_mask: Path
     mark: LesionMark
     sources: tuple[Path, ...]
     lesion_number: int
-    series_number: int
-    omit_empty_frames: bool
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """Everything that the result objects of a lesion are made of.
+
+    Attributes
+    ----------
+    lesion : LesionFiles
+    variants : tuple of Variant
+        Of single lesions.
+    folder : Path
+        Where the objects are written, as ``<sop instance uid>.dcm``.
+    """
+
+    lesion: LesionFiles
+    variants: tuple[Variant, ...]
     folder: Path
 
 
 @dataclass(frozen=True)
 class PublishedObject:
-    """One object on disk."""
+    """One object on disk, and who gets it."""
 
     kind: str
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
     size: int
+    destinations: tuple[str, ...]
 
 
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one lesion durably.
 
+    A kind that has nothing to show of a lesion, such as a mask from 0.5 of one that is faint
+    everywhere, is left out; so is one that cannot name frames, of an enhanced CT.
+
     Raises
     ------
-    dicomnode.results.UnusableGeometry, dicomnode.results.EmptyMask
+    dicomnode.results.UnusableGeometry
         If the soft mask and its slices make no valid object.
+    dicomnode.results.EmptyMask
+        If no kind has anything to show.
     """
-    mask = SoftMask.load(request.soft_mask)
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in request.slices]
-    settings = SegSettings(
-        configuration_digest=configuration_digest(mask),
-        series_number_first=request.series_number,
-        omit_empty_frames=request.omit_empty_frames,
-    )
-    seg = fractional_seg(
+    needs_ct = any(LADDER[variant.rung].needs_ct for variant in request.variants)
+    result, hu = read_lesion(request.lesion, with_ct=needs_ct)
+    published: list[PublishedObject] = []
+    empty: EmptyMask | NothingToReport | None = None
+    for variant in request.variants:
+        rung = LADDER[variant.rung]
+        if result.frames is not None and not rung.takes_frames:
+            continue
+        try:
+            made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
+        except (EmptyMask, NothingToReport) as error:
+            empty = error
+            continue
+        for dataset in made if isinstance(made, list) else [made]:
+            published.append(write_object(dataset, variant, request.folder))
+    if empty is not None and not published:
+        raise EmptyMask(str(empty))
+    return tuple(published)
+
+
+def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.NDArray | None]:
+    """Read what a lesion's objects are made of.
+
+    Parameters
+    ----------
+    files : LesionFiles
+    with_ct : bool
+        Whether the CT's pixels are read, too; measurements then hold HU and mass.
+
+    Returns
+    -------
+    result : LesionResult
+    hu : ndarray or None
+        HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
+    """
+    mask = SoftMask.load(files.soft_mask)
+    headers = read_headers(files.slices)
+    frames = [one.number if isinstance(one, FrameFile) else None for one in files.slices]
+    hu, on_mask = None, None
+    if with_ct:
+        (first, row, column), shape = mask.offset, mask.alpha.array.shape
+        hu = read_volume(files.slices[first : first + shape[0]], 0)[0].array
+        # Voxels belong together by index; places that are read from fewer slices differ a little.
+        on_mask = mask.alpha.with_array(
+            hu[:, row : row + shape[1], column : column + shape[2]].copy()
+        )
+    result = LesionResult(
         mask,
         headers,
-        request.mark,
-        settings,
+        files.mark,
+        measure(mask, on_mask),
+        configuration_digest(mask),
         Equipment(software_version=VERSION),
-        tuple(map(_mark_source, request.sources)),
-        instance_number=request.lesion_number,
+        tuple(map(source_of, files.sources)),
+        frames if any(frames) else None,
+        files.lesion_number,
     )
-    return (_write(seg, "fractional-seg", request.folder),)
+    return result, hu
 
 
 def configuration_digest(mask: SoftMask) -> str:
@@ -91,7 +156,8 @@ def configuration_digest(mask: SoftMask) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _mark_source(path: Path) -> MarkSource:
+def source_of(path: Path) -> MarkSource:
+    """Name a stored object, so that another can refer to it."""
     source = pydicom.dcmread(path, stop_before_pixels=True)
     return MarkSource(
         sop_class_uid=str(source.SOPClassUID),
@@ -101,15 +167,17 @@ def _mark_source(path: Path) -> MarkSource:
     )
 
 
-def _write(made: Dataset, kind: str, folder: Path) -> PublishedObject:
+def write_object(made: Dataset, variant: Variant, folder: Path) -> PublishedObject:
+    """Write one object durably, under its own UID."""
     path = folder / f"{made.SOPInstanceUID}.dcm"
     made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     write_durably(path, lambda file: made.save_as(file, enforce_file_format=True))
     return PublishedObject(
-        kind=kind,
+        kind=variant.rung,
         sop_class_uid=str(made.SOPClassUID),
         sop_instance_uid=str(made.SOPInstanceUID),
         path=path,
         size=path.stat().st_size,
+        destinations=variant.destinations,
     )

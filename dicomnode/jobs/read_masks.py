@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
+from dicomnode.frames import FrameFile, UnreadableFrames, read_headers
 from dicomnode.marks import (
     ImagePlane,
     Segment,
@@ -44,13 +45,13 @@ class MaskPrior:
     axes: RecistAxes
 
 
-def read_masks(prior: MaskPrior, slices: Sequence[Path]) -> npt.NDArray[np.bool_]:
+def read_masks(prior: MaskPrior, slices: Sequence[Path | FrameFile]) -> npt.NDArray[np.bool_]:
     """Masks on the grid of the slices.
 
     Parameters
     ----------
     prior : MaskPrior
-    slices : sequence of Path
+    slices : sequence of Path or FrameFile
         CT slices in order along the normal, of one grid.
 
     Returns
@@ -65,8 +66,18 @@ def read_masks(prior: MaskPrior, slices: Sequence[Path]) -> npt.NDArray[np.bool_
     EmptyMaskError
         If all are empty.
     """
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in slices]
-    images = [ImageSlice(str(h.SOPInstanceUID), _plane(h)) for h in headers]
+    try:
+        headers = read_headers(slices)
+    except UnreadableFrames as problem:
+        raise UnusableMarkError(str(problem)) from None
+    images = [
+        ImageSlice(
+            str(header.SOPInstanceUID),
+            _plane(header),
+            one.number if isinstance(one, FrameFile) else None,
+        )
+        for one, header in zip(slices, headers, strict=True)
+    ]
     ordered, step = in_order(images)
     reader = _SegFiles(dict(prior.segs))
     masks = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import highdicom as hd
 
+from dicomnode.frames import FrameFile
 from dicomnode.jobs.read_masks import MaskPrior, read_masks
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
@@ -29,10 +30,11 @@ class SegmentRequest:
 
     Attributes
     ----------
-    slices : tuple of Path
+    slices : tuple of Path or FrameFile
         CT slices in order along the normal.
-    key_index : int
-        Position of the slice with the mark.
+    key_index : int or None
+        Position of the slice with the mark; None for frames of enhanced CT, of which it is the one
+        that the axes lie on.
     prior : RecistAxes or MaskPrior
         Axes, or readers' masks, which say more.
     method : str
@@ -41,8 +43,8 @@ class SegmentRequest:
         Where the soft mask is written.
     """
 
-    slices: tuple[Path, ...]
-    key_index: int
+    slices: tuple[Path | FrameFile, ...]
+    key_index: int | None
     prior: RecistAxes | MaskPrior
     method: str
     parameters: Mapping[str, Parameter]
@@ -70,7 +72,11 @@ def segment(request: SegmentRequest) -> SegmentOutcome:
         If the mark and the voxels give no soft mask, or one of more than `LARGEST_ML`.
     """
     started = time.perf_counter()
-    volume, warnings = read_volume(request.slices, request.key_index)
+    prior = request.prior
+    axes = prior.axes if isinstance(prior, MaskPrior) else prior
+    volume, warnings = read_volume(
+        request.slices, axes if request.key_index is None else request.key_index
+    )
     soft_mask, doubts = _soft_mask(volume, request)
     warnings = (*warnings, *doubts)
     if soft_mask.volume_ml is not None and soft_mask.volume_ml > LARGEST_ML:

@@ -42,8 +42,14 @@ MAX_SHAPES = 1_000
 MAX_POINTS = 10_000
 """Points of one shape."""
 
-MAX_COST = 40_000
+MAX_COST = 16_000
 """Of all shapes of a file: four for each, and one for each of its points."""
+
+_FLAT = {
+    "spatialCoordinateCollection": "SpatialCoordinate",
+    "twoDimensionSpatialCoordinateCollection": "TwoDimensionSpatialCoordinate",
+}
+_DEEP = {"threeDimensionSpatialCoordinateCollection": "ThreeDimensionSpatialCoordinate"}
 
 Place = tuple[str | None, int | None, str | None]
 """Image, frame from 1, frame of reference: where the points of a shape are."""
@@ -307,13 +313,8 @@ def _shape(element: Element, points: Points) -> Shape:
 
 
 def _read_points(element: Element, images: list[str]) -> tuple[Points, Place]:
-    flat = [
-        *element.findall("spatialCoordinateCollection/SpatialCoordinate"),
-        *element.findall("twoDimensionSpatialCoordinateCollection/TwoDimensionSpatialCoordinate"),
-    ]
-    deep = element.findall(
-        "threeDimensionSpatialCoordinateCollection/ThreeDimensionSpatialCoordinate"
-    )
+    flat = _coordinates(element, _FLAT)
+    deep = _coordinates(element, _DEEP)
     if flat and flat[0].get("xsi:type") == "ThreeDimensionSpatialCoordinate":
         flat, deep = [], flat + deep
     elements, names = (deep, "xyz") if deep else (flat, "xy")
@@ -326,7 +327,7 @@ def _read_points(element: Element, images: list[str]) -> tuple[Points, Place]:
         raise _Unreadable("a coordinate is missing or cannot be read")
     order = [number(value_of(one, "coordinateIndex")) for one in elements]
     if None not in order and len(set(order)) == len(order):
-        values = [values[index] for index in np.argsort(order)]
+        values = [values[index] for index in sorted(range(len(order)), key=order.__getitem__)]
     points = np.array(values, dtype=np.float64)
     if deep:
         return points, (None, None, _only(element, elements, "frameOfReferenceUid"))
@@ -336,6 +337,13 @@ def _read_points(element: Element, images: list[str]) -> tuple[Points, Place]:
     if len(frames) > 1:
         raise _Unreadable("the points name several frames")
     return points, (image, next(iter(frames), None), None)
+
+
+def _coordinates(element: Element, names: dict[str, str]) -> list[Element]:
+    """Points in all collections of some names; a path would be looked up anew for each shape."""
+    return [
+        point for part in element if part.tag in names for point in part.findall(names[part.tag])
+    ]
 
 
 def _only(

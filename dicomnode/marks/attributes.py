@@ -17,7 +17,12 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from dicomnode.marks.encoded_item import EncodedItem, encoded_items
+from dicomnode.marks.encoded_item import (
+    EncodedItem,
+    Inherited,
+    TooManyElements,
+    encoded_items,
+)
 from dicomnode.marks.recist_mark import Code
 from dicomnode.store.uid import is_valid_uid
 
@@ -36,7 +41,7 @@ def read_attribute(dataset: Item, keyword: str) -> Any:
         value = _value(dataset, keyword)
     except Exception:  # see above
         return None
-    return None if value is None or value == "" else value
+    return None if isinstance(value, str) and value == "" else value
 
 
 @cache
@@ -45,19 +50,40 @@ def _tag(keyword: str) -> BaseTag:
     return Tag(keyword)
 
 
+@cache
+def _vr(keyword: str) -> str:
+    """VR that the standard gives an attribute; pydicom looks it up anew as well."""
+    return dictionary_VR(keyword)
+
+
+def _encoded(dataset: Item, keyword: str) -> Any:
+    """The element as it is held: a RawDataElement until something has decoded it."""
+    if type(dataset) is EncodedItem:
+        return dataset.get_item(keyword)
+    return dataset.get_item(_tag(keyword))
+
+
 def _value(dataset: Item, keyword: str) -> Any:
-    element = dataset.get(_tag(keyword))
+    element = dataset.get(keyword if type(dataset) is EncodedItem else _tag(keyword))
     return None if element is None else element.value
 
 
 def read_sequence(dataset: Item, keyword: str) -> list[Item]:
-    """Items of a sequence; empty where there are none or they cannot be read."""
+    """Items of a sequence; empty where there are none or they cannot be read.
+
+    Raises
+    ------
+    TooManyElements
+        If it is too large to be looked at; see `encoded_items`.
+    """
     try:
-        raw = dataset.get_item(_tag(keyword))
+        raw = _encoded(dataset, keyword)
         if isinstance(raw, RawDataElement):
-            items = encoded_items(raw, _encoding(dataset))
+            items = encoded_items(raw, _inherited(dataset))
             if items is not None:
                 return items
+    except TooManyElements:
+        raise
     except Exception:  # see above
         return []
     value = read_attribute(dataset, keyword)
@@ -67,11 +93,11 @@ def read_sequence(dataset: Item, keyword: str) -> list[Item]:
         return []
 
 
-def _encoding(dataset: Item) -> Any:
-    """Character sets of the texts in an item."""
+def _inherited(dataset: Item) -> Inherited:
+    """What the items of its sequences have from a data set or an item."""
     if isinstance(dataset, EncodedItem):
-        return dataset.encoding
-    return dataset.original_character_set or dataset._character_set
+        return dataset.inherited
+    return Inherited(dataset.original_character_set or dataset._character_set)
 
 
 def read_text(dataset: Item, keyword: str) -> str | None:
@@ -81,9 +107,9 @@ def read_text(dataset: Item, keyword: str) -> str | None:
     character set, and pydicom takes ten times as long.
     """
     try:
-        raw = dataset.get_item(_tag(keyword))
+        raw = _encoded(dataset, keyword)
         value = raw.value if isinstance(raw, RawDataElement) else None
-        plain = isinstance(value, bytes) and (raw.VR or dictionary_VR(keyword)) in _PLAIN_TEXT
+        plain = isinstance(value, bytes) and (raw.VR or _vr(keyword)) in _PLAIN_TEXT
         if plain and value.isascii() and b"\x1b" not in value and b"\\" not in value:
             return value.decode("ascii").strip("\0 ") or None
     except Exception:  # see above
@@ -124,11 +150,14 @@ def read_code(dataset: Item, keyword: str) -> Code | None:
 def read_integers(dataset: Item, keyword: str) -> tuple[int, ...] | None:
     """Whole numbers of an attribute; empty where it is absent, None where it cannot be read."""
     try:
-        raw = dataset.get_item(_tag(keyword))
+        raw = _encoded(dataset, keyword)
         if raw is None:
             return ()
-        if isinstance(raw, RawDataElement) and raw.VR in (None, "IS") and _is_integer_text(raw):
-            return (int(raw.value),)
+        if (
+            isinstance(raw, RawDataElement)
+            and (plain := _plain_integer(raw, _vr(keyword))) is not None
+        ):
+            return (plain,)
         value = _value(dataset, keyword)
         if value is None or value == "":
             return ()
@@ -139,15 +168,16 @@ def read_integers(dataset: Item, keyword: str) -> tuple[int, ...] | None:
         return None
 
 
-def _is_integer_text(raw: RawDataElement) -> bool:
-    """Whether an element is one plain number that nothing has decoded yet."""
+def _plain_integer(raw: RawDataElement, vr: str) -> int | None:
+    """The number of an element that holds one, IS or US, and that nothing has decoded yet."""
     value = raw.value
-    return (
-        isinstance(value, bytes)
-        and len(value) <= 12  # PS3.5 6.2, IS
-        and value.strip(b" ").isdigit()
-        and dictionary_VR(raw.tag) == "IS"
-    )
+    if not isinstance(value, bytes) or raw.VR not in (None, vr):
+        return None
+    if vr == "US" and len(value) == 2:
+        return int.from_bytes(value, "little" if raw.is_little_endian else "big")
+    if vr == "IS" and len(value) <= 12 and value.strip(b" ").isdigit():  # PS3.5 6.2
+        return int(value)
+    return None
 
 
 def read_numbers(dataset: Item, keyword: str) -> npt.NDArray[np.float64] | None:
@@ -157,11 +187,11 @@ def read_numbers(dataset: Item, keyword: str) -> npt.NDArray[np.float64] | None:
     seconds for the contours of a large structure set.
     """
     try:
-        raw = dataset.get_item(_tag(keyword))
+        raw = _encoded(dataset, keyword)
         if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
             if len(raw.value) > MAX_BYTES:
                 return None
-            numbers = _parse(raw, dictionary_VR(keyword))
+            numbers = _parse(raw, _vr(keyword))
         else:
             numbers = read_attribute(dataset, keyword)
         numbers = np.atleast_1d(np.asarray(numbers, dtype=np.float64))

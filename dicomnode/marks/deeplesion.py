@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,9 @@ MAX_BYTES = 32 * 1024 * 1024
 
 MAX_ROWS = 50_000
 """The whole `DL_info.csv` has 32,735 rows."""
+
+MAX_MARKS = 4_000
+"""Rows that are read as marks at once; `iter_rows` goes through a table of any length."""
 
 HU_OFFSET = 32768
 """What the PNG slices hold above the HU."""
@@ -109,44 +113,72 @@ def image_uid(series: str, slice_number: int) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def read_rows(content: bytes) -> tuple[dict[int, DeepLesionRow], tuple[Refusal, ...]]:
-    """Read all rows of a `DL_info.csv`, or of a part of one.
+def iter_rows(lines: Iterable[str]) -> Iterator[tuple[int, DeepLesionRow | Refusal]]:
+    """Read a `DL_info.csv`, or a part of one, row by row.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        The header, then the rows, such as an open text file.
+
+    Yields
+    ------
+    number : int
+        Of the row, from 1 below the header; 0 for the table as a whole.
+    row : DeepLesionRow or Refusal
+        A refusal for a row that cannot be read, and one for a file that is no such table.
+    """
+    lines = iter(lines)
+    names = _cells(next(lines, ""))
+    missing = [name for name in _COLUMNS if name not in (names or ())]
+    if missing:
+        yield 0, Refusal("1", f"the table has no column {', '.join(missing)}")
+        return
+    index = 0
+    for index, text in enumerate((text for text in lines if text.strip("\r\n")), start=1):
+        try:
+            cells = _cells(text)
+            if cells is None or len(cells) < len(names):
+                raise _Unreadable("the row cannot be parted into its columns")
+            yield index, _read_row(dict(zip(names, cells, strict=False)))
+        except _Unreadable as problem:
+            yield index, Refusal(f"row {index}", str(problem))
+    if not index:
+        yield 0, Refusal("1", "the table has no rows")
+
+
+def read_rows(
+    content: bytes, most: int = MAX_ROWS
+) -> tuple[dict[int, DeepLesionRow], tuple[Refusal, ...]]:
+    """Read all rows of a `DL_info.csv` that is in memory.
 
     Parameters
     ----------
     content : bytes
         The file. It may be broken.
+    most : int
+        Rows that are read.
 
     Returns
     -------
     rows : dict of int to DeepLesionRow
         By number of the row, from 1 below the header.
     refusals : tuple of Refusal
-        One for each row that cannot be read, and one for a file that is no such table.
+        As from `iter_rows`, and one for what is beyond `MAX_BYTES` or `most`.
     """
     if len(content) > MAX_BYTES:
         reason = f"found {len(content)} bytes, expected at most {MAX_BYTES}"
         return {}, (Refusal("1", reason),)
     rows: dict[int, DeepLesionRow] = {}
     refusals: list[Refusal] = []
-    lines = content.decode("utf-8-sig", "replace").splitlines()
-    names = _cells(lines[0]) if lines else None
-    missing = [name for name in _COLUMNS if name not in (names or ())]
-    if missing:
-        return {}, (Refusal("1", f"the table has no column {', '.join(missing)}"),)
-    for index, text in enumerate((text for text in lines[1:] if text), start=1):
-        if index > MAX_ROWS:
-            refusals.append(Refusal(f"row {index}", f"more than {MAX_ROWS} rows"))
+    for index, row in iter_rows(content.decode("utf-8-sig", "replace").splitlines()):
+        if index > most:
+            refusals.append(Refusal(f"row {index}", f"more than {most} rows; the rest is not read"))
             break
-        try:
-            cells = _cells(text)
-            if cells is None or len(cells) < len(names):
-                raise _Unreadable("the row cannot be parted into its columns")
-            rows[index] = _read_row(dict(zip(names, cells, strict=False)))
-        except _Unreadable as problem:
-            refusals.append(Refusal(f"row {index}", str(problem)))
-    if not rows and not refusals:
-        refusals.append(Refusal("1", "the table has no rows"))
+        if isinstance(row, Refusal):
+            refusals.append(row)
+        else:
+            rows[index] = row
     return rows, tuple(refusals)
 
 
@@ -159,7 +191,7 @@ def _cells(text: str) -> list[str] | None:
 
 
 def read_deeplesion(content: bytes) -> MarkReading:
-    """Read all rows as marks.
+    """Read rows as marks, `MAX_MARKS` at most.
 
     Parameters
     ----------
@@ -172,7 +204,7 @@ def read_deeplesion(content: bytes) -> MarkReading:
         One mark for each readable row, on the image that `image_uid` names. Their source is a UID
         made of the file's bytes.
     """
-    rows, refusals = read_rows(content)
+    rows, refusals = read_rows(content, MAX_MARKS)
     source = uid_of_bytes(content)
     marks = tuple(
         RecistMark(

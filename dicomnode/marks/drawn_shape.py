@@ -85,7 +85,7 @@ def line(points: Points) -> Line:
     """
     if len(points) != 2:
         raise NoShape(f"expected a line of 2 points, found {len(points)} points")
-    if np.array_equal(points[0], points[1]):
+    if (points[0] == points[1]).all():
         raise NoShape("both end points are the same, expected a line")
     return Line(points)
 
@@ -140,7 +140,9 @@ def ring(points: Points) -> Points:
         For fewer than three.
     """
     after = np.concatenate([points[1:], points[:1]])
-    corners = points[(points != after).any(axis=1)]
+    differs = points != after
+    differs = differs[:, 0] | differs[:, 1] | differs[:, -1]  # any(axis=1) takes twice as long
+    corners = points if differs.all() else points[differs]
     if len(corners) < 3:
         raise NoShape(f"expected 3 corners or more, found {len(corners)}")
     return corners
@@ -157,6 +159,15 @@ def is_rectangle(corners: Points) -> bool:
     cosines = np.abs((sides * np.roll(sides, -1, axis=0)).sum(axis=1))
     cosines /= lengths * np.roll(lengths, -1)
     return bool((cosines < np.sin(np.radians(RECTANGLE_TOLERANCE_DEGREES))).all())
+
+
+def is_inside(point: Points, polygon: Points) -> bool:
+    """Whether a polygon, shape (n, 2), goes around a point an odd number of times."""
+    after = np.concatenate([polygon[1:], polygon[:1]])
+    spans = (polygon[:, 1] > point[1]) != (after[:, 1] > point[1])
+    start, end = polygon[spans], after[spans]
+    at = start[:, 0] + (point[1] - start[:, 1]) / (end[:, 1] - start[:, 1]) * (end - start)[:, 0]
+    return bool((point[0] < at).sum() % 2)
 
 
 def ellipse(points: Points) -> AxisPair:
@@ -218,9 +229,15 @@ def length(points: Points) -> float:
 
 def nearly_perpendicular(first: Points, second: Points) -> bool:
     """Whether two lines are within `PERPENDICULAR_TOLERANCE_DEGREES` of a right angle."""
-    along_first, along_second = np.diff(first, axis=0)[0], np.diff(second, axis=0)[0]
-    cosine = abs(float(along_first @ along_second)) / (length(first) * length(second))
-    return cosine <= np.sin(np.radians(PERPENDICULAR_TOLERANCE_DEGREES))
+    return bool(_each_perpendicular(first[None], second[None])[0])
+
+
+def _each_perpendicular(first: Points, second: Points) -> npt.NDArray[np.bool_]:
+    """As `nearly_perpendicular` for n pairs of lines, each of shape (n, 2, d)."""
+    along_first, along_second = first[:, 1] - first[:, 0], second[:, 1] - second[:, 0]
+    lengths = np.linalg.norm(along_first, axis=1) * np.linalg.norm(along_second, axis=1)
+    sine = np.sin(np.radians(PERPENDICULAR_TOLERANCE_DEGREES))
+    return np.abs((along_first * along_second).sum(axis=1)) <= sine * lengths
 
 
 def meeting(first: Points, second: Points) -> tuple[float, float] | None:
@@ -233,16 +250,25 @@ def meeting(first: Points, second: Points) -> tuple[float, float] | None:
         None where the lines are parallel, or pass each other in space further apart than
         `END_REGION` of the shorter one.
     """
-    along_first, along_second = np.diff(first, axis=0)[0], np.diff(second, axis=0)[0]
-    between = first[0] - second[0]
-    a, b, c = along_first @ along_first, along_first @ along_second, along_second @ along_second
-    d, e = along_first @ between, along_second @ between
+    (met,) = _meetings(first[None], second[None])
+    return None if np.isnan(met).any() else (float(met[0]), float(met[1]))
+
+
+def _meetings(first: Points, second: Points) -> Points:
+    """As `meeting` for n pairs of lines, each of shape (n, 2, d): shape (n, 2), NaN for None."""
+    along_first, along_second = first[:, 1] - first[:, 0], second[:, 1] - second[:, 0]
+    between = first[:, 0] - second[:, 0]
+    a, c = (along_first**2).sum(axis=1), (along_second**2).sum(axis=1)
+    b = (along_first * along_second).sum(axis=1)
+    d, e = (along_first * between).sum(axis=1), (along_second * between).sum(axis=1)
     determinant = a * c - b * b
-    if not determinant > 1e-6 * a * c:
-        return None
-    s, t = float((b * e - c * d) / determinant), float((a * e - b * d) / determinant)
-    gap = float(np.linalg.norm(between + s * along_first - t * along_second))
-    return None if gap > END_REGION * np.sqrt(min(a, c)) else (s, t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        met = np.stack([b * e - c * d, a * e - b * d], axis=1) / determinant[:, None]
+        gap = between + met[:, :1] * along_first - met[:, 1:] * along_second
+        gap = np.linalg.norm(gap, axis=1)
+    near = (determinant > 1e-6 * a * c) & ~(gap > END_REGION * np.sqrt(np.minimum(a, c)))
+    met[~near] = np.nan
+    return met
 
 
 def are_axes(first: Points, second: Points, *, both_inside: bool = False) -> bool:
@@ -257,14 +283,22 @@ def are_axes(first: Points, second: Points, *, both_inside: bool = False) -> boo
         end on the other, or `END_REGION` of its length before it. Two lines that meet at their
         ends are a corner and never axes.
     """
-    if first.shape != second.shape or not nearly_perpendicular(first, second):
+    if first.shape != second.shape:
         return False
-    met = meeting(first, second)
-    if met is None:
-        return False
-    inside = [END_REGION < where < 1 - END_REGION for where in met]
-    touching = [-END_REGION <= where <= 1 + END_REGION for where in met]
-    return all(inside) if both_inside else all(touching) and any(inside)
+    return bool(each_are_axes(first[None], second[None], both_inside=both_inside)[0])
+
+
+def each_are_axes(
+    first: Points, second: Points, *, both_inside: bool = False
+) -> npt.NDArray[np.bool_]:
+    """As `are_axes` for n pairs of lines, each of shape (n, 2, 2) or (n, 2, 3): shape (n,)."""
+    perpendicular = _each_perpendicular(first, second)
+    met = _meetings(first, second)
+    inside = (met > END_REGION) & (met < 1 - END_REGION)
+    if both_inside:
+        return perpendicular & inside.all(axis=1)
+    touching = (met >= -END_REGION) & (met <= 1 + END_REGION)
+    return perpendicular & touching.all(axis=1) & inside.any(axis=1)
 
 
 def _ordered(first: Points, second: Points) -> AxisPair:

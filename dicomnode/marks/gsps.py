@@ -14,12 +14,11 @@ from pydicom.dataset import Dataset
 
 from dicomnode.marks.attributes import sop_instance_uid
 from dicomnode.marks.drawn_shape import (
-    PERPENDICULAR_TOLERANCE_DEGREES,
     AxisPair,
     ClosedCurve,
     Line,
     Points,
-    are_axes,
+    each_are_axes,
     length,
     meeting,
 )
@@ -126,16 +125,11 @@ def _partners(lines: list[DrawnGraphic]) -> list[list[int]]:
     """Indices of the lines that each line crosses as an axis; those of its annotation first."""
     crossed: list[list[int]] = [[] for _ in lines]
     points = _all_points(lines)
-    low, high = points.min(axis=1), points.max(axis=1)
-    may_cross = (low[:, None] <= high[None]).all(axis=2) & (high[:, None] >= low[None]).all(axis=2)
-    along = points[:, 1] - points[:, 0]
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    # A little wider than `are_axes`, which decides.
-    may_cross &= np.abs(along @ along.T) < np.sin(np.radians(PERPENDICULAR_TOLERANCE_DEGREES + 1))
-    for i, j in np.argwhere(np.triu(may_cross, 1)).tolist():
-        if are_axes(points[i], points[j], both_inside=True):
-            crossed[i].append(j)
-            crossed[j].append(i)
+    first, second = np.triu_indices(len(lines), 1)
+    cross = each_are_axes(points[first], points[second], both_inside=True)
+    for i, j in zip(first[cross].tolist(), second[cross].tolist(), strict=True):
+        crossed[i].append(j)
+        crossed[j].append(i)
     own = [
         [j for j in crossed[i] if lines[j].annotation == line.annotation]
         for i, line in enumerate(lines)

@@ -17,7 +17,7 @@ from dicomnode.marks.segment import Segment, SegmentReference
 from dicomnode.marks.segment_mask import segment_on_slices
 
 Voxels = dict[str, npt.NDArray[np.int64]]
-"""SOP Instance UID of a slice to ``row * columns + column`` of its pixels, ascending."""
+"""Name of a slice (`slice_name`) to ``row * columns + column`` of its pixels, ascending."""
 
 
 def in_order(images: Sequence[ImageSlice]) -> tuple[tuple[ImageSlice, ...], float | None]:
@@ -70,11 +70,8 @@ def voxels_of(
         pixels, warnings = segment_on_slices(segment, images, step_mm)
     else:
         pixels, warnings = outline_on_slices(opinion.outline, images, step_mm)
-    voxels = {
-        images[index].sop_instance_uid: np.flatnonzero(mask)
-        for index, mask in sorted(pixels.items())
-    }
-    return {uid: flat for uid, flat in voxels.items() if len(flat)}, warnings
+    voxels = {images[index].name: np.flatnonzero(mask) for index, mask in sorted(pixels.items())}
+    return {name: flat for name, flat in voxels.items() if len(flat)}, warnings
 
 
 def as_array(
@@ -84,7 +81,7 @@ def as_array(
     plane = images[0].plane
     mask = np.zeros((len(images), plane.rows * plane.columns), bool)
     for index, image in enumerate(images):
-        flat = voxels.get(image.sop_instance_uid)
+        flat = voxels.get(image.name)
         if flat is not None:
             mask[index, flat] = True
     return mask.reshape(len(images), plane.rows, plane.columns)

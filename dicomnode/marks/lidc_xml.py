@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from dicomnode.marks.drawn_shape import Points, is_inside
 from dicomnode.marks.mark_reading import MarkReading, Refusal
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code
@@ -18,7 +19,7 @@ from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid, uid_of_bytes
 from dicomnode.marks.same_lesion import enclosed_pixels
 
 MAX_ITEMS = 600
-"""Nodules and non-nodules that are looked at in one file; real ones hold up to about 200."""
+"""Nodules and non-nodules that are looked at in one file; real ones hold up to 363."""
 
 MAX_REGIONS = 2_000
 """Edge maps of one nodule; real ones have up to about 100."""
@@ -139,7 +140,7 @@ def _read_nodule(
         finding=NODULE,
         site=LUNG,
     )
-    if not enclosed_pixels(outline):
+    if not (_clearly_encloses_one(contours) or enclosed_pixels(outline)):
         refusals.append(Refusal(item, "the outline encloses no pixel, its own pixels are outside"))
         return None
     return outline
@@ -155,10 +156,7 @@ def _read_region(region: Element) -> Contour:
     edges = region.findall("edgeMap")
     if len(edges) > MAX_POINTS:
         raise _Unreadable(f"found {len(edges)} points, expected at most {MAX_POINTS}")
-    pixels = [(number(edge.findtext("xCoord")), number(edge.findtext("yCoord"))) for edge in edges]
-    if any(value is None or not value.is_integer() for pixel in pixels for value in pixel):
-        raise _Unreadable("a point of the edge map is no pair of whole numbers")
-    points = np.array(pixels, dtype=np.float64).reshape(-1, 2)
+    points = np.array([_pixel(edge) for edge in edges], dtype=np.float64).reshape(-1, 2)
     if len(points) > 1 and np.array_equal(points[0], points[-1]):
         points = points[:-1]
     if len(points) < 3:
@@ -171,6 +169,38 @@ def _read_region(region: Element) -> Contour:
         encloses_lesion=inclusion == "TRUE",
         edge_is_inside=False,
     )
+
+
+def _pixel(edge: Element) -> tuple[int, int]:
+    """Column and row of one point."""
+    column, row = edge.findtext("xCoord"), edge.findtext("yCoord")
+    pixel = _whole_number(column), _whole_number(row)
+    if None in pixel:
+        raise _Unreadable("a point of the edge map is no pair of whole numbers")
+    return pixel
+
+
+def _whole_number(text: str | None) -> int | None:
+    if text is not None and len(text) < 10 and text.isascii() and text.isdigit():
+        return int(text)
+    value = number(text)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def _clearly_encloses_one(contours: list[Contour]) -> bool:
+    """Whether a pixel is enclosed for certain, without filling, which takes much longer."""
+    return all(contour.encloses_lesion for contour in contours) and any(
+        _holds_its_middle(contour.points) for contour in contours
+    )
+
+
+def _holds_its_middle(corners: Points) -> bool:
+    """Whether the middle pixel of a curve lies in it, on the line of no edge."""
+    middle = np.floor(corners.mean(axis=0)) + 0.5
+    along = np.concatenate([corners[1:], corners[:1]]) - corners
+    to_middle = middle - corners
+    on_line = along[:, 0] * to_middle[:, 1] == along[:, 1] * to_middle[:, 0]
+    return not on_line.any() and is_inside(middle, corners)
 
 
 def _area(contours: list[Contour]) -> int:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicomnode.faults import describe_fault
 from dicomnode.marks import safe_xml
@@ -17,6 +15,7 @@ from dicomnode.marks.aim import read_aim
 from dicomnode.marks.attributes import read_uid
 from dicomnode.marks.deeplesion import MAX_BYTES as MAX_CSV_BYTES
 from dicomnode.marks.deeplesion import read_deeplesion
+from dicomnode.marks.dicom_object import UnreadableMarkFile, read_object
 from dicomnode.marks.lidc_xml import read_lidc_xml
 from dicomnode.marks.mark_reading import MarkReading
 from dicomnode.marks.read_marks import read_marks
@@ -24,19 +23,10 @@ from dicomnode.marks.read_marks import read_marks
 MAX_DICOM_BYTES = 2 * 1024**3
 """Greatest DICOM file that is read: a SEG of 2,000 frames of 1024 x 1024 bytes."""
 
-MAX_UNDEFINED_ITEMS = 15_000
-"""Items of undefined length (PS3.5 7.5.1), which pydicom decodes all at once: about a second."""
-
 _HEAD = 4096
-_UNDEFINED_ITEM = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
-_CHUNK = 1 << 22
 _PREAMBLE = 128
 _XML_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<")
 _CSV_COLUMNS = (b"File_name", b"Measurement_coordinates")
-
-
-class UnreadableMarkFile(ValueError):
-    """The file is in none of the forms that hold marks, or is broken as a whole."""
 
 
 class MarkForm(Enum):
@@ -130,31 +120,12 @@ def _is_dicom(head: bytes) -> bool:
     return len(head) > 8 and head[:2] in (b"\x02\0", b"\x08\0") and head[3] == 0
 
 
-def check_cost(file: io.BufferedIOBase) -> None:
-    """Refuse a DICOM file that would take too long to parse; then stand at its beginning.
-
-    Raises
-    ------
-    UnreadableMarkFile
-        If it is deflated, or holds more than `MAX_UNDEFINED_ITEMS` items of undefined length.
-    """
-    if DeflatedExplicitVRLittleEndian.encode() in file.read(_HEAD):
-        # It would be inflated as a whole, whatever that comes to.
-        raise UnreadableMarkFile("in the deflated transfer syntax, which is not read")
-    file.seek(0)
-    items = sum(chunk.count(_UNDEFINED_ITEM) for chunk in iter(lambda: file.read(_CHUNK), b""))
-    if items > MAX_UNDEFINED_ITEMS:
-        raise UnreadableMarkFile(
-            f"found {items} items of undefined length, expected at most {MAX_UNDEFINED_ITEMS}"
-        )
-    file.seek(0)
-
-
 def _read_dicom(file: io.BufferedIOBase) -> MarkFile:
-    check_cost(file)
     try:
-        dataset = pydicom.dcmread(file, force=True)
+        dataset = read_object(file)
         found = read_uid(dataset, "SOPClassUID"), read_uid(dataset, "SOPInstanceUID")
+    except UnreadableMarkFile:
+        raise
     except Exception as error:  # pydicom raises many types, and quotes what it found
         raise UnreadableMarkFile(
             f"begins as DICOM, but cannot be parsed: {describe_fault(error)}"

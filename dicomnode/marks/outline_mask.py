@@ -59,7 +59,7 @@ def outline_on_slices(
 
 def _touched(outline: Outline, images: Sequence[ImageSlice]) -> tuple[int, int]:
     """First and last index of the images that contours lie on."""
-    by_uid = {image.sop_instance_uid: index for index, image in enumerate(images)}
+    by_place = {(i.sop_instance_uid, i.frame or 1): index for index, i in enumerate(images)}
     normal = images[0].plane.normal
     offsets = np.array([np.asarray(image.plane.position) @ normal for image in images])
     found = []
@@ -69,13 +69,14 @@ def _touched(outline: Outline, images: Sequence[ImageSlice]) -> tuple[int, int]:
             ends = np.array([(contour.points @ normal).min(), (contour.points @ normal).max()])
             near = np.abs(offsets[:, None] - ends).argmin(axis=0)
             found += near.tolist()
-        elif contour.referenced_sop_instance_uid in by_uid:
-            found.append(by_uid[contour.referenced_sop_instance_uid])
-        else:
+            continue
+        uid, frame = contour.referenced_sop_instance_uid, contour.referenced_frame or 1
+        if (uid, frame) not in by_place:
             raise OtherImage(
-                f"a contour was drawn on image {contour.referenced_sop_instance_uid}, which is no "
-                "slice of the series"
+                f"a contour was drawn on image {uid}, frame {frame}, which is no slice of the "
+                "series"
             )
+        found.append(by_place[uid, frame])
     return min(found), max(found)
 
 

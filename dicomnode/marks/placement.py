@@ -228,9 +228,9 @@ def place(mark: RecistMark, image: ImagePlane) -> RecistAxes:
             raise OffPlane(
                 f"the mark is {distance:.2f} mm off the plane, expected at most {tolerance:.2f} mm"
             )
-        _check_inside(image.to_pixel(_points(mark)), image)
+        check_inside(image.to_pixel(_points(mark)), image)
         return RecistAxes(mark.long_axis, mark.short_axis)
-    _check_inside(_points(mark), image)
+    check_inside(_points(mark), image)
     short = None if mark.short_axis is None else image.to_patient(mark.short_axis)
     return RecistAxes(image.to_patient(mark.long_axis), short)
 
@@ -240,7 +240,14 @@ def _points(mark: RecistMark) -> npt.NDArray[np.float64]:
     return np.concatenate(axes)
 
 
-def _check_inside(points: npt.NDArray[np.float64], image: ImagePlane) -> None:
+def check_inside(points: npt.NDArray[np.float64], image: ImagePlane) -> None:
+    """Refuse points, shape (n, 2), of which one lies outside of an image.
+
+    Raises
+    ------
+    OutsideImage
+        Says which, and how large the image is.
+    """
     size = np.array([image.columns, image.rows])
     outside = ((points < -EDGE_TOLERANCE) | (points > size + EDGE_TOLERANCE)).any(axis=1)
     if outside.any():

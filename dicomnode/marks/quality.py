@@ -25,14 +25,14 @@ MIN_SLICES = 2.0
 """Slice thicknesses that a lesion's long axis should measure at least: below that, RECIST 1.1
 (Eisenhauer et al., Eur J Cancer 45, 228, 2009, appendix II) calls it not measurable."""
 
-CT_CLASSES = frozenset(
+ENHANCED_CT_CLASSES = frozenset(
     "1.2.840.10008.5.1.4.1.1." + end
     for end in (
-        "2",  # CT Image
         "2.1",  # Enhanced CT Image
         "2.2",  # Legacy Converted Enhanced CT Image
     )
 )
+CT_CLASSES = ENHANCED_CT_CLASSES | {"1.2.840.10008.5.1.4.1.1.2"}
 
 
 class AbsurdAxis(ValueError):
@@ -44,7 +44,7 @@ class UnsuitableImage(ValueError):
 
 
 def check_image(image: InstanceHeader) -> None:
-    """Refuse an image that is no CT slice.
+    """Refuse an image that holds no CT slice.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def check_image(image: InstanceHeader) -> None:
     Raises
     ------
     UnsuitableImage
-        If it is no CT, a localizer (PS3.3 C.8.2.1.1.1), or has several frames, which are not read.
+        If it is no CT, a localizer (PS3.3 C.8.2.1.1.1), or has several frames though it is no
+        enhanced CT: then nothing says where each lies.
     """
     if image.sop_class_uid not in CT_CLASSES:
         raise UnsuitableImage(
@@ -62,10 +63,10 @@ def check_image(image: InstanceHeader) -> None:
         )
     if "LOCALIZER" in (value.upper() for value in image.image_type):
         raise UnsuitableImage("the mark is on a localizer, expected a CT slice")
-    if image.number_of_frames is not None and image.number_of_frames > 1:
+    several = image.number_of_frames is not None and image.number_of_frames > 1
+    if several and image.sop_class_uid not in ENHANCED_CT_CLASSES:
         raise UnsuitableImage(
-            f"the mark is on an image of {image.number_of_frames} frames; "
-            "only single-frame CT is read so far"
+            f"the mark is on a CT Image of {image.number_of_frames} frames, expected one"
         )
 
 

@@ -1,63 +1,34 @@
-"""From an outline to the pixels that it encloses, on the grid of the image it was drawn on.
-
-A pixel belongs to a curve by its centre, at 0.5 from the pixel's outer corners. A curve that
-crosses itself encloses what an odd number of its turns goes around, so that the keyhole technique
-(PS3.3 C.8.8.6.3), one curve that runs to an inner wall and back along the same line, leaves the
-hole empty whichever way the inner wall is drawn.
-"""
+"""From an outline to its mask on a series: each contour on the image that it was drawn on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from dicomnode.marks.fill import Combination, TooMuchToFill, fill_contours
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.placement import (
     DEFAULT_OFF_PLANE_MM,
-    EDGE_TOLERANCE,
     ImagePlane,
     OffPlane,
     OtherFrameOfReference,
-    OutsideImage,
     Unplaceable,
+    check_inside,
 )
+from dicomnode.marks.slice_name import slice_name
 from pipelines.errors import EmptyMaskError
 from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
 
-ON_EDGE = 1e-4
-"""Pixels by which a centre may be off a curve that runs through it: points are 32-bit floats."""
-
-MAX_CROSSINGS = 20_000_000
-"""Rows that the edges of one curve may cross in all; a lesion's outline needs a few thousand."""
-
 MAX_AREA = 500_000_000
 """Pixels of the boxes around all curves of one outline; a large lesion needs a few million."""
-
-_CHUNK = 1_000_000
-_FARTHEST = 1e6
 
 
 class OtherImage(Unplaceable):
     """A contour was drawn on an image that is not among those given."""
-
-
-class TooMuchToFill(Unplaceable):
-    """Contours would take too long to fill."""
-
-
-class Combination(Enum):
-    """How the curves on one image make one region."""
-
-    HOLES = "holes"
-    """All that enclose the lesion, together, without the holes."""
-    ODD = "odd"
-    """What an odd number of curves encloses (CLOSEDPLANAR_XOR, PS3.3 C.8.8.6.3)."""
 
 
 @dataclass(frozen=True)
@@ -78,156 +49,10 @@ class ImageSlice:
     plane: ImagePlane
     frame: int | None = None
 
-
-def fill(
-    points: npt.ArrayLike, shape: tuple[int, int], *, edge_is_inside: bool = True
-) -> npt.NDArray[np.bool_]:
-    """Pixels whose centres a closed curve encloses.
-
-    Parameters
-    ----------
-    points : array_like, shape (n, 2)
-        Corners (column, row), counted from the outer corner of the first pixel, whose centre is
-        (0.5, 0.5). The last joins the first.
-    shape : tuple of int
-        Rows and columns. What lies beyond is cut off.
-    edge_is_inside : bool
-        Whether a pixel whose centre lies on the curve, to `ON_EDGE`, is set.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-
-    Raises
-    ------
-    ValueError
-        If the points have another shape, are not finite or lie further than a million pixels away.
-    TooMuchToFill
-        If the edges cross more than `MAX_CROSSINGS` rows.
-    """
-    inside, edge = _inside_and_edge(_corners(points), shape)
-    return inside | edge if edge_is_inside else inside & ~edge
-
-
-def _corners(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    corners = np.asarray(points, dtype=np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2:
-        raise ValueError(f"points: found shape {corners.shape}, expected (n, 2)")
-    if not (np.abs(corners) < _FARTHEST).all():
-        raise ValueError("points: found coordinates that are not finite or absurdly large")
-    return corners
-
-
-def _inside_and_edge(
-    corners: npt.NDArray[np.float64], shape: tuple[int, int]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Centres that the curve goes around an odd number of times, and centres that lie on it.
-
-    The first means nothing where the second holds.
-    """
-    # Centres become whole numbers, which makes curves through centres exact.
-    rows, columns = shape
-    start = corners - 0.5
-    end = np.roll(start, -1, axis=0)
-    turns = np.zeros((rows, columns + 1), dtype=bool)
-    edge = np.zeros((rows, columns), dtype=bool)
-
-    low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-    first = np.clip(np.ceil(low - ON_EDGE), 0, rows).astype(np.int64)
-    last = np.clip(np.floor(high + ON_EDGE), -1, rows - 1).astype(np.int64)
-    level = high - low <= ON_EDGE
-    spans = np.where(high == low, 0, np.maximum(last - first + 1, 0))
-    if spans.sum() > MAX_CROSSINGS:
-        raise TooMuchToFill(
-            f"the edges of a curve cross {int(spans.sum())} rows, expected at most {MAX_CROSSINGS}"
-        )
-    for chunk in _chunks(spans):
-        which = np.repeat(np.arange(chunk.start, chunk.stop), spans[chunk])
-        before = np.cumsum(spans[chunk]) - spans[chunk]
-        row = np.arange(len(which)) - np.repeat(before, spans[chunk]) + first[which]
-        a, b = start[which], end[which]
-        part = np.clip((row - a[:, 1]) / (b[:, 1] - a[:, 1]), 0.0, 1.0)
-        x = a[:, 0] + part * (b[:, 0] - a[:, 0])
-        # Half-open in rows: a corner at the height of a row is crossed once, not twice.
-        crossing = (low[which] <= row) & (row < high[which])
-        column = np.clip(np.floor(x[crossing]) + 1, 0, columns).astype(np.int64)
-        np.logical_xor.at(turns, (row[crossing], column), True)
-        nearest = np.rint(x)
-        on = (np.abs(x - nearest) <= ON_EDGE) & (nearest >= 0) & (nearest < columns)
-        edge[row[on], nearest[on].astype(np.int64)] = True
-    for k in np.flatnonzero(level):
-        row = round(float(start[k, 1]))
-        if 0 <= row < rows and abs(start[k, 1] - row) <= ON_EDGE:
-            left, right = sorted((float(start[k, 0]), float(end[k, 0])))
-            reach = slice(
-                max(0, int(np.ceil(left - ON_EDGE))), max(0, int(np.floor(right + ON_EDGE)) + 1)
-            )
-            edge[row, reach] = True
-    return np.logical_xor.accumulate(turns, axis=1)[:, :columns], edge
-
-
-def _box(
-    corners: npt.NDArray[np.float64], shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], npt.NDArray[np.float64]]:
-    """Rows and columns of the image that a curve may reach, and the first (column, row)."""
-    limit = np.array([shape[1], shape[0]])
-    low = np.clip(np.floor(corners.min(axis=0)) - 1, 0, limit).astype(np.int64)
-    high = np.clip(np.ceil(corners.max(axis=0)) + 1, low, limit).astype(np.int64)
-    (left, top), (right, bottom) = low.tolist(), high.tolist()
-    return (slice(top, bottom), slice(left, right)), low.astype(np.float64)
-
-
-def _chunks(spans: npt.NDArray[np.int64]) -> list[slice]:
-    """Runs of edges that cross about `_CHUNK` rows each, to bound memory."""
-    total = np.cumsum(spans)
-    if total[-1] == 0:
-        return []
-    cuts = np.searchsorted(total, np.arange(_CHUNK, total[-1], _CHUNK), side="right")
-    borders = np.unique(np.concatenate([[0], cuts, [len(spans)]]))
-    return [slice(int(a), int(b)) for a, b in pairwise(borders)]
-
-
-def fill_contours(
-    contours: Sequence[Contour],
-    shape: tuple[int, int],
-    combination: Combination = Combination.HOLES,
-) -> npt.NDArray[np.bool_]:
-    """Pixels of all curves on one image.
-
-    Parameters
-    ----------
-    contours : sequence of Contour
-        In pixels.
-    shape : tuple of int
-        Rows and columns.
-    combination : Combination
-        What nested curves mean.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-        `Contour.edge_is_inside` says of every curve whether pixels centred on it are lesion, of a
-        hole's edge as well.
-    """
-    lesion, holes = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    edges, bare = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for contour in contours:
-        corners = _corners(contour.points)
-        box, first = _box(corners, shape)
-        size = tuple(side.stop - side.start for side in box)
-        inside, edge = _inside_and_edge(corners - first, size)
-        inside &= ~edge
-        if combination is Combination.ODD:
-            lesion[box] ^= inside
-        elif contour.encloses_lesion:
-            lesion[box] |= inside
-        else:
-            holes[box] |= inside
-        if contour.edge_is_inside:
-            edges[box] |= edge
-        elif combination is Combination.ODD or not contour.encloses_lesion:
-            bare[box] |= edge
-    return (lesion | edges) & ~holes & ~bare
+    @property
+    def name(self) -> str:
+        """As `slice_name`."""
+        return slice_name(self.sop_instance_uid, self.frame)
 
 
 def rasterise(
@@ -276,10 +101,10 @@ def rasterise(
     area = MAX_AREA
     for contour in outline.contours:
         if contour.in_space:
-            index, contour = _in_pixels(contour, outline, images)
+            index, contour = _nearest(contour, outline, images)
         else:
             index = _named(contour, images)
-        _check_inside(contour.points, images[index].plane)
+        check_inside(contour.points, images[index].plane)
         area -= int(np.prod(np.ptp(contour.points, axis=0) + 2))
         if area < 0:
             raise TooMuchToFill(f"the contours cover more than {MAX_AREA} pixels")
@@ -331,13 +156,49 @@ def _named(contour: Contour, images: Sequence[ImageSlice]) -> int:
     raise OtherImage(f"a contour was drawn on image {uid}, frame {frame or 1}: it is not there")
 
 
-def _in_pixels(
+def _nearest(
     contour: Contour, outline: Outline, images: Sequence[ImageSlice]
 ) -> tuple[int, Contour]:
     """The nearest image to a contour in space, and the contour in its pixels."""
     distances = [float(image.plane.distance_mm(contour.points).max()) for image in images]
     index = int(np.argmin(distances))
-    plane = images[index].plane
+    image = images[index]
+    points = points_on_plane(contour, outline, image.plane)
+    return index, replace(
+        contour,
+        points=points,
+        referenced_sop_instance_uid=image.sop_instance_uid,
+        referenced_frame=image.frame,
+    )
+
+
+def points_on_plane(
+    contour: Contour, outline: Outline, plane: ImagePlane
+) -> npt.NDArray[np.float64]:
+    """Corners of a contour in the pixels of an image.
+
+    Parameters
+    ----------
+    contour : Contour
+        In pixels of the image, or in space.
+    outline : Outline
+        What it is a part of.
+    plane : ImagePlane
+        Of the image.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+
+    Raises
+    ------
+    OtherFrameOfReference
+        If a contour in space is in another frame of reference than the image.
+    OffPlane
+        If a contour in space is further from the image than half the slice spacing.
+    """
+    if not contour.in_space:
+        return contour.points
     if plane.frame_of_reference_uid != outline.frame_of_reference_uid:
         raise OtherFrameOfReference(
             f"the outline is in frame of reference {outline.frame_of_reference_uid}, "
@@ -345,27 +206,10 @@ def _in_pixels(
         )
     spacing = plane.slice_spacing
     tolerance = DEFAULT_OFF_PLANE_MM if spacing is None else spacing / 2
-    if distances[index] > tolerance * (1 + 1e-6):
+    distance = float(plane.distance_mm(contour.points).max())
+    if distance > tolerance * (1 + 1e-6):
         raise OffPlane(
-            f"a contour is {distances[index]:.2f} mm off the nearest plane, "
+            f"a contour is {distance:.2f} mm off the nearest plane, "
             f"expected at most {tolerance:.2f} mm"
         )
-    flat = Contour(
-        plane.to_pixel(contour.points),
-        images[index].sop_instance_uid,
-        images[index].frame,
-        contour.encloses_lesion,
-        contour.edge_is_inside,
-    )
-    return index, flat
-
-
-def _check_inside(points: npt.NDArray[np.float64], plane: ImagePlane) -> None:
-    size = np.array([plane.columns, plane.rows])
-    outside = ((points < -EDGE_TOLERANCE) | (points > size + EDGE_TOLERANCE)).any(axis=1)
-    if outside.any():
-        column, row = points[outside][0]
-        raise OutsideImage(
-            f"a contour reaches column {column:.1f}, row {row:.1f} outside the image of "
-            f"{plane.columns} columns and {plane.rows} rows"
-        )
+    return plane.to_pixel(contour.points)

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicomnode.marks.attributes import read_uid
 from dicomnode.marks.chest_cad import read_chest_cad
+from dicomnode.marks.encoded_item import TooManyElements
 from dicomnode.marks.gsps import read_gsps
 from dicomnode.marks.key_object import read_key_object
 from dicomnode.marks.mark_reading import MarkReading, Refusal
@@ -69,4 +70,8 @@ def read_marks(dataset: Dataset) -> MarkReading:
     if reader is None:
         reason = f"no reader yet for marks of SOP class {sop_class_uid}"
         return MarkReading(refusals=(Refusal("1", reason),))
-    return reader(dataset)
+    try:
+        return reader(dataset)
+    except TooManyElements as problem:
+        # Half a lesion would look like a whole one.
+        return MarkReading(refusals=(Refusal("1", f"not read: {problem}"),))

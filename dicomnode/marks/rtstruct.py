@@ -23,10 +23,10 @@ from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code, RecistMark
 
 MAX_ROIS = 1_000
-MAX_CONTOURS = 3_500
+MAX_CONTOURS = 2_500
 """Regions and contours of one object that are read."""
 
-MAX_POINTS = 1_000_000
+MAX_POINTS = 200_000
 """Points of one object that are read."""
 
 MAX_CURVES_IN_PLANE = 100
@@ -193,8 +193,8 @@ def _axes(lines: list[tuple[Points, str | None, int | None]], described: dict) -
 def _with_holes(curves: list[Contour]) -> tuple[Contour, ...]:
     """The same curves; those inside an odd number of others of their plane enclose holes."""
     planes: dict[tuple[int, float], list[int]] = defaultdict(list)
-    for index, curve in enumerate(curves):
-        planes[_plane(curve.points)].append(index)
+    for index, plane in enumerate(_planes(curves)):
+        planes[plane].append(index)
     result = list(curves)
     for (axis, _), members in planes.items():
         if len(members) > MAX_CURVES_IN_PLANE:
@@ -216,22 +216,29 @@ def _with_holes(curves: list[Contour]) -> tuple[Contour, ...]:
     return tuple(result)
 
 
-def _plane(points: Points) -> tuple[int, float]:
-    """The axis that a curve's plane is most nearly across, and its place along the normal."""
-    # Newell's normal of a polygon.
-    x, y, z = (points - points[0]).T
-    normal = np.array(
-        [
-            y[:-1] @ z[1:] - z[:-1] @ y[1:],
-            z[:-1] @ x[1:] - x[:-1] @ z[1:],
-            x[:-1] @ y[1:] - y[:-1] @ x[1:],
-        ]
-    )
-    axis = int(np.abs(normal).argmax())
-    if normal[axis] == 0:
-        return int(np.ptp(points, axis=0).argmin()), 0.0
-    normal = normal / np.linalg.norm(normal) * np.sign(normal[axis])
-    return axis, round(float(points.mean(axis=0) @ normal), 1)
+def _planes(curves: list[Contour]) -> list[tuple[int, float]]:
+    """The axis that each curve's plane is most nearly across, and its place along the normal."""
+    points = np.concatenate([curve.points for curve in curves])
+    counts = np.array([len(curve.points) for curve in curves])
+    starts = np.cumsum(counts) - counts
+    # Newell's normal of a polygon, from its first corner.
+    x, y, z = (points - np.repeat(points[starts], counts, axis=0)).T
+    turns = np.zeros_like(points)
+    turns[:-1, 0] = y[:-1] * z[1:] - z[:-1] * y[1:]
+    turns[:-1, 1] = z[:-1] * x[1:] - x[:-1] * z[1:]
+    turns[:-1, 2] = x[:-1] * y[1:] - y[:-1] * x[1:]
+    turns[starts + counts - 1] = 0
+    normals = np.add.reduceat(turns, starts)
+    axes = np.abs(normals).argmax(axis=1)
+    across = np.take_along_axis(normals, axes[:, None], axis=1)
+    flat = across[:, 0] != 0
+    extents = np.maximum.reduceat(points, starts) - np.minimum.reduceat(points, starts)
+    axes[~flat] = extents[~flat].argmin(axis=1)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True) * np.sign(across)
+    normals[flat] /= lengths[flat]
+    places = (np.add.reduceat(points, starts) / counts[:, None] * normals).sum(axis=1)
+    places[~flat] = 0.0
+    return list(zip(axes.tolist(), np.round(places, 1).tolist(), strict=True))
 
 
 def _are_holes(polygons: list[Points]) -> list[bool]:
@@ -244,20 +251,12 @@ def _are_holes(polygons: list[Points]) -> list[bool]:
         may_hold[index] = False
         corners = polygon[:: max(1, len(polygon) // 3)][:3]
         around = sum(
-            sum(_is_inside(corner, polygons[other]) for corner in corners) > len(corners) / 2
+            sum(drawn_shape.is_inside(corner, polygons[other]) for corner in corners)
+            > len(corners) / 2
             for other in np.flatnonzero(may_hold)
         )
         holes.append(around % 2 == 1)
     return holes
-
-
-def _is_inside(point: Points, polygon: Points) -> bool:
-    """Even-odd rule: a ray from the point crosses the polygon an odd number of times."""
-    after = np.concatenate([polygon[1:], polygon[:1]])
-    spans = (polygon[:, 1] > point[1]) != (after[:, 1] > point[1])
-    start, end = polygon[spans], after[spans]
-    at = start[:, 0] + (point[1] - start[:, 1]) / (end[:, 1] - start[:, 1]) * (end - start)[:, 0]
-    return bool((point[0] < at).sum() % 2)
 
 
 def _frames_of_reference(dataset: Dataset) -> dict[int | None, str]:

@@ -16,8 +16,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from dicomnode.marks.fill import fill_contours
 from dicomnode.marks.outline import Contour, Outline
-from dicomnode.marks.rasterise import fill_contours
 
 Place = tuple[str, int]
 """SOP Instance UID and frame number from 1."""

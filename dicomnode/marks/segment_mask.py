@@ -99,7 +99,9 @@ def _own_slice(
         return None
     if None in (frame.position, frame.orientation, frame.pixel_spacing):
         for index, image in enumerate(images):
-            if image.sop_instance_uid == frame.referenced_sop_instance_uid:
+            if image.sop_instance_uid == frame.referenced_sop_instance_uid and (
+                image.frame in (None, frame.referenced_frame)
+            ):
                 return index
         return None
     if segment.frame_of_reference_uid not in (None, plane.frame_of_reference_uid):

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from dicomnode.explained.item import Drawing, ExplainedItem
 from dicomnode.explained.report import NOTICE
+from dicomnode.pictures.hu_window import hu_window
 
 matplotlib.use("Agg")
 
 MAX_ITEMS = 40
 """Items of one picture: more cannot be looked at."""
 
-LUNG_HU = (-1350.0, 150.0)
-SOFT_TISSUE_HU = (-160.0, 240.0)
-_AERATED_HU = (-960.0, -500.0)
-_AERATED_PART = 0.3
-"""Part of the voxels around a mark that are aerated lung where it is shown in a lung window."""
-
 _MARGIN = 0.6
 """Room around a mark, as part of its size."""
 
 _MIN_CROP_PIXELS = 48
+_LINE_CHARACTERS = 56
 _COLOUR = "#40e0ff"
 
 
@@ -70,7 +66,7 @@ def save_marks_on_slices(items: Sequence[ExplainedItem], path: Path) -> int:
 def _draw(row: Sequence[Axes], item: ExplainedItem, drawing: Drawing) -> None:
     hu = drawing.slice.hounsfield()
     crop = _crop(drawing, hu.shape)
-    low, high = _window(hu[crop])
+    low, high = hu_window(hu[crop])
     row_spacing, column_spacing = drawing.slice.header.pixel_spacing or (1.0, 1.0)
     for axes in row:
         axes.set_facecolor("black")
@@ -119,19 +115,19 @@ def _crop(drawing: Drawing, shape: tuple[int, int]) -> tuple[slice, slice]:
     )
 
 
-def _window(hu: npt.NDArray[np.float32]) -> tuple[float, float]:
-    aerated = (hu > _AERATED_HU[0]) & (hu < _AERATED_HU[1])
-    return LUNG_HU if aerated.mean() > _AERATED_PART else SOFT_TISSUE_HU
-
-
 def _title(item: ExplainedItem) -> str:
     number = item.drawing.slice.header.instance_number
     where = "" if number is None else f", slice {number}"
-    return f"{item.item}: {item.kind.value}, {item.outcome.value}{where}"
+    return _wrapped(f"{item.item}: {item.kind.value}, {item.outcome.value}{where}")
 
 
 def _caption(item: ExplainedItem, low: float, high: float) -> str:
     lengths = " x ".join(f"{axis.length_mm:.1f}" for axis in item.axes if axis.length_mm)
     parts = [f"{lengths} mm"] if lengths else list(item.notes[:1])
     parts += [f"{len(item.doubts)} doubt(s)"] if item.doubts else []
-    return ", ".join([*parts, f"{low:g} to {high:g} HU"])
+    return _wrapped(", ".join([*parts, f"{low:g} to {high:g} HU"]))
+
+
+def _wrapped(text: str) -> str:
+    """In lines that stay above their own picture."""
+    return fill(text, _LINE_CHARACTERS)

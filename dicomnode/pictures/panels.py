@@ -7,27 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
-from dicomnode.jobs.read_volume import read_volume
+from dicomnode.frames import FrameFile, frame_of, read_headers
+from dicomnode.jobs.read_volume import nearest_slice, read_volume
 from dicomnode.pictures.contact_sheet import Panel
 from dicomnode.store.tables import Lesion
+from pipelines.recist import RecistAxes
 from pipelines.soft_mask import SoftMask
 
 _MARGIN_PIXELS = 8
 
 
-def panel_of(lesion: Lesion, slices: Mapping[str, Path]) -> Panel:
+def panel_of(lesion: Lesion, files: Mapping[str, Path]) -> Panel:
     """Draw a published lesion on the slice that it was marked on.
 
     Parameters
     ----------
     lesion : Lesion
         Published.
-    slices : mapping from SOP Instance UID to Path
-        At least the slice with the mark.
+    files : mapping from SOP Instance UID to Path
+        At least the image with the mark.
     """
     mask = SoftMask.load(Path(lesion.soft_mask_path))
-    key = lesion.slices.index(lesion.key_sop_instance_uid)
-    volume, _ = read_volume([slices[lesion.key_sop_instance_uid]], 0)
+    key, file = _marked(lesion, files)
+    volume, _ = read_volume([file], 0)
     image = volume.array[0]
     alpha = np.zeros(image.shape, dtype=np.float32)
     slice_offset, row, column = mask.offset
@@ -49,3 +51,13 @@ def panel_of(lesion: Lesion, slices: Mapping[str, Path]) -> Panel:
         axes=lines,
         pixel_spacing=volume.spacing[1:],
     )
+
+
+def _marked(lesion: Lesion, files: Mapping[str, Path]) -> tuple[int, Path | FrameFile]:
+    """Which slice the mark lies on, and its file; of frames, that which its axes lie on."""
+    uid = lesion.key_sop_instance_uid
+    if uid in lesion.slices:
+        return lesion.slices.index(uid), files[uid]
+    frames = [FrameFile(files[uid], number) for uid, number in map(frame_of, lesion.slices)]
+    index = nearest_slice(read_headers(frames), RecistAxes(lesion.long_axis, lesion.short_axis))
+    return index, frames[index]

@@ -1,4 +1,4 @@
-"""What is said on one association: C-ECHO and C-STORE (PS3.4 Annexes A and B)."""
+"""What is said on one association: C-ECHO, C-STORE and storage commitment (PS3.4 A, B and J)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from dicomnode.receive.command_sets import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
     C_STORE_RQ,
+    N_EVENT_REPORT_RQ,
+    RESPONSE,
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
     UNRECOGNISED_OPERATION,
     InvalidCommandSet,
     Request,
-    decode_request,
+    Response,
+    decode,
     encode_response,
+)
+from dicomnode.receive.commitment import (
+    COMMANDS,
+    CommitmentConversation,
+    Commitments,
+    Information,
+    ReportHere,
 )
 from dicomnode.receive.encoded import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS
 from dicomnode.receive.intake import (
@@ -43,6 +53,7 @@ from dicomnode.store.uid import is_valid_uid
 logger = logging.getLogger(__name__)
 
 _MAX_COMMAND_SET = 2**16
+_SERVED = "only C-STORE, C-ECHO and storage commitment are served"
 
 
 class Conversation:
@@ -63,6 +74,8 @@ class Conversation:
     busy : callable
         Called with True when a request begins and with False once it is answered; may raise
         to end the association.
+    commitments : Commitments, optional
+        Says what follows from N-ACTION and N-EVENT-REPORT.
     """
 
     def __init__(
@@ -76,6 +89,7 @@ class Conversation:
         max_object_bytes: int,
         on_stored: Callable[[ReceivedInstance], object] | None,
         busy: Callable[[bool], None],
+        commitments: Commitments | None = None,
     ) -> None:
         self._connection = connection
         self._contexts = contexts
@@ -86,10 +100,11 @@ class Conversation:
         self._max_object_bytes = max_object_bytes
         self._on_stored = on_stored
         self._busy = busy
+        self._commitment = CommitmentConversation(connection, calling_ae, called_ae, commitments)
 
         self._command = bytearray()
         self._context_id: int | None = None
-        self._incoming: _IncomingDataSet | None = None
+        self._incoming: _IncomingDataSet | Information | None = None
 
     def run(self) -> None:
         """Answer until the peer releases the association.
@@ -132,14 +147,28 @@ class Conversation:
         if not fragment.is_last:
             return
         try:
-            request = decode_request(bytes(self._command))
+            request = decode(bytes(self._command))
         except InvalidCommandSet as error:
             raise ProtocolError(INVALID_PARAMETER, f"command set: {error}") from error
         self._command.clear()
-        if request.has_data_set:
+        if isinstance(request, Response):
+            self._receive_response(request)
+        elif request.has_data_set:
             self._incoming = self._begin(request)
         else:
             self._finish(request, None)
+
+    def _receive_response(self, response: Response) -> None:
+        """The peer answers a report of storage commitment; nothing else is ever asked here."""
+        answers_report = response.command == RESPONSE | N_EVENT_REPORT_RQ
+        # An Event Reply is none of storage commitment's (PS3.4 J.3.3.1.2).
+        if not answers_report or response.has_data_set or not self._commitment.answered(response):
+            raise ProtocolError(
+                INVALID_PARAMETER,
+                f"a response (0x{response.command:04X}) where a request should be",
+            )
+        self._context_id = None
+        self._busy(False)
 
     def _receive_data(self, fragment: Fragment) -> None:
         incoming = self._incoming
@@ -156,8 +185,10 @@ class Conversation:
 
     # -- one message
 
-    def _begin(self, request: Request) -> _IncomingDataSet:
+    def _begin(self, request: Request) -> _IncomingDataSet | Information:
         """Open a file for the data set that follows, or note why it will be refused."""
+        if request.command in COMMANDS:
+            return Information(request)
         context = self._contexts[self._context_id]
         announced = Announced(
             request.sop_class_uid,
@@ -174,18 +205,23 @@ class Conversation:
             incoming.refused = refused
         return incoming
 
-    def _finish(self, request: Request, incoming: _IncomingDataSet | None) -> None:
-        received = None
+    def _finish(self, request: Request, incoming: _IncomingDataSet | Information | None) -> None:
+        received: ReceivedInstance | None = None
+        report: ReportHere | None = None
         status, comment = SUCCESS, ""
         try:
             if request.command == C_STORE_RQ:
                 received = self._store_instance(request, incoming)
+            elif request.command in COMMANDS:
+                context = self._contexts[self._context_id]
+                report = self._commitment.take(request, context, incoming)
             elif request.command != C_ECHO_RQ:
-                raise Refused(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served")
+                raise Refused(UNRECOGNISED_OPERATION, _SERVED)
         except Refused as refused:
             status, comment = refused.status, refused.reason
             logger.warning(
-                "instance.refused status=0x%04X sop=%s calling=%s reason=%s",
+                "%s.refused status=0x%04X sop=%s calling=%s reason=%s",
+                "commitment" if request.command in COMMANDS else "instance",
                 status,
                 request.sop_instance_uid if is_valid_uid(request.sop_instance_uid) else "invalid",
                 self._calling_ae,
@@ -203,6 +239,8 @@ class Conversation:
             # Also when the sender is gone: the instance is here all the same.
             if received is not None:
                 self._follow_up(received)
+        if report is not None:
+            self._commitment.send(report, context_id, self._contexts[context_id])
         self._busy(False)
 
     def _follow_up(self, received: ReceivedInstance) -> None:
@@ -257,7 +295,7 @@ class _IncomingDataSet:
 
 def _check_request(request: Request, context: Context) -> None:
     if request.command != C_STORE_RQ:
-        raise Refused(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served")
+        raise Refused(UNRECOGNISED_OPERATION, _SERVED)
     if request.sop_class_uid not in STORAGE_CLASSES or context.abstract_syntax == VERIFICATION:
         raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not one that the node stores")
     if request.sop_class_uid != context.abstract_syntax:

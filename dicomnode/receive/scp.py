@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
+from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
+from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
 from dicomnode.receive.sop_classes import (
@@ -130,7 +132,7 @@ class _Session:
 
 
 class StorageSCP:
-    """Verification and Storage SCP.
+    """Verification, Storage and Storage Commitment SCP; takes reports of storage commitment, too.
 
     A C-STORE is answered with 0x0000 only once the instance is fsynced under its final name and
     `index.add` has returned.
@@ -144,6 +146,8 @@ class StorageSCP:
     on_stored : callable, optional
         Called with each stored instance after its sender was told, or is gone, on the
         association's thread: must be quick.
+    commitments : Commitments, optional
+        Without it, storage commitment is not accepted.
     """
 
     def __init__(
@@ -152,12 +156,14 @@ class StorageSCP:
         store: FileStore,
         index: Index,
         on_stored: Callable[[ReceivedInstance], object] | None = None,
+        commitments: Commitments | None = None,
     ) -> None:
         self.settings = settings
         self._store = store
         self._index = index
         self._on_stored = on_stored
-        self._supported = _supported_contexts()
+        self._commitments = commitments
+        self._supported = _supported_contexts(commitments is not None)
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -296,6 +302,7 @@ class StorageSCP:
                 self.settings.max_object_bytes,
                 self._on_stored,
                 session.busy,
+                self._commitments,
             ).run()
             self._forget(session)
             connection.confirm_release()
@@ -341,7 +348,7 @@ class StorageSCP:
             self._associated.discard(session)
 
 
-def _supported_contexts() -> list[PresentationContext]:
+def _supported_contexts(commitment: bool) -> list[PresentationContext]:
     contexts = []
     for sop_class in sorted(STORAGE_CLASSES | {VERIFICATION}):
         context = PresentationContext()
@@ -349,5 +356,12 @@ def _supported_contexts() -> list[PresentationContext]:
         context.transfer_syntax = list(
             UNCOMPRESSED if sop_class == VERIFICATION else transfer_syntaxes(sop_class)
         )
+        contexts.append(context)
+    if commitment:
+        context = PresentationContext()
+        context.abstract_syntax = PUSH_MODEL
+        context.transfer_syntax = list(UNCOMPRESSED)
+        # A peer may ask (as SCU, by default) and may report (as SCP, PS3.4 J.1).
+        context.scu_role = context.scp_role = True
         contexts.append(context)
     return contexts

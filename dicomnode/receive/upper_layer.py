@@ -20,6 +20,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
@@ -177,8 +178,8 @@ class AcceptorConnection:
         dict
             Accepted contexts by their id.
         """
-        results, _ = negotiate_as_acceptor(
-            request.presentation_context_definition_list, supported, {}
+        results, roles = negotiate_as_acceptor(
+            request.presentation_context_definition_list, supported, _roles(request)
         )
         answer = A_ASSOCIATE()
         answer.application_context_name = _APPLICATION_CONTEXT
@@ -193,7 +194,7 @@ class AcceptorConnection:
         implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         version = ImplementationVersionNameNotification()
         version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        answer.user_information = [maximum, implementation, version]
+        answer.user_information = [maximum, implementation, version, *roles]
         self._buffer = memoryview(bytearray(self._max_pdu))
         self._send(A_ASSOCIATE_AC(answer).encode())
         return {
@@ -248,15 +249,29 @@ class AcceptorConnection:
         ------
         ConnectionEnded
         """
-        room = self._peer_max_pdu - 6 if self._peer_max_pdu > 6 else len(command_set)
+        self._send(b"".join(self._pdus(context_id, command_set, is_command=True)))
+
+    def send_message(self, context_id: int, command_set: bytes, data_set: bytes) -> None:
+        """Send a command set and the data set that belongs to it.
+
+        Raises
+        ------
+        ConnectionEnded
+        """
+        pdus = self._pdus(context_id, command_set, is_command=True)
+        pdus += self._pdus(context_id, data_set, is_command=False)
+        self._send(b"".join(pdus))
+
+    def _pdus(self, context_id: int, data: bytes, is_command: bool) -> list[bytes]:
+        room = self._peer_max_pdu - 6 if self._peer_max_pdu > 6 else len(data)
         pdus = []
-        for at in range(0, len(command_set), room):
-            part = command_set[at : at + room]
-            control = 0x03 if at + room >= len(command_set) else 0x01
+        for at in range(0, len(data), room):
+            part = data[at : at + room]
+            control = int(is_command) | (2 if at + room >= len(data) else 0)
             pdus.append(_PDU_HEAD.pack(_DATA_TF, len(part) + 6))
             pdus.append(_PDV_HEAD.pack(len(part) + 2, context_id, control))
             pdus.append(part)
-        self._send(b"".join(pdus))
+        return pdus
 
     def abort(self, reason: int) -> None:
         """Send A-ABORT as the service provider; the peer may be gone already."""
@@ -308,6 +323,17 @@ class AcceptorConnection:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
             self._socket.recv(1024)
+
+
+def _roles(request: A_ASSOCIATE) -> dict[str, tuple[bool, bool]]:
+    """Roles (SCU, SCP) that the requestor proposes for itself, by SOP class (PS3.7 D.3.3.4)."""
+    return {
+        item.sop_class_uid: (bool(item.scu_role), bool(item.scp_role))
+        for item in request.user_information
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+        # One that proposes no role at all says nothing: the default roles hold.
+        and (item.scu_role or item.scp_role)
+    }
 
 
 def _fragments_of(pdu: memoryview) -> Iterator[Fragment]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dicomnode.receive.sop_classes import CT_CLASSES, IMAGE_CLASSES
 from dicomnode.retrieve.budget import Budget
-from dicomnode.retrieve.source import Asking, Failed, FoundImage, FoundSeries
+from dicomnode.retrieve.source import Asking, Failed, FoundImage, FoundSeries, NotThere
 from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import RetrieveSettings
 
@@ -54,7 +54,7 @@ def fetch_series(
     Raises
     ------
     Failed
-        Also where the source has none of it: it may still come.
+        `NotThere` where the source has none of it.
     """
     found = asking.images(study, series, limit=settings.max_instances + len(held))
     if found is None:
@@ -64,7 +64,7 @@ def fetch_series(
     if not images:
         if found:
             raise Failed("the series holds no images that the node takes", final=True)
-        raise Failed("the source does not have the series")
+        raise NotThere("the source does not have the series")
     missing = [i.sop_instance_uid for i in images if i.sop_instance_uid not in held]
     budget.check_count(len(missing))
     if missing:
@@ -79,28 +79,24 @@ def find_series(asking: Asking, want: Want) -> list[str]:
     Raises
     ------
     Failed
-        Also where the source knows of none: it may still come.
+        `NotThere` where the source knows of none.
     """
     study = want.study_instance_uid
-    of_image = want.sop_instance_uid is not None
-    modalities = ("CT", "SEG", "") if of_image else ("CT", "")
-    candidates = [s for s in asking.series(study) if s.modality in modalities]
+    if want.sop_instance_uid is not None:
+        holder = asking.series_of_image(study, want.sop_instance_uid)
+        if holder is None:
+            raise NotThere("the source does not have the image in the study")
+        return [holder]
+    candidates = [s for s in asking.series(study) if s.modality in ("CT", "")]
     if not candidates:
-        raise Failed("the source does not have the study, or no CT of it")
-    if of_image:
-        for series in candidates:
-            # A query by C-FIND must name the series (PS3.4 C.4.1.2.1).
-            images = asking.images(study, series.series_instance_uid, want.sop_instance_uid)
-            if any(i.sop_instance_uid == want.sop_instance_uid for i in images or ()):
-                return [series.series_instance_uid]
-        raise Failed("the source does not have the image")
+        raise NotThere("the source does not have the study, or no CT of it")
     found = [
         series.series_instance_uid
         for series in candidates
         if _frame_of(asking, study, series) in (want.frame_of_reference_uid, None)
     ]
     if not found:
-        raise Failed("the source has no CT in the frame of reference")
+        raise NotThere("the source has no CT in the frame of reference")
     if len(found) > _MAX_SERIES:
         raise Failed(
             f"{len(found)} CT series may lie in the frame of reference, at most {_MAX_SERIES} "

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import requests
-from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
 
-from dicomnode.faults import describe_fault
-from dicomnode.marks.attributes import read_text, read_uid
+from dicomnode.marks.attributes import read_uid
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
 from dicomnode.receive.encoded import InvalidInstance, meta_values
 from dicomnode.receive.intake import Announced, Intake, Refused
 from dicomnode.retrieve.budget import Budget
-from dicomnode.retrieve.multipart import NotMultipart, boundary_of, only_part
-from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries
+from dicomnode.retrieve.http_session import HttpSession, as_failed
+from dicomnode.retrieve.multipart import boundary_of, only_part
+from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries, found_images, found_series
 from dicomnode.settings import DicomWebSource
 
 _CHUNK = 2**18
 _MOST_META = 2**16
 _MAX_SERIES = 2000
-_MAX_REDIRECTS = 3
+_MAX_IMAGES = 200_000
+_FIELDS = ["FrameOfReferenceUID"]
 _PAGE = 1000
-
-_MENDABLE = (404, 408, 409, 425, 429)
-"""Client errors that may pass: what is not there yet may come."""
 
 _ANY_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
@@ -55,21 +50,17 @@ class DicomWebAsking:
         self._ae_title = ae_title
         self._intake = intake
         self._budget = budget
-        self._timeout = (source.connect_timeout_s, source.response_timeout_s)
-        self._session = requests.Session()
-        self._session.max_redirects = _MAX_REDIRECTS
-        # The configuration says all: no proxy and no password of whoever started the node.
-        self._session.trust_env = False
-        self._session.headers.update(source.headers)
-        if source.ca_file is not None:
-            self._session.verify = str(source.ca_file)
-        self._url = str(source.url).rstrip("/")
-        self._client = DICOMwebClient(self._url, session=self._session, timeout=self._timeout)
-        # What failed is repeated by the retriever, later, and seen in its row.
-        self._client.set_http_retry_params(retry=False)
+        self._http = HttpSession(source)
 
     def __enter__(self) -> Self:
-        """Nothing is sent yet."""
+        """Nothing is sent yet.
+
+        Raises
+        ------
+        Failed
+        """
+        self._budget.interrupt = self._http.interrupt
+        self._budget.check()  # an end that came before there was something to interrupt
         return self
 
     def __exit__(
@@ -80,41 +71,38 @@ class DicomWebAsking:
     ) -> None:
         """Close the connections."""
         self._budget.interrupt = lambda: None
-        self._session.close()
+        self._http.close()
 
     def series(self, study: str) -> Sequence[FoundSeries]:
         """Series of a study."""
-        found = []
-        for answer in self._search(
-            lambda **page: self._client.search_for_series(
-                study, fields=["FrameOfReferenceUID"], **page
-            ),
-            _MAX_SERIES,
-        ):
-            uid = read_uid(answer, "SeriesInstanceUID")
-            if uid is not None:
-                modality = read_text(answer, "Modality") or ""
-                found.append(FoundSeries(uid, modality, read_uid(answer, "FrameOfReferenceUID")))
-        return found
-
-    def images(
-        self, study: str, series: str, sop_instance_uid: str | None = None, limit: int | None = None
-    ) -> Sequence[FoundImage]:
-        """Instances of a series, or one of them."""
-        filters = {} if sop_instance_uid is None else {"SOPInstanceUID": sop_instance_uid}
         answers = self._search(
-            lambda **page: self._client.search_for_instances(
-                study, series, fields=["FrameOfReferenceUID"], search_filters=filters, **page
+            lambda **page: self._http.client.search_for_series(study, fields=_FIELDS, **page),
+            _MAX_SERIES,
+        )
+        return found_series(answers)
+
+    def series_of_image(self, study: str, sop_instance_uid: str) -> str | None:
+        """Series of the study that holds an image (QIDO-RS, instances of a study)."""
+        wanted = {"SOPInstanceUID": sop_instance_uid}
+        answers = self._search(
+            lambda **page: self._http.client.search_for_instances(
+                study, search_filters=wanted, **page
+            ),
+            _MAX_IMAGES,
+        )
+        # A server may not heed the filter.
+        held = (a for a in answers if read_uid(a, "SOPInstanceUID") == sop_instance_uid)
+        return next(filter(None, (read_uid(a, "SeriesInstanceUID") for a in held)), None)
+
+    def images(self, study: str, series: str, limit: int | None = None) -> Sequence[FoundImage]:
+        """Instances of a series."""
+        answers = self._search(
+            lambda **page: self._http.client.search_for_instances(
+                study, series, fields=_FIELDS, **page
             ),
             limit,
         )
-        return [
-            FoundImage(
-                uid, read_uid(answer, "SOPClassUID"), read_uid(answer, "FrameOfReferenceUID")
-            )
-            for answer in answers
-            if (uid := read_uid(answer, "SOPInstanceUID")) is not None
-        ]
+        return found_images(answers)
 
     def fetch(self, study: str, series: str, images: Sequence[str] | None) -> None:
         """Fetch images one by one; each is on disk before the next is asked for.
@@ -130,7 +118,7 @@ class DicomWebAsking:
         for uid in images:
             self._budget.check()
             try:
-                with _as_failed():
+                with as_failed():
                     self._fetch(study, series, uid)
             except Failed as error:
                 self._budget.check()
@@ -142,14 +130,12 @@ class DicomWebAsking:
             raise first
 
     def _fetch(self, study: str, series: str, uid: str) -> None:
-        url = f"{self._url}/studies/{study}/series/{series}/instances/{uid}"
+        url = f"{self._http.url}/studies/{study}/series/{series}/instances/{uid}"
         # DICOMwebClient would decode the instance and hold it whole: what is stored are its bytes.
-        with self._session.get(
-            url, headers={"Accept": _ANY_SYNTAX}, stream=True, timeout=self._timeout
+        with self._http.requests.get(
+            url, headers={"Accept": _ANY_SYNTAX}, stream=True, timeout=self._http.timeout
         ) as response:
             response.raise_for_status()
-            self._budget.interrupt = response.raw.shutdown
-            self._budget.check()  # an end that came before there was something to interrupt
             chunks = self._counted(response.iter_content(_CHUNK))
             boundary = boundary_of(response.headers.get("Content-Type", ""))
             pieces = chunks if boundary is None else only_part(chunks, boundary)
@@ -187,8 +173,12 @@ class DicomWebAsking:
         known: set[str] = set()
         while True:
             self._budget.check()
-            with _as_failed():
-                page = ask(limit=_PAGE, offset=offset)
+            try:
+                with as_failed():
+                    page = ask(limit=_PAGE, offset=offset)
+            except Failed:
+                self._budget.check()  # where the end of its time is what went wrong
+                raise
             fresh = 0
             for fields in page:
                 answer = _dataset(fields)
@@ -248,30 +238,3 @@ def _head(pieces: Iterator[bytes]) -> tuple[Mapping[int, bytes], Iterator[bytes]
 
 def _uid(meta: Mapping[int, bytes], tag: int) -> str:
     return meta.get(tag, b"").rstrip(b"\0 ").decode("ascii", "replace")
-
-
-@contextlib.contextmanager
-def _as_failed() -> Iterator[None]:
-    """Tell what went wrong between the node and the server in the retriever's terms."""
-    try:
-        yield
-    except Failed:
-        raise
-    except requests.HTTPError as error:
-        code = error.response.status_code
-        final = 400 <= code < 500 and code not in _MENDABLE
-        raise Failed(f"HTTP {code} {error.response.reason}", code, final=final) from None
-    except requests.exceptions.SSLError:
-        raise Failed("the server's certificate was not accepted, or it speaks no TLS") from None
-    except requests.ConnectTimeout:
-        raise Failed("the server could not be reached in time") from None
-    except requests.Timeout:
-        raise Failed("the server did not answer in time") from None
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        raise Failed("the server could not be reached, or closed the connection") from None
-    except requests.TooManyRedirects:
-        raise Failed(f"more than {_MAX_REDIRECTS} redirections", final=True) from None
-    except NotMultipart as error:
-        raise Failed(f"what the source sent cannot be read: {error}") from None
-    except (requests.RequestException, ValueError) as error:
-        raise Failed(f"the answer cannot be used: {describe_fault(error)}") from None

@@ -18,37 +18,24 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as M
 
 from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.faults import describe_fault
-from dicomnode.marks.attributes import read_text, read_uid
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
 from dicomnode.receive.encoded import CANNOT_UNDERSTAND
 from dicomnode.receive.intake import Announced, Intake, Refused
 from dicomnode.receive.sop_classes import IMAGE_CLASSES, LOSSLESS, UNCOMPRESSED
 from dicomnode.retrieve.budget import Arrivals, Budget
-from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries
+from dicomnode.retrieve.source import (
+    CANDIDATES,
+    Failed,
+    FoundImage,
+    FoundSeries,
+    found_images,
+    found_series,
+)
+from dicomnode.retrieve.status import PENDING, failed_by
 from dicomnode.settings import DicomSource
 
 _UIDS_A_REQUEST = 200
 _MAX_SERIES = 2000
-
-_PENDING = (0xFF00, 0xFF01)
-
-_MEANINGS = {
-    0x0110: "processing failure",
-    0x0122: "SOP class not supported",
-    0x0124: "not authorised",
-    0x0211: "unrecognised operation",
-    0xA700: "out of resources",
-    0xA701: "out of resources: cannot count the matches",
-    0xA702: "out of resources: cannot send",
-    0xA801: "move destination unknown: this node is not among the source's AE titles",
-    0xA900: "identifier does not match SOP class",
-    0xB000: "some images could not be sent",
-    0xFE00: "cancelled",
-}
-"""PS3.7 Annex C; PS3.4 C.4.1.1.4, C.4.2.1.5 and C.4.3.1.4."""
-
-_FINAL = (0x0122, 0x0124, 0x0211, 0xA801, 0xA900)
-"""What asking again cannot mend. 0xCxxx is not among them: some answer so whatever went wrong."""
 
 
 class DicomAsking:
@@ -96,7 +83,7 @@ class DicomAsking:
         ae = requesting_ae(self._source, self._ae_title)
         ae.add_requested_context(FIND)
         roles: list[SCP_SCU_RoleSelectionNegotiation] = []
-        handlers = []
+        handlers = [(evt.EVT_CONN_OPEN, self._opened)]
         if self._source.kind == "c-move":
             ae.add_requested_context(MOVE)
         else:
@@ -107,18 +94,21 @@ class DicomAsking:
                 for syntax in LOSSLESS:
                     ae.add_requested_context(sop_class, syntax)
                 roles.append(build_role(sop_class, scp_role=True))
-            handlers = [(evt.EVT_C_STORE, self._keep), (evt.EVT_DATA_RECV, self._count)]
+            handlers += [(evt.EVT_C_STORE, self._keep), (evt.EVT_DATA_RECV, self._count)]
         try:
             self._association = associate(ae, self._source, roles, handlers)
         except NoAssociation as error:
+            self._budget.check()  # where an end is what went wrong
             raise Failed(str(error), final=isinstance(error, NothingAccepted)) from None
-        self._budget.interrupt = self._interrupt
-        try:
-            self._budget.check()  # an end that came before there was something to interrupt
-        except Failed:
-            self._interrupt()
-            raise
         return self
+
+    def _opened(self, event: evt.Event) -> None:
+        """From here on there is something to interrupt, though the peer may not answer yet."""
+        self._budget.interrupt = lambda: _cut(event.assoc)
+        try:
+            self._budget.check()  # an end that came before
+        except Failed:
+            _cut(event.assoc)
 
     def __exit__(
         self,
@@ -145,35 +135,41 @@ class DicomAsking:
         answers = self._find(keys, _MAX_SERIES)
         if answers is None:
             raise Failed("the source cannot be queried by C-FIND", final=True)
-        found = []
-        for answer in answers:
-            uid = read_uid(answer, "SeriesInstanceUID")
-            if uid is not None:
-                modality = read_text(answer, "Modality") or ""
-                found.append(FoundSeries(uid, modality, read_uid(answer, "FrameOfReferenceUID")))
-        return found
+        return found_series(answers)
+
+    def series_of_image(self, study: str, sop_instance_uid: str) -> str | None:
+        """Series of the study that holds an image.
+
+        A query for an image must name its series (PS3.4 C.4.1.2.1): each that may hold it is asked.
+        """
+        for series in self.series(study):
+            uid = series.series_instance_uid
+            if series.modality in CANDIDATES and any(
+                image.sop_instance_uid == sop_instance_uid
+                for image in self._images(study, uid, sop_instance_uid) or ()
+            ):
+                return uid
+        return None
 
     def images(
-        self, study: str, series: str, sop_instance_uid: str | None = None, limit: int | None = None
+        self, study: str, series: str, limit: int | None = None
     ) -> Sequence[FoundImage] | None:
-        """Instances of a series, or one of them; None where the source has no C-FIND."""
+        """Instances of a series; None where the source has no C-FIND."""
+        return self._images(study, series, limit=limit)
+
+    def _images(
+        self, study: str, series: str, sop_instance_uid: str = "", limit: int | None = None
+    ) -> Sequence[FoundImage] | None:
+        """Instances of a series, or one of them (PS3.4 C.6.2.1)."""
         keys = Dataset()
         keys.QueryRetrieveLevel = "IMAGE"
         keys.StudyInstanceUID = study
         keys.SeriesInstanceUID = series
-        keys.SOPInstanceUID = sop_instance_uid or ""
+        keys.SOPInstanceUID = sop_instance_uid
         keys.SOPClassUID = ""
         keys.FrameOfReferenceUID = ""
         answers = self._find(keys, limit)
-        if answers is None:
-            return None
-        return [
-            FoundImage(
-                uid, read_uid(answer, "SOPClassUID"), read_uid(answer, "FrameOfReferenceUID")
-            )
-            for answer in answers
-            if (uid := read_uid(answer, "SOPInstanceUID")) is not None
-        ]
+        return None if answers is None else found_images(answers)
 
     def fetch(self, study: str, series: str, images: Sequence[str] | None) -> None:
         """Fetch a series, or some of its images (PS3.4 C.4.2 and C.4.3).
@@ -210,7 +206,7 @@ class DicomAsking:
             else:
                 responses = association.send_c_get(keys, GET)
             for status, _ in self._answers(responses, name):
-                if status.Status not in _PENDING:
+                if status.Status not in PENDING:
                     self._judge(status)
                     return
                 self._budget.check()
@@ -233,7 +229,7 @@ class DicomAsking:
             mendable = refusal.status == OUT_OF_RESOURCES
             raise Failed(f"an image was not kept: {refusal.reason}", final=not mendable)
         if status.Status != 0x0000:
-            raise _failed(status)
+            raise failed_by(status)
 
     def _find(self, keys: Dataset, limit: int | None) -> list[Dataset] | None:
         """Answers to a query; None where the source does not take C-FIND."""
@@ -243,9 +239,9 @@ class DicomAsking:
             responses = association.send_c_find(keys, FIND)
             for status, identifier in self._answers(responses, "C-FIND"):
                 self._budget.check()
-                if status.Status not in _PENDING:
+                if status.Status not in PENDING:
                     if status.Status != 0x0000:
-                        raise _failed(status)
+                        raise failed_by(status)
                     return answers
                 if identifier is not None:
                     answers.append(identifier)
@@ -264,10 +260,6 @@ class DicomAsking:
             if "Status" not in status:
                 raise self._failure or Failed(f"no answer to {name}, or the association broke")
             yield status, identifier
-
-    def _interrupt(self) -> None:
-        self._budget.interrupt = lambda: None
-        _cut(self._association)
 
     def _established(self) -> Association:
         if self._association is None or not self._association.is_established:
@@ -325,16 +317,3 @@ def _cut(association: Association) -> None:
     """
     with contextlib.suppress(OSError, AttributeError):  # it has ended by itself
         association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
-
-
-def _failed(status: Dataset) -> Failed:
-    code = int(status.Status)
-    meaning = _MEANINGS.get(code, "unable to process" if 0xC000 <= code <= 0xCFFF else "failure")
-    words = f"0x{code:04X} {meaning}"
-    failed = status.get("NumberOfFailedSuboperations")
-    if failed:
-        words += f", {failed} failed"
-    comment = str(status.get("ErrorComment", "") or "")
-    if comment:
-        words += f": {comment}"
-    return Failed(words, code, final=code in _FINAL)

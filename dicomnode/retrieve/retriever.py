@@ -8,24 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 
-import pydicom
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy.orm import Session
 
 from dicomnode.faults import describe_fault
 from dicomnode.receive.intake import Intake
-from dicomnode.receive.sop_classes import CT_CLASSES, IMAGE_CLASSES
+from dicomnode.receive.sop_classes import IMAGE_CLASSES
 from dicomnode.retrieve import waiting_list
 from dicomnode.retrieve.attempt import fetch_series, find_series
 from dicomnode.retrieve.budget import Arrivals, Budget
 from dicomnode.retrieve.dicomweb import DicomWebAsking
 from dicomnode.retrieve.query_retrieve import DicomAsking
-from dicomnode.retrieve.source import Asking, Failed
-from dicomnode.retrieve.waiting_list import Waiting
-from dicomnode.retrieve.wanted import Want, WantedImages, wanted_images
+from dicomnode.retrieve.source import Asking, Failed, NotThere
+from dicomnode.retrieve.steps import first_step, next_step
+from dicomnode.retrieve.waiting_lesion import Waiting, last_arrival, waiting_lesions
+from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import DicomSource, NodeSettings, Source
 from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
@@ -142,14 +141,14 @@ class Retriever:
     def _ask_for_unasked(self) -> float | None:
         """Make rows for lesions that have waited long enough; say when the next will have."""
         with self._database.read() as session:
-            lesions = waiting_list.waiting(session)
+            lesions = waiting_lesions(session)
         moments = []
         wants: dict[Want, list[int]] = {}
         for waiting in lesions:
             if not self._has_source(waiting.calling_ae):
                 continue
             moment = self._due(waiting)
-            want = None if moment > time.time() else _want(waiting)
+            want = None if moment > time.time() else first_step(waiting)
             if want is not None and want.words in waiting.asked_for:
                 continue
             if want is not None and want.series_instance_uid is not None:
@@ -176,7 +175,7 @@ class Retriever:
     def _quiet_at(self, series_instance_uid: str) -> float:
         """When nothing has come of a series for as long as slices are waited for."""
         with self._database.read() as session:
-            newest = waiting_list.last_arrival(session, series_instance_uid)
+            newest = last_arrival(session, series_instance_uid)
         return newest + self._settings.retrieve.grace_s
 
     def _ask_for(self, session: Session, want: Want, lesion_ids: Sequence[int]) -> None:
@@ -193,6 +192,18 @@ class Retriever:
             retrieval.id,
             len(lesion_ids),
         )
+
+    def _ask_elsewhere(self, session: Session, retrieval: Retrieval, came: int = 0) -> None:
+        """Look for images in another way that were not where they were asked for.
+
+        Whether what came is what a mark in space waits for, the collector finds out first.
+        """
+        for waiting in waiting_lesions(session, retrieval):
+            if came and waiting.image_uid is None:
+                continue
+            want = next_step(waiting, retrieval.wanted)
+            if want is not None:
+                self._ask_for(session, want, [waiting.lesion_id])
 
     # -- asking
 
@@ -235,19 +246,22 @@ class Retriever:
             for source in self._settings.sources
             if source.name not in retrieval.refused_by and any(map(source.serves, callers))
         ]
+        want = waiting_list.want_of(retrieval)
+        before = self._held(want)
         failures: dict[str, Failed] = {}
         for source in sources:
             if self._stopping.is_set():
                 break
             try:
-                words, found = self._ask(source, retrieval, budget)
+                words, found = self._ask(source, want, budget)
             except Failed as error:
                 failures[source.name] = error
             except Exception as error:  # a fault of the node's own, or of a library
                 failures[source.name] = Failed(f"a fault: {describe_fault(error)}")
                 logger.error("retrieve.failed retrieval=%d %s", retrieval_id, describe_fault(error))
             else:
-                self._record_done(retrieval, source, words, found, budget)
+                came = len(self._held(want) - before)
+                self._record_done(retrieval, source, words, found, came)
                 return
         if self._stopping.is_set():
             return  # the row is taken up again at the next start
@@ -256,15 +270,28 @@ class Retriever:
                 session,
                 retrieval_id,
                 failures,
-                budget.instances,
+                len(self._held(want) - before),
                 [source.name for source in sources],
                 self._settings.retry,
             )
+            if any(isinstance(failure, NotThere) for failure in failures.values()):
+                self._ask_elsewhere(session, row)
         self._log(row, logging.WARNING)
         if row.series_instance_uid is not None:
             self._on_asked(row.series_instance_uid)
 
-    def _ask(self, source: Source, retrieval: Retrieval, budget: Budget) -> tuple[str, list[str]]:
+    def _held(self, want: Want) -> set[str]:
+        """What is here of a series; of one that is not known yet, nothing.
+
+        The index is asked, and not who was told of arrivals: by C-MOVE the source's last word can
+        come before the receiver has told of the last images.
+        """
+        if want.series_instance_uid is None:
+            return set()
+        with self._database.read() as session:
+            return waiting_list.held(session, want.series_instance_uid)
+
+    def _ask(self, source: Source, want: Want, budget: Budget) -> tuple[str, list[str]]:
         """Ask one source.
 
         Returns
@@ -274,13 +301,11 @@ class Retriever:
         found : list of str
             Series that were found and are to be fetched.
         """
-        want = waiting_list.want_of(retrieval)
         with self._asking(source, budget) as asking:
             if want.series_instance_uid is None:
                 found = find_series(asking, want)
                 return f"found {len(found)} series", found
-            with self._database.read() as session:
-                before = waiting_list.held(session, want.series_instance_uid)
+            before = self._held(want)
             fetched = fetch_series(
                 asking,
                 want.study_instance_uid,
@@ -289,10 +314,9 @@ class Retriever:
                 self._settings.retrieve,
                 budget,
             )
-        with self._database.read() as session:
-            after = waiting_list.held(session, want.series_instance_uid)
+        after = self._held(want)
         if not after:
-            raise Failed("the source sent nothing")
+            raise NotThere("the source sent nothing")
         lacking = fetched.lacking(after)
         if lacking:
             raise Failed(f"{lacking} images did not arrive")
@@ -305,7 +329,7 @@ class Retriever:
         return DicomWebAsking(source, ae_title, self._intake, budget)
 
     def _record_done(
-        self, retrieval: Retrieval, source: Source, words: str, found: list[str], budget: Budget
+        self, retrieval: Retrieval, source: Source, words: str, found: list[str], came: int
     ) -> None:
         settle_s = self._settings.retrieve.grace_s + self._settings.collect.quiet_period_s
         with self._database.write() as session:
@@ -314,7 +338,7 @@ class Retriever:
                 retrieval.id,
                 source.name,
                 words,
-                budget.instances,
+                came,
                 self._settings.retry,
                 settle_s,
             )
@@ -322,6 +346,8 @@ class Retriever:
             for series in found:
                 want = Want(retrieval.study_instance_uid, series_instance_uid=series)
                 waiting_list.ask_for(session, want, lesion_ids)
+            if not found:
+                self._ask_elsewhere(session, row, came)
         self._log(row, logging.INFO)
         if row.series_instance_uid is not None:
             self._on_asked(row.series_instance_uid)
@@ -349,37 +375,3 @@ def _end(budget: Budget) -> None:
         budget.interrupt()
     except Exception as error:  # it may be ending by itself this moment
         logger.debug("retrieve.interrupt_failed %s", describe_fault(error))
-
-
-def _want(waiting: Waiting) -> Want | None:
-    """What to ask for, so that a lesion need not wait."""
-    if waiting.image_uid is not None and not waiting.image_here:
-        return _of_image(waiting.mark_path, waiting.mark_study_uid, waiting.image_uid)
-    if waiting.series_uid is not None and waiting.study_uid is not None:
-        return Want(waiting.study_uid, series_instance_uid=waiting.series_uid)
-    if waiting.frame_uid is not None:
-        return _of_frame(waiting.mark_path, waiting.mark_study_uid, waiting.frame_uid)
-    return None
-
-
-# A stored object never changes, and what it refers to is looked up at each pass.
-
-
-@lru_cache(maxsize=4096)
-def _of_image(path: str, study_instance_uid: str, sop_instance_uid: str) -> Want | None:
-    return _images_of(path, study_instance_uid).of_image(sop_instance_uid)
-
-
-@lru_cache(maxsize=4096)
-def _of_frame(path: str, study_instance_uid: str, frame_of_reference_uid: str) -> Want | None:
-    return _images_of(path, study_instance_uid).of_frame(frame_of_reference_uid, CT_CLASSES)
-
-
-@lru_cache(maxsize=4)
-def _images_of(path: str, study_instance_uid: str) -> WantedImages:
-    """Images that a stored object refers to; of one that cannot be read only its study is known."""
-    try:
-        return wanted_images(pydicom.dcmread(path, stop_before_pixels=True))
-    except Exception as error:  # it was kept, so that it was valid then
-        logger.warning("retrieve.unreadable %s", describe_fault(error))
-        return WantedImages(study_instance_uid, {}, {})

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
+
+from pydicom.dataset import Dataset
+
+from dicomnode.marks.attributes import read_text, read_uid
+
+CANDIDATES = ("CT", "SEG", "")
+"""Modalities of series that an image which a mark names may be in; some sources tell none."""
 
 
 class Failed(Exception):
@@ -26,6 +33,10 @@ class Failed(Exception):
         self.words = words
         self.status = status
         self.final = final
+
+
+class NotThere(Failed):
+    """The source answered, and does not have it: it may come later, or be found in another way."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,27 @@ class FoundImage:
     frame_of_reference_uid: str | None = None
 
 
+def found_series(answers: Iterable[Dataset]) -> list[FoundSeries]:
+    """Read answers to a query for series; those without a UID are left out."""
+    return [
+        FoundSeries(uid, read_text(answer, "Modality") or "", read_uid(answer, _FRAME))
+        for answer in answers
+        if (uid := read_uid(answer, "SeriesInstanceUID")) is not None
+    ]
+
+
+def found_images(answers: Iterable[Dataset]) -> list[FoundImage]:
+    """Read answers to a query for instances; those without a UID are left out."""
+    return [
+        FoundImage(uid, read_uid(answer, "SOPClassUID"), read_uid(answer, _FRAME))
+        for answer in answers
+        if (uid := read_uid(answer, "SOPInstanceUID")) is not None
+    ]
+
+
+_FRAME = "FrameOfReferenceUID"
+
+
 class Asking(Protocol):
     """A conversation with one source. Every method raises `Failed`.
 
@@ -69,10 +101,13 @@ class Asking(Protocol):
     def series(self, study: str) -> Sequence[FoundSeries]:
         """Series of a study."""
 
+    def series_of_image(self, study: str, sop_instance_uid: str) -> str | None:
+        """Series of the study that holds an image; None where none does."""
+
     def images(
-        self, study: str, series: str, sop_instance_uid: str | None = None, limit: int | None = None
+        self, study: str, series: str, limit: int | None = None
     ) -> Sequence[FoundImage] | None:
-        """Instances of a series, or one of them; None where the source cannot be asked that."""
+        """Instances of a series; None where the source cannot be asked that."""
 
     def fetch(self, study: str, series: str, images: Sequence[str] | None) -> None:
         """Bring a series, or some of its images, into the node's store."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session
 
 from dicomnode.deliver.backoff import wait_s
-from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retrieve.source import Failed
 from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import RetrySettings, Source
@@ -22,92 +20,6 @@ NO_SOURCE = "no source is left to be asked"
 
 _IN_VAIN = 3
 """Attempts after which a series is taken as it is."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A lesion that waits for images.
-
-    Attributes
-    ----------
-    lesion_id : int
-    image_uid, series_uid, study_uid, frame_uid : str or None
-        What is known of what it waits for; the series only once one of its slices is here.
-    image_here : bool
-        Whether the image has come.
-    asked_for : frozenset of str
-        Words of the wants that sources are, or were, asked for.
-    mark_uid, mark_path, mark_study_uid : str
-        The object that brought the mark.
-    calling_ae : str
-        Who sent that.
-    quiet_since : float
-        When last something happened that it could have waited for.
-    """
-
-    lesion_id: int
-    image_uid: str | None
-    series_uid: str | None
-    study_uid: str | None
-    frame_uid: str | None
-    image_here: bool
-    asked_for: frozenset[str]
-    mark_uid: str
-    mark_path: str
-    mark_study_uid: str
-    calling_ae: str
-    quiet_since: float
-
-
-def waiting(session: Session) -> list[Waiting]:
-    """Lesions that wait."""
-    image = aliased(Instance)
-    rows = session.execute(
-        select(Lesion, Instance, image.sop_instance_uid.is_not(None))
-        .join(Instance, Instance.sop_instance_uid == Lesion.source_sop_instance_uid)
-        .outerjoin(image, image.sop_instance_uid == Lesion.key_sop_instance_uid)
-        .options(selectinload(Lesion.retrievals))
-        .where(Lesion.state == LesionState.WAITING)
-        .order_by(Lesion.id)
-    ).all()
-    return [
-        Waiting(
-            lesion.id,
-            lesion.key_sop_instance_uid,
-            lesion.series_instance_uid,
-            lesion.study_instance_uid,
-            lesion.frame_of_reference_uid,
-            bool(image_here),
-            frozenset(retrieval.wanted for retrieval in lesion.retrievals),
-            source.sop_instance_uid,
-            source.path,
-            source.study_instance_uid,
-            source.calling_ae,
-            max(lesion.waiting_since, _last_arrival(session, lesion)),
-        )
-        for lesion, source, image_here in rows
-    ]
-
-
-def last_arrival(session: Session, series_instance_uid: str) -> float:
-    """When the newest instance of a series came; 0 where none did."""
-    return _newest(session, Instance.series_instance_uid == series_instance_uid)
-
-
-def _last_arrival(session: Session, lesion: Lesion) -> float:
-    if lesion.series_instance_uid is not None:
-        return last_arrival(session, lesion.series_instance_uid)
-    if lesion.frame_of_reference_uid is not None:
-        return _newest(
-            session,
-            Instance.frame_of_reference_uid == lesion.frame_of_reference_uid,
-            Instance.sop_class_uid.in_(CT_CLASSES),
-        )
-    return 0.0
-
-
-def _newest(session: Session, *conditions: object) -> float:
-    return float(session.scalar(select(func.max(Instance.received_at)).where(*conditions)) or 0)
 
 
 def ask_for(session: Session, want: Want, lesion_ids: Iterable[int]) -> Retrieval:
@@ -292,9 +204,10 @@ def held(session: Session, series_instance_uid: str) -> set[str]:
 
 
 def record_not_needed(retrieval: Retrieval) -> None:
-    """Write down that there is no reason to ask any more."""
+    """Write down that there is no reason to ask any more; what a source gave stays told."""
     retrieval.state = RetrievalState.DONE
-    retrieval.peer_words = NOT_NEEDED
+    if retrieval.status != 0:
+        retrieval.peer_words = NOT_NEEDED
 
 
 def record_done(
@@ -315,7 +228,7 @@ def record_done(
     source, words : str
         Who gave, and what there is to say of it.
     instances : int
-        Received.
+        That came and were not here before.
     retry : RetrySettings
     settle_s : float
         Lesions may wait for so long before they are ready; the source is not asked again sooner.
@@ -348,7 +261,7 @@ def record_failed(
     failures : mapping from source name to Failed
         In the order that they were asked.
     instances : int
-        Received all the same.
+        That came all the same and were not here before.
     open_sources : collection of str
         Sources that apply and had not said no for good before this attempt.
     retry : RetrySettings

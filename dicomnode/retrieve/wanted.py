@@ -48,13 +48,13 @@ class Want:
 
     @property
     def words(self) -> str:
-        """The same for the same images."""
+        """The same for the same images; at most 160 characters."""
         if self.series_instance_uid is not None:
             return f"series {self.series_instance_uid}"
         if self.sop_instance_uid is not None:
-            return f"the series of image {self.sop_instance_uid}"
+            return f"the series of image {self.sop_instance_uid} in study {self.study_instance_uid}"
         return (
-            f"CT in frame of reference {self.frame_of_reference_uid} "
+            f"CT in reference frame {self.frame_of_reference_uid} "
             f"of study {self.study_instance_uid}"
         )
 
@@ -129,6 +129,39 @@ class WantedImages:
         if study is None:
             return None
         return Want(study, frame_of_reference_uid=frame_of_reference_uid)
+
+    def steps(
+        self,
+        sop_instance_uid: str | None,
+        frame_of_reference_uid: str | None,
+        image_classes: frozenset[str],
+    ) -> tuple[Want, ...]:
+        """What to ask for, one after the other, until a source has it.
+
+        First the series that the object names. Where no source has that, it is looked for: the
+        image in the studies that the object names and belongs to, then CT in the frame of
+        reference.
+
+        Parameters
+        ----------
+        sop_instance_uid, frame_of_reference_uid : str or None
+            The image and the frame of reference of the mark, as far as they are known.
+        image_classes : frozenset of str
+            SOP classes of images that can be marked.
+        """
+        steps: list[Want | None] = []
+        if sop_instance_uid is not None:
+            steps.append(self.of_image(sop_instance_uid))
+        elif frame_of_reference_uid is not None:
+            steps.append(self.of_frame(frame_of_reference_uid, image_classes))
+        first = steps[0] if steps else None
+        studies = (first.study_instance_uid if first else None, self.study_instance_uid)
+        known = [study for study in studies if study is not None]
+        if sop_instance_uid is not None:
+            steps += [Want(study, sop_instance_uid=sop_instance_uid) for study in known]
+        if frame_of_reference_uid is not None:
+            steps += [Want(study, frame_of_reference_uid=frame_of_reference_uid) for study in known]
+        return tuple(dict.fromkeys(step for step in steps if step is not None))
 
 
 def wanted_images(dataset: Dataset) -> WantedImages:

@@ -31,9 +31,20 @@ class LesionState(StrEnum):
     """Cannot be processed; `reason` says why."""
     SUPERSEDED = "superseded"
     """Another lesion is the same, or newer, or holds this one's masks; `reason` says which. What
-    was made of it is kept, and no longer sent."""
+    was made of it is kept, and no longer sent. It comes back should the other one fail."""
     FAILED = "failed"
     """Processing broke as often as it is allowed to; `reason` says how."""
+
+
+class SummaryState(StrEnum):
+    """Of the objects that hold all lesions of one series."""
+
+    WAITING = "waiting"
+    """Its lesions have changed; it is made at `due_at`, when none of them is worked at."""
+    PUBLISHED = "published"
+    """The objects are on disk, and every destination has a delivery; or there are none to make."""
+    FAILED = "failed"
+    """Making it broke as often as it is allowed to; `reason` says how."""
 
 
 class DeliveryState(StrEnum):
@@ -42,15 +53,55 @@ class DeliveryState(StrEnum):
     QUEUED = "queued"
     """Not yet sent, or to be sent again at `due_at`."""
     SENT = "sent"
-    """Sent, but the peer's answer never came; it is sent again."""
+    """On its way, or the peer's answer never came; it is sent again."""
     ACCEPTED = "accepted"
     """The peer answered with success or a warning."""
+    COMMITTED = "committed"
+    """The peer has taken responsibility for its safekeeping (PS3.4 Annex J)."""
+    VERIFIED = "verified"
+    """It was read back, as `verified_by` says."""
     REFUSED = "refused"
     """The peer said no for good; `peer_words` holds its answer. A dead letter."""
     EXHAUSTED = "exhausted"
-    """Repeated as often as allowed without an acceptance. A dead letter."""
+    """Repeated as often as allowed without an acceptance, or accepted as often as allowed by a
+    peer that then says that it does not have it. A dead letter."""
     WITHDRAWN = "withdrawn"
     """Not sent (again): its lesion was superseded."""
+
+
+class Confirmation(StrEnum):
+    """What is still to be done for a delivery that was accepted."""
+
+    COMMIT = "commit"
+    """Ask for its commitment at `due_at`."""
+    REPORT = "report"
+    """Asked for; the peer's report is awaited until `due_at`, then it is asked for again."""
+    VERIFY = "verify"
+    """Read it back at `due_at`."""
+
+
+class CommitmentState(StrEnum):
+    """Of one transaction of storage commitment that the node began as SCU."""
+
+    ASKED = "asked"
+    """Begun; the peer's report has not come."""
+    REPORTED = "reported"
+    """The peer has reported."""
+    REFUSED = "refused"
+    """The peer did not take the request."""
+
+
+class ReportState(StrEnum):
+    """Of one transaction of storage commitment that a peer began with the node as SCP."""
+
+    QUEUED = "queued"
+    """To be reported at `due_at`."""
+    REPORTED = "reported"
+    """The peer has answered the report."""
+    REFUSED = "refused"
+    """The peer said no to the report for good, or there is no way to it."""
+    EXHAUSTED = "exhausted"
+    """Repeated as often as allowed."""
 
 
 class RetrievalState(StrEnum):

@@ -21,7 +21,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from dicomnode.store.states import DeliveryState, InstanceState, LesionState, RetrievalState
+from dicomnode.store.states import (
+    CommitmentState,
+    Confirmation,
+    DeliveryState,
+    InstanceState,
+    LesionState,
+    ReportState,
+    RetrievalState,
+    SummaryState,
+)
 
 
 class Base(DeclarativeBase):
@@ -84,6 +93,24 @@ class Instance(Base):
     __table_args__ = (Index(None, "state"),)
 
 
+class Statement(Base):
+    """When and by whom an object that may hold marks was made, as the object says."""
+
+    __tablename__ = "statement"
+
+    sop_instance_uid: Mapped[str] = mapped_column(_UID, primary_key=True)
+    stated_at: Mapped[float | None]
+    """When its content was made or last verified."""
+    created_at: Mapped[float | None]
+    """When the instance was created."""
+    person: Mapped[str | None] = mapped_column(String(64))
+    """Digest of who drew; no name is kept."""
+    device: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the device."""
+    predecessors: Mapped[list[str]] = mapped_column(JSON)
+    """SOP Instance UIDs of the documents that it takes the place of."""
+
+
 class Lesion(Base):
     """One thing to segment, from the mark to the published result."""
 
@@ -102,6 +129,16 @@ class Lesion(Base):
     study_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
     series_instance_uid: Mapped[str | None] = mapped_column(_UID, index=True)
     """The CT, once the slice is here."""
+    tracking_uid: Mapped[str | None] = mapped_column(Text)
+    """As the mark's author wrote it."""
+    absent_seg: Mapped[str | None] = mapped_column(_UID, index=True)
+    """A SEG that the mark refers to, which did not come in time: it went on without."""
+    replaced_by: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
+    """The lesion that stands for this one, or will once it is published; None where this one
+    stands itself, or its mark is gone."""
+    unsettled: Mapped[bool] = mapped_column(default=False, index=True)
+    """Whether something changed about the lesion that stands for it, or the objects that hold it:
+    it is to be compared with its neighbours again."""
     slices: Mapped[list[str] | None] = mapped_column(JSON)
     """SOP Instance UIDs of the volume's slices, in order along the normal."""
     long_axis: Mapped[list[list[float]] | None] = mapped_column(JSON)
@@ -124,7 +161,9 @@ class Lesion(Base):
     """When the mark came, or came again."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
-    results: Mapped[list[Result]] = relationship(back_populates="lesion")
+    results: Mapped[list[Result]] = relationship(back_populates="lesion", order_by="Result.id")
+    replaced: Mapped[list[Lesion]] = relationship(order_by="Lesion.id")
+    """Those that it stands for."""
     retrievals: Mapped[list[Retrieval]] = relationship(
         secondary="lesion_retrieval", back_populates="lesions", order_by="Retrieval.id"
     )
@@ -143,13 +182,41 @@ class Finding(Base):
     """Why it was refused; None where it became a lesion, or is one already."""
 
 
+class Summary(Base):
+    """Objects that hold all published lesions of one CT series by one rule and method.
+
+    They are made anew when its lesions change; the newest takes the place of the one before.
+    """
+
+    __tablename__ = "summary"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(_UID)
+    rule: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(String(64))
+    state: Mapped[SummaryState] = mapped_column(_state(SummaryState), index=True)
+    due_at: Mapped[float]
+    """When it is made, unless a lesion of the series is still worked at."""
+    changes: Mapped[int] = mapped_column(default=0)
+    """How often its lesions have changed; what was made of an older count is made again."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Failed ones, since its lesions last changed."""
+    reason: Mapped[str | None] = mapped_column(Text)
+
+    results: Mapped[list[Result]] = relationship(back_populates="summary", order_by="Result.id")
+
+    __table_args__ = (UniqueConstraint("series_instance_uid", "rule", "method"),)
+
+
 class Result(Base):
-    """One object that the node made of a lesion."""
+    """One object that the node made of a lesion, or of all lesions of a series."""
 
     __tablename__ = "result"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id"), index=True)
+    lesion_id: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
+    summary_id: Mapped[int | None] = mapped_column(ForeignKey("summary.id"), index=True)
+    """Either this or `lesion_id` is set."""
     kind: Mapped[str] = mapped_column(String(32))
     sop_class_uid: Mapped[str] = mapped_column(_UID)
     sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
@@ -157,7 +224,8 @@ class Result(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[float] = mapped_column(default=time.time)
 
-    lesion: Mapped[Lesion] = relationship(back_populates="results")
+    lesion: Mapped[Lesion | None] = relationship(back_populates="results")
+    summary: Mapped[Summary | None] = relationship(back_populates="results")
     deliveries: Mapped[list[Delivery]] = relationship(back_populates="result")
 
 
@@ -173,14 +241,115 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[float] = mapped_column(default=time.time, index=True)
     status: Mapped[int | None]
-    """The peer's last C-STORE status."""
+    """The peer's last C-STORE or HTTP status."""
     peer_words: Mapped[str | None] = mapped_column(Text)
-    """What the peer or the network said last."""
+    """What the peer or the network said last to its sending."""
+    confirmation: Mapped[Confirmation | None] = mapped_column(_state(Confirmation), index=True)
+    """What is still to be done; None where `state` is as far as it gets."""
+    confirm_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Requests for commitment, or attempts to read it back, since that step was begun."""
+    resends: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often it was sent again because the peer said that it does not have it."""
+    accepted_at: Mapped[float | None]
+    committed_at: Mapped[float | None]
+    verified_at: Mapped[float | None]
+    verified_by: Mapped[str | None] = mapped_column(Text)
+    """How it was read back, and what was compared."""
+    commit_words: Mapped[str | None] = mapped_column(Text)
+    """What was said last of its commitment, or why it is not committed."""
+    verify_words: Mapped[str | None] = mapped_column(Text)
+    """What was said last of its reading back, or why it is not verified."""
     changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
 
     result: Mapped[Result] = relationship(back_populates="deliveries")
+    commitments: Mapped[list[Commitment]] = relationship(
+        secondary="commitment_delivery", back_populates="deliveries", order_by="Commitment.id"
+    )
 
     __table_args__ = (UniqueConstraint("result_id", "destination"),)
+
+
+class Commitment(Base):
+    """One request for storage commitment (PS3.4 J.3.2), kept until and after it is reported."""
+
+    __tablename__ = "commitment"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(_UID, unique=True)
+    destination: Mapped[str] = mapped_column(Text)
+    state: Mapped[CommitmentState] = mapped_column(_state(CommitmentState), index=True)
+    words: Mapped[str | None] = mapped_column(Text)
+    """What the peer said of it."""
+    asked_at: Mapped[float] = mapped_column(default=time.time)
+    reported_at: Mapped[float | None]
+
+    deliveries: Mapped[list[Delivery]] = relationship(
+        secondary="commitment_delivery", back_populates="commitments", order_by="Delivery.id"
+    )
+
+
+commitment_delivery = Table(
+    "commitment_delivery",
+    Base.metadata,
+    Column("commitment_id", ForeignKey("commitment.id"), primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True, index=True),
+)
+"""Which deliveries a request was for."""
+
+
+class CommitmentReport(Base):
+    """One request that a peer made of the node, and the report that it is owed."""
+
+    __tablename__ = "commitment_report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(_UID)
+    calling_ae: Mapped[str] = mapped_column(Text)
+    """Who asked, and is told."""
+    called_ae: Mapped[str] = mapped_column(Text)
+    references: Mapped[list[list[str]]] = mapped_column(JSON)
+    """SOP Class and SOP Instance UID of each object that was asked about."""
+    state: Mapped[ReportState] = mapped_column(_state(ReportState), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[float] = mapped_column(default=time.time)
+    failures: Mapped[int | None]
+    """Objects that were not committed, by the last report that was made."""
+    status: Mapped[int | None]
+    """The peer's last N-EVENT-REPORT status."""
+    peer_words: Mapped[str | None] = mapped_column(Text)
+    asked_at: Mapped[float] = mapped_column(default=time.time)
+    changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+    __table_args__ = (UniqueConstraint("transaction_uid", "calling_ae"),)
+
+
+class Probe(Base):
+    """When a destination was last asked what it accepts, and how that went."""
+
+    __tablename__ = "probe"
+
+    destination: Mapped[str] = mapped_column(Text, primary_key=True)
+    address: Mapped[str] = mapped_column(Text)
+    """Whom the answers are from; another address makes them void."""
+    attempted_at: Mapped[float]
+    answered_at: Mapped[float | None]
+    """When the answers that `capability` holds were given; None where there never was one."""
+    words: Mapped[str] = mapped_column(Text)
+    """What the last attempt came to."""
+
+
+class Capability(Base):
+    """Whether a destination accepts a SOP class in a transfer syntax."""
+
+    __tablename__ = "capability"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    destination: Mapped[str] = mapped_column(Text, index=True)
+    sop_class_uid: Mapped[str] = mapped_column(_UID)
+    transfer_syntax_uid: Mapped[str] = mapped_column(_UID)
+    accepted: Mapped[bool]
+
+    __table_args__ = (UniqueConstraint("destination", "sop_class_uid", "transfer_syntax_uid"),)
 
 
 class Retrieval(Base):

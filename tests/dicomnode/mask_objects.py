@@ -11,6 +11,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomnode.results import derive_uid
+from tests.dicomnode.presentation_states import graphic, presentation_state
 from tests.dicomnode.studies import SHAPE, SPACING, Study
 
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -150,31 +151,22 @@ def without_derivation(seg: Dataset) -> Dataset:
     return seg
 
 
-def presentation_state(
+def curves(
     made: Study, contours: Sequence[np.ndarray], seed: str = "graphics"
 ) -> hd.pr.GrayscaleSoftcopyPresentationState:
     """A GSPS with the closed curve of each contour on its slice."""
-    layer = hd.pr.GraphicLayer("MARKS", order=1)
-    annotations, images = [], []
+    drawn, images = [], []
     for points in contours:
         indices = made.volume.map_reference_to_indices(points)
-        image = made.ct[round(float(indices[0, 0]))]
+        images.append(made.ct[round(float(indices[0, 0]))])
         pixels = indices[:, [2, 1]] + 0.5
-        graphic = hd.pr.GraphicObject(
-            "POLYLINE", np.concatenate([pixels, pixels[:1]]), units="PIXEL"
-        )
-        annotations.append(hd.pr.GraphicAnnotation([image], layer, graphic_objects=[graphic]))
-        images.append(image)
-    return hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=images,
-        series_instance_uid=derive_uid("test series", seed),
-        series_number=7,
-        sop_instance_uid=derive_uid("test", seed),
-        instance_number=1,
-        content_label="MARKS",
-        graphic_layers=[layer],
-        graphic_annotations=annotations,
-        **_EQUIPMENT,
+        drawn.append([graphic(np.concatenate([pixels, pixels[:1]]))])
+    return presentation_state(
+        images,
+        *drawn,
+        on=[[image] for image in images],
+        series_uid=derive_uid("test series", seed),
+        uid=derive_uid("test", seed),
     )
 
 

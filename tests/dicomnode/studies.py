@@ -15,7 +15,7 @@ from dicomnode.deliver.store_scu import Parcel, send
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.recist_sr import DrawnMark, recist_report
 from dicomnode.results import derive_uid
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 from pipelines.recist import RecistAxes
 
 SPACING = (2.0, 0.8, 0.8)
@@ -30,6 +30,7 @@ class Study:
     report: Dataset
     volume: hd.Volume
     axes: tuple[RecistAxes, ...]
+    seed: str = ""
 
 
 def study(
@@ -59,7 +60,9 @@ def study(
     marks = [DrawnMark(a, f"lesion {i}") for i, a in enumerate(axes)]
     # The report is drawn on the sound series: what is wrong with the CT is the node's to find out.
     report = recist_report(marks, sound, seed)
-    return Study(ct_series(volume, CtSeriesDescription(seed=seed), overrides), report, volume, axes)
+    return Study(
+        ct_series(volume, CtSeriesDescription(seed=seed), overrides), report, volume, axes, seed
+    )
 
 
 def _axes(volume: hd.Volume, centre: Sequence[float], diameter_mm: float) -> RecistAxes:
@@ -85,5 +88,5 @@ def send_to(
     port: int, datasets: Sequence[Dataset], folder: Path, calling: str = "SENDER"
 ) -> list[Answer]:
     """Send objects to a node on loopback and give its answers."""
-    node = Destination(name="node", ae_title="DICOMNODE", host="127.0.0.1", port=port)
+    node = DicomDestination(name="node", ae_title="DICOMNODE", host="127.0.0.1", port=port)
     return [answer for _, answer in send(save(datasets, folder), node, calling)]

@@ -12,7 +12,7 @@ from dicomnode.store.states import DeliveryState, LesionState
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
-    presentation_state,
+    curves,
     segmentation,
     structure_set,
 )
@@ -41,7 +41,7 @@ def test_each_form_of_a_mask_comes_back_as_a_soft_mask(tmp_path, pacs):
     objects = [
         structure_set(made, [circles(made, places[0])]),
         segmentation(made.ct, [ball(places[1])]),
-        presentation_state(made, [circles(made, places[2])[2]]),
+        curves(made, [circles(made, places[2])[2]]),
     ]
     with Node(settings(tmp_path, pacs.port)) as node:
         assert accepted(send_to(node.port, [*objects, *made.ct], tmp_path / "out"))

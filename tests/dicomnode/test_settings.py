@@ -142,3 +142,72 @@ def test_an_error_in_a_source_names_line_and_reason(tmp_path, before, after, lin
         load(tmp_path, GOOD + SOURCE.replace(before, after))
     assert reason in str(caught.value)
     assert f":{line}:" in str(caught.value)
+
+
+STOW = """
+[[destinations]]
+name = "web"
+kind = "stow-rs"
+url = "https://pacs.example.org/dicom-web"
+verify = "pixels"
+"""
+
+FOLDER = """
+[[destinations]]
+name = "drop"
+kind = "folder"
+path = "/srv/results"
+subfolders = "series"
+"""
+
+
+def test_destinations_are_of_three_kinds_and_go_by_c_store_unless_they_say(tmp_path):
+    store, web, folder = load(tmp_path, GOOD + STOW + FOLDER).destinations
+    assert (store.kind, store.commit, store.verify) == ("c-store", False, "none")
+    assert (web.kind, web.verify) == ("stow-rs", "pixels")
+    assert (folder.kind, folder.path) == ("folder", Path("/srv/results"))
+
+
+def test_the_destinations_of_the_example_configuration_load(tmp_path):
+    example = (ROOT / "config" / "node.toml").read_text()
+    start = example.index("# [destinations.dicomweb]")
+    block = example[start : example.index("\n\n# Where images that a mark was drawn on")]
+    lines = [line.removeprefix("#").removeprefix(" ") for line in block.splitlines()]
+    text = GOOD.replace("\n[[rules]]", "\n".join(["", *lines, "", "[[rules]]"]))
+    store, web, folder = load(tmp_path, text).destinations
+    assert store.dicomweb.url.host == "pacs.example.org"
+    assert (web.kind, folder.kind) == ("stow-rs", "folder")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "reason"),
+    [
+        ('kind = "stow-rs"', 'kind = "ftp"', 15, "'c-store', 'stow-rs' or 'folder'"),
+        ('kind = "stow-rs"', 'kind = "stow-rs"\ncommit = true', 18, "Extra inputs"),
+        ('"https://pacs.example.org/dicom-web"', '"pacs"', 18, "valid URL"),
+        ('verify = "pixels"', 'verify = "all"', 19, "'none', 'find' or 'pixels'"),
+        ('"/srv/results"', '"results"', 24, "an absolute path"),
+        ("port = 104", 'port = 104\nverify = "pixels"', 5, "needs the url of"),
+        (
+            "port = 104",
+            'port = 104\nverify = "pixels"\n[destinations.dicomweb]\nurl = "nowhere"',
+            12,
+            "valid URL",
+        ),
+        ("port = 104", 'port = 104\ncommit = true\n[listen]\ncalling_ae_titles = ["CT"]', 1, "let"),
+        ("[store]", "[confirm]\nbatch = 0\n[store]", 3, "greater than or equal to 1"),
+        (
+            "[store]",
+            '[[commitment.peers]]\nae_title = "CT1"\nhost = "ct1"\nport = 99999\n[store]',
+            5,
+            "less than or equal to 65535",
+        ),
+    ],
+)
+def test_an_error_in_a_destination_names_line_and_reason(tmp_path, before, after, line, reason):
+    good = GOOD + STOW + FOLDER
+    assert before in good
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, good.replace(before, after, 1))
+    assert reason in str(caught.value)
+    assert f":{line}:" in str(caught.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import highdicom as hd
@@ -16,7 +15,16 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, Finding, recist_report
 from dicomnode.marks import ImagePlane, read_marks
-from dicomnode.results import Equipment, MarkSource, SegSettings, fractional_seg, to_explicit_le
+from dicomnode.marks.lesion_mark import LesionMark
+from dicomnode.results import (
+    Equipment,
+    FractionalSegSettings,
+    LesionResult,
+    MarkSource,
+    fractional_seg,
+    to_explicit_le,
+)
+from pipelines.measure import measure
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import SoftMask
 from tests.interop.peers import need
@@ -80,10 +88,10 @@ def seg(volume, ct, marks, **changes) -> hd.seg.Segmentation:
         report.StudyInstanceUID,
         report.SeriesInstanceUID,
     )
-    settings = replace(SegSettings("digest"), **changes)
-    return fractional_seg(
-        mask, ct, read_marks(report).marks[0], settings, Equipment("1.2.3"), [source]
-    )
+    mark = LesionMark.of(read_marks(report).marks[0])
+    equipment = Equipment("1.2.3")
+    result = LesionResult(mask, ct, mark, measure(mask), "digest", equipment, (source,))
+    return fractional_seg(result, FractionalSegSettings(**changes))
 
 
 def test_ct(ct, tmp_path):

@@ -13,7 +13,7 @@ from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
 from dicomnode.deliver.answer import Verdict
 from dicomnode.deliver.store_scu import Parcel, send
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion
 from tests.dicomnode.studies import save, study
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interop
 
 STUDIES = 10
 KILLS = 20
-PATIENCE_S = 180.0
+PATIENCE_S = 240.0
 
 
 class Sender(threading.Thread):
@@ -32,7 +32,7 @@ class Sender(threading.Thread):
     def __init__(self, port: int, parcels: list[Parcel]) -> None:
         super().__init__(daemon=True)
         self.acknowledged: set[str] = set()
-        self._node = Destination(
+        self._node = DicomDestination(
             name="node", ae_title=NodeProcess.AE_TITLE, host="127.0.0.1", port=port
         )
         self._parcels = parcels

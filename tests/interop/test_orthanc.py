@@ -19,7 +19,7 @@ from tests.interop.peers import need
 
 pytestmark = pytest.mark.interop
 
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 
 
 def wait_for(pacs: Orthanc, count: int) -> list[str]:

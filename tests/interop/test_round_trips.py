@@ -10,19 +10,21 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series, save_series
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.marks import ImagePlane, MarkReading, place
+from dicomnode.marks.fill import fill
 from dicomnode.marks.mark_file import read_mark_bytes, read_mark_file
-from dicomnode.marks.rasterise import ImageSlice, fill, recist_from_outline
+from dicomnode.marks.rasterise import ImageSlice, recist_from_outline
 from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
 from tests.dicomnode.marks import test_aim as aim
-from tests.dicomnode.marks.test_gsps import graphic
 from tests.dicomnode.marks.test_rtstruct import contour, structure_set
 from tests.dicomnode.marks.test_seg import write as write_seg
+from tests.dicomnode.presentation_states import graphic, presentation_state
 from tests.interop.peers import need, need_folder
 from tests.interop.test_dcmjs import FOLDER, affine, write_with_dcmjs
 
@@ -105,24 +107,8 @@ def highdicom_sr(form: Coordinates) -> Callable[[Lesion, Path], MarkReading]:
 
 
 def highdicom_gsps(lesion: Lesion, folder: Path) -> MarkReading:
-    image = lesion.ct[KEY]
-    layer = hd.pr.GraphicLayer("MARKS", order=1)
     lines = [graphic(lesion.corners[:2]), graphic(lesion.corners[2:])]
-    state = hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[image],
-        series_instance_uid="1.2.3",
-        series_number=1,
-        sop_instance_uid="1.2.3.4",
-        instance_number=1,
-        manufacturer="m",
-        manufacturer_model_name="m",
-        software_versions="1",
-        device_serial_number="1",
-        content_label="MARKS",
-        graphic_layers=[layer],
-        graphic_annotations=[hd.pr.GraphicAnnotation([image], layer, graphic_objects=lines)],
-    )
-    return read(state, folder)
+    return read(presentation_state([lesion.ct[KEY]], lines), folder)
 
 
 def aim_3(lesion: Lesion, folder: Path) -> MarkReading:
@@ -164,12 +150,27 @@ def file_of(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def rtstruct_of_rt_utils(lesion: Lesion, folder: Path) -> MarkReading:
-    rt_utils = pytest.importorskip("rt_utils", reason="rt-utils is not installed")
-    made = rt_utils.RTStructBuilder.create_new(str(lesion.paths[0].parent))
-    made.add_roi(mask=lesion.mask.transpose(1, 2, 0).astype(bool), name="lesion")
-    made.save(str(folder / "rt.dcm"))
-    return read_mark_file(folder / "rt.dcm").reading
+def rtstruct_of_plastimatch(lesion: Lesion, folder: Path) -> MarkReading:
+    mask = sitk.GetImageFromArray(lesion.mask)
+    to_patient = affine(SPACING)[:3]
+    steps = to_patient[:, [2, 1, 0]]  # of columns, rows and slices
+    lengths = np.linalg.norm(steps, axis=0)
+    mask.SetOrigin(to_patient[:, 3].tolist())
+    mask.SetSpacing(lengths.tolist())
+    mask.SetDirection((steps / lengths).ravel().tolist())
+    sitk.WriteImage(mask, str(folder / "mask.mha"))
+    subprocess.run(
+        [
+            *(need("plastimatch"), "convert", "--input-ss-img", str(folder / "mask.mha")),
+            *("--referenced-ct", str(lesion.paths[0].parent)),
+            *("--output-dicom", str(folder / "dicom")),
+        ],
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+    (written,) = (folder / "dicom").glob("rtss_*.dcm")
+    return read_mark_file(written).reading
 
 
 def seg_of_highdicom(kind: str) -> Callable[[Lesion, Path], MarkReading]:
@@ -206,7 +207,7 @@ FORMS: dict[str, Callable[[Lesion, Path], MarkReading]] = {
     "AIM 4": aim_4,
     "RTSTRUCT of lines": rtstruct_lines,
     "RTSTRUCT of a curve": rtstruct_curve,
-    "RTSTRUCT of rt-utils": rtstruct_of_rt_utils,
+    "RTSTRUCT of plastimatch": rtstruct_of_plastimatch,
     "SEG BINARY of highdicom": seg_of_highdicom("BINARY"),
     "SEG FRACTIONAL of highdicom": seg_of_highdicom("FRACTIONAL"),
     "SEG LABELMAP of highdicom": seg_of_highdicom("LABELMAP"),

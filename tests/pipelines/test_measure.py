@@ -42,9 +42,24 @@ def test_volumes_and_diameters():
     assert result.mass_mg is None
 
 
+def test_the_ends_of_the_axes_are_those_of_the_region_in_space():
+    moved = AFFINE.copy()
+    moved[:3, 3] = (-100, 50, 30)
+    result = measure(soft(box(), moved))
+    assert result.axes.long_mm == result.long_mm
+    assert result.axes.short_mm == result.short_mm
+    ends = result.axes.long_axis
+    # On slice 1 of the stack, from one corner of the 10 x 20 pixels to the opposite one.
+    np.testing.assert_allclose(ends[:, 2], 32)
+    low, high = ends[:, :2].min(axis=0), ends[:, :2].max(axis=0)
+    np.testing.assert_allclose(low, (-100 + 9.5 * 0.5, 50 + 4.5 * 0.5), atol=0.15)
+    np.testing.assert_allclose(high, (-100 + 29.5 * 0.5, 50 + 14.5 * 0.5), atol=0.35)
+
+
 def test_a_faint_mask_has_no_diameter():
     result = measure(soft(np.full((2, 4, 4), 0.2)))
     assert result.long_mm is None
+    assert result.axes is None
     assert result.diameter_3d_mm is None
     assert result.band_width_mm is None
     assert result.volume_ml == 0
@@ -99,7 +114,10 @@ def test_the_axes_are_axial_whichever_way_the_slices_run(order):
     trimap = axial.trimap.permute_spatial_axes(order)
     here, there = measure(axial), measure(SoftMask(moved, trimap, "closed-form"))
     assert here.long_mm == pytest.approx(np.hypot(5, 10), abs=0.2)
+    assert here.axes.long_mm == pytest.approx(there.axes.long_mm, rel=1e-5)
     for field in dataclasses.fields(Measurements):
+        if not field.compare:
+            continue
         one, other = getattr(here, field.name), getattr(there, field.name)
         assert one is other is None or one == pytest.approx(other, rel=1e-5), field.name
 
@@ -118,4 +136,5 @@ def test_diameters_keep_their_order_and_size():
     volume = hd.Volume(alpha, affine, coordinate_system="PATIENT")
     found = measure(SoftMask(volume, volume.with_array((alpha * 2).astype(np.uint8)), "occupancy"))
     assert abs(found.long_mm - 10) < 0.4
+    assert found.axes.short_mm == found.short_mm
     assert found.short_mm <= found.long_mm <= found.diameter_3d_mm < 10.4

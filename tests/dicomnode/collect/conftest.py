@@ -23,11 +23,11 @@ def collect_objects(database, tmp_path):
     """Store objects from a folder, look at everything, give all lesions."""
     index = InstanceIndex(database, CT_CLASSES)
 
-    def collect(*objects, quiet: float = 1e-6, **rule) -> list[Lesion]:
+    def collect(*objects, quiet: float = 1e-6, seg_wait: float = 300, **rule) -> list[Lesion]:
         collector = Collector(
             database,
             BackgroundScheduler(timezone="UTC"),
-            CollectSettings(quiet_period_s=quiet, patience_h=1.0),
+            CollectSettings(quiet_period_s=quiet, seg_wait_s=seg_wait, patience_h=1.0),
             [Rule(name="all", **rule)],
             lambda: None,
         )

@@ -134,14 +134,40 @@ def test_a_mark_in_space_finds_its_slice_past_one_that_cannot_be_placed(database
 def test_an_object_that_would_hold_up_all_others_is_refused_unparsed(
     database, collect, monkeypatch
 ):
-    monkeypatch.setattr("dicomnode.marks.mark_file.MAX_UNDEFINED_ITEMS", 10)
+    monkeypatch.setattr("dicomnode.marks.defined_lengths.MAX_ELEMENTS", 500)
     made = study("costly")
-    items = [Dataset() for _ in range(11)]
+    items = [Dataset() for _ in range(500)]
     for item in items:
+        item.PatientComments = ""
         item.is_undefined_length_sequence_item = True
     made.report.ReferencedImageSequence = items
     collect([made.report])
     assert not lesions(database)
     with database.read() as session:
         (finding,) = session.scalars(select(Finding))
-    assert finding.reason == "found 11 items of undefined length, expected at most 10"
+    assert finding.reason == "found more than 500 elements: it would take too long to read"
+
+
+def test_more_marks_than_one_pass_looks_at_are_all_joined(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "_AT_ONCE", 3)
+    centres = [(12, 12 + 12 * (i // 4), 12 + 12 * (i % 4)) for i in range(8)]
+    made = study("passes", centres=centres, diameter_mm=4.0)
+    collector = Collector(
+        database,
+        BackgroundScheduler(timezone="UTC"),
+        CollectSettings(quiet_period_s=1e-6),
+        [Rule(name="all")],
+        lambda: None,
+    )
+    collector.start()
+    try:
+        save([*made.ct, made.report], tmp_path / "objects")
+        for finding in find_instances(tmp_path / "objects"):
+            InstanceIndex(database, CT_CLASSES).add(finding.received)
+            collector.notify(finding.received)
+        end = time.monotonic() + 60
+        while [lesion.state for lesion in lesions(database)] != [LesionState.READY] * 8:
+            assert time.monotonic() < end, [lesion.reason for lesion in lesions(database)]
+            time.sleep(0.05)
+    finally:
+        collector.stop()

@@ -21,7 +21,7 @@ from dicomnode.store.tables import Finding, Lesion, Result
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
-    presentation_state,
+    curves,
     segmentation,
     structure_set,
     without_derivation,
@@ -146,7 +146,7 @@ def test_a_curve_of_a_presentation_state_is_a_lesion_on_one_slice(
 ):
     made = study("curve")
     outline = circles(made)[2]
-    (lesion,) = collect_objects(*made.ct, presentation_state(made, [outline]))
+    (lesion,) = collect_objects(*made.ct, curves(made, [outline]))
     assert lesion.state is READY, lesion.reason
     assert masks(database, lesion, tmp_path)[0].any(axis=(1, 2)).sum() == 1
 
@@ -306,8 +306,23 @@ def test_axes_go_on_without_a_segment_that_stays_away(collect_objects):
     seg = segmentation(made.ct, [ball()])
     report = with_reference(made, seg, axes=True)
     (lesion,) = collect_objects(*made.ct, report)
+    assert lesion.state is WAITING
+    assert f"the SEG {seg.SOPInstanceUID} has not come" in lesion.reason
+    (lesion,) = collect_objects(seg_wait=1e-6)
     assert lesion.state is READY, lesion.reason
     assert not from_json(lesion.mark).has_mask
+    assert any(f"the SEG {seg.SOPInstanceUID}" in warning for warning in lesion.warnings)
+
+
+def test_a_segment_that_comes_after_all_is_taken(collect_objects):
+    made = study("late")
+    seg = segmentation(made.ct, [ball()])
+    collect_objects(*made.ct, with_reference(made, seg, axes=True), seg_wait=1e-6)
+    found = collect_objects(seg)
+    assert sorted(states(found)) == sorted([READY, SUPERSEDED])
+    (ready,) = (lesion for lesion in found if lesion.state is READY)
+    assert from_json(ready.mark).has_mask
+    assert not ready.warnings
 
 
 def test_masks_of_two_readers_are_one_lesion(database, collect_objects, tmp_path):

@@ -13,7 +13,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dicomnode.commands import app
-from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.jobs import lesion_queue
 from dicomnode.retrieve import waiting_list
 from dicomnode.retrieve.source import Failed
@@ -230,23 +229,6 @@ def test_explain_says_what_is_neither_file_nor_uid(argument, words):
     result = run("explain", argument)
     assert result.exit_code == 2
     assert words in result.stderr
-
-
-def test_echo_asks_a_peer(tmp_path):
-    with StandInPacs(tmp_path / "pacs") as pacs:
-        port = pacs.port
-        result = run("echo", "--config", configuration(tmp_path, port))
-        assert result.exit_code == 0
-        assert f"pacs: STANDINPACS@127.0.0.1:{port}: 0x0000 success" in result.output
-    result = run("echo", "pacs", "--config", configuration(tmp_path, port))
-    assert result.exit_code == 1
-    assert "could not be reached" in result.output
-
-
-def test_echo_knows_only_destinations_of_the_configuration(tmp_path):
-    result = run("echo", "nobody", "--config", configuration(tmp_path))
-    assert result.exit_code == 2
-    assert "no destination is named 'nobody'; known are: pacs" in result.stderr
 
 
 @pytest.fixture(scope="module")

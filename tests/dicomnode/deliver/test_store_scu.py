@@ -22,15 +22,16 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 
 from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.deliver.store_scu import Parcel, echo, send
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.stand_in_pacs import StandInPacs
-from dicomnode.settings import Destination
+from dicomnode.settings import DicomDestination
 from tests.dicomnode.studies import save
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def parcels(tmp_path_factory) -> list[Parcel]:
     return save(made, tmp_path_factory.mktemp("segs"))
 
 
-def destination(port: int, **changes: object) -> Destination:
+def destination(port: int, **changes: object) -> DicomDestination:
     values = {
         "name": "peer",
         "ae_title": "PEER",
@@ -81,10 +82,10 @@ def destination(port: int, **changes: object) -> Destination:
         "connect_timeout_s": 5,
         "response_timeout_s": 20,
     }
-    return Destination(**(values | changes))
+    return DicomDestination(**(values | changes))
 
 
-def deliver(parcels: list[Parcel], peer: Destination) -> list[Answer]:
+def deliver(parcels: list[Parcel], peer: DicomDestination) -> list[Answer]:
     """Send in a thread, so that a sender that hangs fails the test instead of holding it."""
     answers: dict[int, Answer] = {}
     done = threading.Event()
@@ -304,9 +305,11 @@ def test_a_peer_that_aborts_in_the_middle_may_have_the_object(parcels):
 def test_a_peer_that_stops_between_two_objects_gets_the_rest_later(parcels):
     shelf = Shelf()
 
+    associations = []
+
     def store(event: evt.Event) -> int:
         shelf(event)
-        threading.Timer(0.05, event.assoc.abort).start()
+        associations.append(event.assoc)
         return 0x0000
 
     answers = []
@@ -314,9 +317,21 @@ def test_a_peer_that_stops_between_two_objects_gets_the_rest_later(parcels):
         for parcel, answer in send(parcels, destination(port), "NODE"):
             answers.append(answer)
             if parcel is parcels[0]:
-                time.sleep(0.5)
+                associations[0].abort()
+                _wait_until_the_sender_knows()
     assert verdicts(answers) == [Verdict.ACCEPTED, Verdict.REPEAT, Verdict.REPEAT]
     assert len(shelf.kept) == 1
+
+
+def _wait_until_the_sender_knows() -> None:
+    """Wait until no association of this process that it asked for is established."""
+    end = time.monotonic() + PATIENCE_S
+    while any(
+        isinstance(thread, Association) and thread.is_requestor and thread.is_established
+        for thread in threading.enumerate()
+    ):
+        assert time.monotonic() < end, "the abort never came"
+        time.sleep(0.02)
 
 
 def test_a_peer_that_never_answers_is_given_up(parcels):
@@ -423,6 +438,6 @@ def test_echo_says_what_came(tmp_path):
 
 
 def test_a_host_name_that_does_not_resolve_is_an_answer_to_repeat(tmp_path):
-    nowhere = Destination(name="n", ae_title="N", host="no-such-host.invalid", port=104)
+    nowhere = DicomDestination(name="n", ae_title="N", host="no-such-host.invalid", port=104)
     assert echo(nowhere, "NODE").verdict is Verdict.REPEAT
     assert "no-such-host.invalid:104 could not be reached" in echo(nowhere, "NODE").words

@@ -75,6 +75,9 @@ def lesion(database: Database, lesion_id: int) -> Lesion:
         return session.get_one(Lesion, lesion_id)
 
 
-def published(lesion_id: int) -> tuple[PublishedObject, ...]:
+def published(
+    lesion_id: int, destinations: tuple[str, ...] = ("pacs", "archive")
+) -> tuple[PublishedObject, ...]:
     uid = f"1.2.9.{lesion_id}"
-    return (PublishedObject("fractional-seg", SEG, uid, Path(f"/nowhere/{uid}.dcm"), 10),)
+    path = Path(f"/nowhere/{uid}.dcm")
+    return (PublishedObject("fractional-seg", SEG, uid, path, 10, destinations),)

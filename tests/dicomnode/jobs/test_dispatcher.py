@@ -21,6 +21,7 @@ from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
 from dicomnode.jobs.publish import PublishRequest
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest, segment
+from dicomnode.jobs.variants import Ladders
 from dicomnode.results import EmptyMask, UnusableGeometry
 from dicomnode.settings import PublishSettings, SegmentSettings
 from dicomnode.store.files import DiskFull
@@ -30,7 +31,7 @@ from pipelines.errors import UnusableMarkError
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 from tests.dicomnode.studies import study
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 ENDED = (LesionState.PUBLISHED, LesionState.REFUSED, LesionState.FAILED)
 
 Step = Callable[[SegmentRequest | PublishRequest], object]
@@ -40,13 +41,13 @@ def well(request: SegmentRequest | PublishRequest) -> object:
     """Do the work of both steps, in no time."""
     if isinstance(request, SegmentRequest):
         return SegmentOutcome(1.0, 0.1, ())
-    return published(request.lesion_number)
+    return published(request.lesion.lesion_number)
 
 
 def number_of(request: SegmentRequest | PublishRequest) -> int:
     if isinstance(request, SegmentRequest):
         return int(request.target.stem)
-    return request.lesion_number
+    return request.lesion.lesion_number
 
 
 class InlineEngine:
@@ -88,7 +89,7 @@ def dispatch(database, tmp_path):
             scheduler,
             Folders(tmp_path / "masks", tmp_path / "results"),
             SegmentSettings(processes=1, attempts=attempts),
-            PublishSettings(),
+            Ladders((), PublishSettings()),
             lambda: None,
         )
         started.append(dispatcher)

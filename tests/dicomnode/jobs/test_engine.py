@@ -17,7 +17,7 @@ import pytest
 from dicomnode.faults import describe_fault
 from dicomnode.jobs.engine import ProcessEngine
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 SECRET = "DOE^JANE"
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from dicomnode.jobs import lesion_queue as lesions
 from dicomnode.jobs.segment import SegmentOutcome
+from dicomnode.jobs.variants import Ladders
 from dicomnode.settings import PublishSettings
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
@@ -68,11 +69,11 @@ def test_requests_hold_what_a_worker_needs(database):
     segmented = add_lesion(database, 2, LesionState.SEGMENTED)
     with database.read() as session:
         request = lesions.publish_request(
-            session, session.get_one(Lesion, segmented), FOLDERS, PublishSettings()
+            session, session.get_one(Lesion, segmented), FOLDERS, Ladders((), PublishSettings())
         )
-    assert request.sources == (Path("/nowhere/2.sr.dcm"),)
+    assert request.lesion.sources == (Path("/nowhere/2.sr.dcm"),)
     assert request.folder == Path("/results/1.2.1")
-    assert request.mark.item == "1"
+    assert request.lesion.mark.item == "1"
 
 
 def test_a_step_that_ends_forgets_earlier_failures(database):

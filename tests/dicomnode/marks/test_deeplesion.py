@@ -10,6 +10,7 @@ from dicomnode.marks import deeplesion
 from dicomnode.marks.deeplesion import (
     UnreadableSlices,
     image_uid,
+    iter_rows,
     read_deeplesion,
     read_rows,
     read_volume,
@@ -109,10 +110,24 @@ def test_an_open_quote_does_not_join_two_cells_into_another_number():
     assert [refusal.item for refusal in refusals] == ["row 1"]
 
 
+def test_a_table_of_any_length_is_read_row_by_row(tmp_path):
+    path = tmp_path / "DL_info.csv"
+    path.write_bytes(table({}, {"key": "x"}, {}))
+    with open(path, encoding="utf-8-sig") as lines:
+        found = dict(iter_rows(lines))
+    assert list(found) == [1, 2, 3]
+    assert found[3].key_slice == 16
+    assert "Key_slice_index" in found[2].reason
+
+
 def test_bytes_and_rows_are_bounded(monkeypatch):
-    monkeypatch.setattr(deeplesion, "MAX_ROWS", 2)
-    rows, refusals = read_rows(table({}, {}, {}))
+    rows, refusals = read_rows(table({}, {}, {}), 2)
     assert (len(rows), len(refusals)) == (2, 1)
+    monkeypatch.setattr(deeplesion, "MAX_MARKS", 1)
+    reading = read_deeplesion(table({}, {}, {}))
+    assert len(reading.marks) == 1
+    (refusal,) = reading.refusals
+    assert "more than 1 rows" in refusal.reason
     monkeypatch.setattr(deeplesion, "MAX_BYTES", 10)
     assert "bytes" in read_rows(table({}))[1][0].reason
 

@@ -16,7 +16,14 @@ from pydicom.tag import Tag
 
 from dicomnode.marks import Contour, MarkReading, SegmentFrame, attributes, read_marks
 from dicomnode.marks.attributes import read_attribute, read_code, read_sequence, read_text
-from dicomnode.marks.encoded_item import MAX_ITEMS, EncodedItem, encoded_items
+from dicomnode.marks.encoded_item import (
+    MAX_ELEMENTS,
+    MAX_ITEMS,
+    EncodedItem,
+    Inherited,
+    TooManyElements,
+    encoded_items,
+)
 from dicomnode.marks.serialised import to_json
 from tests.dicomnode.marks import report_items as items
 from tests.dicomnode.marks.test_mutations import OBJECTS
@@ -128,18 +135,36 @@ LONG = b"\x40\x00\x60\xa1UT\0\0\x02\0\0\0ab"
     ],
 )
 def test_what_is_unusual_is_left_to_pydicom(value):
-    assert encoded_items(raw(value), "ascii") is None
+    assert encoded_items(raw(value), Inherited("ascii")) is None
 
 
 def test_another_byte_order_or_vr_is_left_to_pydicom():
-    assert encoded_items(raw(item_of(SHORT)), "ascii") is not None
-    assert encoded_items(raw(item_of(SHORT), little=False), "ascii") is None
-    assert encoded_items(raw(item_of(SHORT), "UN"), "ascii") is None
-    assert encoded_items(raw(b"", "SQ"), "ascii") == []
+    assert encoded_items(raw(item_of(SHORT)), Inherited("ascii")) is not None
+    assert encoded_items(raw(item_of(SHORT), little=False), Inherited("ascii")) is None
+    assert encoded_items(raw(item_of(SHORT), "UN"), Inherited("ascii")) is None
+    assert encoded_items(raw(b"", "SQ"), Inherited("ascii")) == []
+
+
+def test_elements_are_bounded_over_all_levels():
+    inherited = Inherited("ascii")
+    each = MAX_ELEMENTS // 2 // 10
+    for _ in range(2):
+        encoded_items(raw(item_of(SHORT * each) * 10), inherited)
+    with pytest.raises(TooManyElements):
+        encoded_items(raw(item_of(SHORT)), inherited)
+
+
+def test_an_object_of_too_many_elements_is_one_refusal(monkeypatch):
+    content = encoded(items.report(items.group(*[items.content("TEXT")] * 100)), implicit=False)
+    monkeypatch.setattr("dicomnode.marks.encoded_item.MAX_ELEMENTS", 60)
+    reading = read_marks(pydicom.dcmread(io.BytesIO(content), force=True))
+    (refusal,) = reading.refusals
+    assert "more than 60 elements" in refusal.reason
+    assert not any(whole(reading)[:4])
 
 
 def test_items_are_bounded():
-    assert len(encoded_items(raw(item_of(b"") * (MAX_ITEMS + 5)), "ascii")) == MAX_ITEMS
+    assert len(encoded_items(raw(item_of(b"") * (MAX_ITEMS + 5)), Inherited("ascii"))) == MAX_ITEMS
 
 
 @given(st.binary(max_size=60), st.booleans(), st.integers(0, 40))
@@ -147,7 +172,7 @@ def test_no_bytes_make_it_raise(noise, implicit, at):
     value = item_of(SHORT + LONG)
     torn = value[:at] + noise + value[at:]
     for content in (noise, torn, item_of(noise)):
-        found = encoded_items(raw(content, implicit=implicit), "ascii")
+        found = encoded_items(raw(content, implicit=implicit), Inherited("ascii"))
         assert found is None or all(isinstance(item, EncodedItem) for item in found)
 
 

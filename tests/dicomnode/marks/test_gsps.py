@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.marks import read_marks
 from dicomnode.marks.gsps import read_gsps
+from tests.dicomnode.presentation_states import graphic, presentation_state, text
 from tests.real_data import real
 
 LONG = [[10.25, 12.5], [30.75, 12.5]]
@@ -28,46 +29,13 @@ def ct() -> list[Dataset]:
     return ct_series(volume, CtSeriesDescription("test_gsps"))
 
 
-def graphic(points, kind="POLYLINE", units="PIXEL", **kwargs) -> hd.pr.GraphicObject:
-    return hd.pr.GraphicObject(kind, np.array(points, dtype=float), units, **kwargs)
-
-
-def text(value: str) -> hd.pr.TextObject:
-    return hd.pr.TextObject(value, "PIXEL", anchor_point=(1.0, 1.0))
-
-
 @pytest.fixture(scope="module")
 def state(ct):
     """Makes a presentation state: one annotation for each list of graphics and texts."""
 
     def make(*annotations, images=None, layer="LAYER", description=None) -> Dataset:
-        on = hd.pr.GraphicLayer(layer, order=1, description=description)
-        items = []
-        for things in annotations:
-            texts = [thing for thing in things if isinstance(thing, hd.pr.TextObject)]
-            graphics = [thing for thing in things if isinstance(thing, hd.pr.GraphicObject)]
-            items.append(
-                hd.pr.GraphicAnnotation(
-                    referenced_images=images or [ct[1]],
-                    graphic_layer=on,
-                    graphic_objects=graphics or None,
-                    text_objects=texts or None,
-                )
-            )
-        return hd.pr.GrayscaleSoftcopyPresentationState(
-            referenced_images=ct,
-            series_instance_uid="1.2.3",
-            series_number=1,
-            sop_instance_uid="1.2.3.4",
-            instance_number=1,
-            manufacturer="m",
-            manufacturer_model_name="m",
-            software_versions="1",
-            device_serial_number="1",
-            content_label="MARKS",
-            graphic_layers=[on],
-            graphic_annotations=items,
-        )
+        on = [images or [ct[1]]] * len(annotations)
+        return presentation_state(ct, *annotations, on=on, layer=layer, description=description)
 
     return make
 

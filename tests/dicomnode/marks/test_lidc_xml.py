@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tarfile
 from collections import defaultdict
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from benchmarks.lidc_xml import Comparison, compare
 from dicomnode.marks import lidc_xml, same_lesion
+from dicomnode.marks.fill import fill_contours
 from dicomnode.marks.lidc_xml import read_lidc_xml
-from dicomnode.marks.rasterise import fill_contours
 from dicomnode.marks.same_lesion import TooManyOutlines, enclosed_pixels, group_by_overlap
 from tests.real_data import real
 
@@ -195,67 +192,12 @@ def test_comparing_outlines_is_bounded(monkeypatch):
         group_by_overlap(outlines)
 
 
-def _patient(name: str) -> str:
-    return name.removeprefix("./").split("/")[0].split("_")[0]
-
-
-def _real_readings(last: str) -> dict[tuple[str, str], tuple]:
-    """Outlines of the XML files of all patients up to `last`, by patient and file."""
-    found = {}
-    with tarfile.open(real("lidc_xml") / "lidc_ct_xml.tar.xz") as archive:
-        for member in archive:
-            if member.name.endswith(".xml") and _patient(member.name) <= last:
-                patient, folder, name = member.name.rpartition("/")[2][:-4].split("_")
-                reading = read_lidc_xml(archive.extractfile(member).read())
-                found[patient, f"{folder}/{name}.xml"] = reading.outlines
-    return found
-
-
-def _real_masks(last: str) -> dict[str, np.ndarray]:
-    """Masks that are not empty, by their path, of all patients up to `last`."""
-    masks = {}
-    with tarfile.open(real("lidc_slices") / "lidc_slices_4readers.tar.xz") as archive:
-        for member in archive:  # sorted by patient
-            if _patient(member.name) > last:
-                break
-            if "/mask-" in member.name and member.name.endswith(".png"):
-                content = archive.extractfile(member).read()
-                mask = np.array(Image.open(io.BytesIO(content))) > 0
-                if mask.any():
-                    masks[member.name.removeprefix("./")] = mask
-    return masks
-
-
 @pytest.mark.real_data
 def test_the_mask_of_an_xml_is_the_mask_that_others_made_of_it():
     """Of the first 22 patients, 711 of 721 masks are exactly an outline of the XML.
 
     The index of the masks says of the other 10 as well that they match no XML.
     """
-    last = "LIDC-IDRI-0051"
-    with (real("lidc_slices") / "index.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["patient"] <= last]
-    readings = _real_readings(last)
-    masks = _real_masks(last)
-    equal = different = 0
-    for row in rows:
-        outlines = readings.get((row["patient"], row["xml_file"]))
-        if outlines is None:
-            continue
-        crop = tuple(slice(k, k + 128) for k in (int(row["crop_y0"]), int(row["crop_x0"])))
-        drawn = [
-            [c for c in outline.contours if c.referenced_sop_instance_uid == row["sop_uid"]]
-            for outline in outlines
-        ]
-        ours = [fill_contours(contours, (512, 512))[crop] for contours in drawn if contours]
-        for reader in range(4):
-            theirs = masks.get(
-                f"{row['patient']}/{row['nodule']}/mask-{reader}/slice-{row['slice']}.png"
-            )
-            if theirs is None:
-                continue
-            found = any(np.array_equal(mask, theirs) for mask in ours)
-            equal += found
-            different += not found
-            assert found or row["readers_matched"] < row["n_readers_nonempty"]
-    assert (equal, different) == (711, 10)
+    real("lidc_xml")
+    found = compare(real("lidc_slices").parent, "LIDC-IDRI-0051")
+    assert found == Comparison(equal=711, announced=10, different=0)

@@ -96,6 +96,7 @@ def header(sop_class: str = CTImageStorage, **more) -> InstanceHeader:
         header(),
         header(image_type=("ORIGINAL", "PRIMARY", "AXIAL"), number_of_frames=1),
         header(EnhancedCTImageStorage, number_of_frames=1),
+        header(EnhancedCTImageStorage, number_of_frames=40),
     ],
 )
 def test_a_ct_slice_is_suitable(image):
@@ -108,7 +109,7 @@ def test_a_ct_slice_is_suitable(image):
         (header(MRImageStorage, modality="MR"), "modality MR, expected CT"),
         (header(MRImageStorage, modality="DOE^JANE"), "that it does not state, expected CT"),
         (header(image_type=("ORIGINAL", "PRIMARY", "localizer")), "localizer"),
-        (header(EnhancedCTImageStorage, number_of_frames=40), "40 frames"),
+        (header(number_of_frames=40), "40 frames"),
     ],
 )
 def test_other_images_are_not(image, words):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dicomnode.marks import read_marks
 from dicomnode.marks.arrays import mask_from_nifti
+from dicomnode.marks.fill import Combination, TooMuchToFill, fill, fill_contours
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.placement import (
     ImagePlane,
@@ -22,12 +23,8 @@ from dicomnode.marks.placement import (
     OutsideImage,
 )
 from dicomnode.marks.rasterise import (
-    Combination,
     ImageSlice,
     OtherImage,
-    TooMuchToFill,
-    fill,
-    fill_contours,
     rasterise,
     recist_from_outline,
 )

@@ -11,8 +11,9 @@ from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.marks import ImagePlane, place, read_marks
 from pipelines.recist import RecistAxes
-from tests.dicomnode.marks.test_gsps import graphic, in_display_units
+from tests.dicomnode.marks.test_gsps import in_display_units
 from tests.dicomnode.marks.test_rtstruct import contour, structure_set
+from tests.dicomnode.presentation_states import graphic, presentation_state
 
 LONG = [[10.25, 12.5], [30.75, 12.5]]
 SHORT = [[20.5, 5.25], [20.5, 18.0]]
@@ -39,27 +40,6 @@ def axes(plane) -> RecistAxes:
     return RecistAxes(plane.to_patient(LONG), plane.to_patient(SHORT))
 
 
-def presentation_state(ct) -> Dataset:
-    layer = hd.pr.GraphicLayer("MARKS", order=1)
-    annotation = hd.pr.GraphicAnnotation(
-        [ct[1]], layer, graphic_objects=[graphic(SHORT), graphic(LONG)]
-    )
-    return hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[ct[1]],
-        series_instance_uid="1.2.3",
-        series_number=1,
-        sop_instance_uid="1.2.3.4",
-        instance_number=1,
-        manufacturer="m",
-        manufacturer_model_name="m",
-        software_versions="1",
-        device_serial_number="1",
-        content_label="MARKS",
-        graphic_layers=[layer],
-        graphic_annotations=[annotation],
-    )
-
-
 def write(form: str, ct, axes) -> Dataset:
     if form == "SR in pixels":
         return recist_report([DrawnMark(axes, "T1")], ct, "s")
@@ -68,7 +48,7 @@ def write(form: str, ct, axes) -> Dataset:
     if form == "RTSTRUCT":
         lines = [contour(np.round(a, 4), "OPEN_PLANAR") for a in (axes.long_axis, axes.short_axis)]
         return structure_set(lines, space=ct[1].FrameOfReferenceUID)
-    state = presentation_state(ct)
+    state = presentation_state([ct[1]], [graphic(SHORT), graphic(LONG)])
     if form == "GSPS of the display":
         in_display_units(state, 40, 32)
     return state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from dataclasses import replace
 
 import highdicom as hd
@@ -14,71 +13,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless
-from scipy.spatial.transform import Rotation
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
-from dicomnode.marks.recist_mark import Code, RecistMark
+from dicomnode.marks.recist_mark import Code
 from dicomnode.results import (
     EmptyMask,
-    Equipment,
+    FractionalSegSettings,
     MarkSource,
-    SegSettings,
+    SeriesNumbers,
     UnusableGeometry,
     derive_uid,
     fractional_seg,
-    result_uids,
     to_explicit_le,
 )
+from dicomnode.results.fractional_seg import fractional_seg_uids
 from pipelines.soft_mask import SoftMask
-from tests.real_data import real
-
-SHAPE = (8, 20, 24)
-EQUIPMENT = Equipment("1.2.3")
-SETTINGS = SegSettings("digest")
-MARK = RecistMark(
-    np.array([[2.0, 3.0], [9.0, 3.0]]),
-    np.array([[5.0, 1.0], [5.0, 6.0]]),
-    source_sop_instance_uid="1.2.5",
-    item="1.1",
-    referenced_sop_instance_uid="1.2.6",
-    tracking_id="T1",
-    tracking_uid="1.2.7",
-    finding=Code("27925004", "SCT", "Nodule"),
-    site=Code("39607008", "SCT", "Lung"),
+from tests.dicomnode.results.lesions import (
+    EQUIPMENT,
+    MARK,
+    SHAPE,
+    differences,
+    file_of,
+    lesion_result,
+    random_alpha,
+    real_grid,
+    real_series,
+    soft_mask,
+    volume,
+    volumes,
+    written,
 )
+
 SOURCE = MarkSource("1.2.840.10008.5.1.4.1.1.88.34", "1.2.5", "", "1.2.50")
-
-
-def volume(rotation=None, spacing=(2.0, 0.6, 0.8), descending=False, position=(-50, -40, 10)):
-    """HU of zeros; axes slice, row, column along z, y, x unless rotated."""
-    matrix = np.eye(3) if rotation is None else rotation.as_matrix()
-    step = -1 if descending else 1
-    affine = np.eye(4)
-    affine[:3, 0] = matrix[:, 2] * spacing[0] * step
-    affine[:3, 1] = matrix[:, 1] * spacing[1]
-    affine[:3, 2] = matrix[:, 0] * spacing[2]
-    affine[:3, 3] = position
-    return hd.Volume(np.zeros(SHAPE, np.int16), affine, coordinate_system="PATIENT")
-
-
-def soft_mask(ct_volume, alpha, offset) -> SoftMask:
-    crop = tuple(slice(o, o + n) for o, n in zip(offset, alpha.shape, strict=True))
-    grid = ct_volume[crop]
-    return SoftMask(
-        grid.with_array(alpha.astype(np.float32)),
-        grid.with_array(np.ones(alpha.shape, np.uint8)),
-        "closed_form",
-        {"epsilon": 1e-5},
-        offset,
-    )
-
-
-def random_alpha(seed=0, shape=(4, 7, 9)) -> np.ndarray:
-    """Values near 1 everywhere but in an empty first and an empty inner slice."""
-    alpha = np.random.default_rng(seed).random(shape).astype(np.float32)
-    alpha[:, 0, 0] = 1
-    alpha[0] = alpha[2] = 0
-    return alpha
 
 
 @pytest.fixture
@@ -88,15 +54,7 @@ def ct() -> list[Dataset]:
 
 @pytest.fixture
 def mask() -> SoftMask:
-    return soft_mask(volume(), random_alpha(), (2, 5, 6))
-
-
-def written(seg: Dataset) -> hd.seg.Segmentation:
-    """The SEG after a trip through a file."""
-    file = io.BytesIO()
-    seg.save_as(file, enforce_file_format=True)
-    file.seek(0)
-    return hd.seg.segread(file)
+    return soft_mask(volume(), random_alpha())
 
 
 def alpha_by_slice(seg: hd.seg.Segmentation) -> dict[str, np.ndarray]:
@@ -108,53 +66,31 @@ def alpha_by_slice(seg: hd.seg.Segmentation) -> dict[str, np.ndarray]:
     }
 
 
-spacings = st.floats(0.3, 5).map(lambda value: round(value, 4))
-
-
 @given(
-    angles=st.tuples(*[st.floats(-np.pi, np.pi)] * 3),
-    axial=st.booleans(),
-    spacing=st.tuples(spacings, spacings, spacings),
-    descending=st.booleans(),
-    position=st.tuples(*[st.floats(-400, 400)] * 3),
+    ct_volume=volumes,
     seed=st.integers(0, 99),
     syntax=st.sampled_from([JPEGLSLossless, ExplicitVRLittleEndian]),
 )
 @settings(max_examples=30, deadline=None)
-def test_alpha_and_geometry_survive(angles, axial, spacing, descending, position, seed, syntax):
-    rotation = None if axial else Rotation.from_euler("xyz", angles)
-    ct_volume = volume(rotation, spacing, descending, position)
+def test_alpha_and_geometry_survive(ct_volume, seed, syntax):
     ct = ct_series(ct_volume, CtSeriesDescription("round trip"))
-    alpha, offset = random_alpha(seed), (2, 5, 6)
+    alpha = random_alpha(seed)
     seg = written(
         fractional_seg(
-            soft_mask(ct_volume, alpha, offset),
-            ct,
-            MARK,
-            replace(SETTINGS, transfer_syntax_uid=syntax),
-            EQUIPMENT,
+            lesion_result(soft_mask(ct_volume, alpha), ct),
+            FractionalSegSettings(transfer_syntax_uid=syntax),
         )
     )
-    # The empty first slice of the crop is left out, the empty one inside is not.
-    expected = np.zeros((3, *SHAPE[1:]), np.float32)
-    expected[:, 5:12, 6:15] = alpha[1:]
     found = seg.get_volume(combine_segments=False, rescale_fractional=True)
-    array = np.asarray(found.array).reshape(found.array.shape[:3])
-    indices = np.argwhere(np.ones(array.shape, bool))
-    points = indices @ found.affine[:3, :3].T + found.affine[:3, 3]
-    source = ct_volume.affine
-    places = (points - source[:3, 3]) @ np.linalg.inv(source[:3, :3]).T
-    nearest = np.rint(places).astype(int)
-    off_mm = np.linalg.norm((places - nearest) @ source[:3, :3].T, axis=1)
-    assert off_mm.max() < 0.01
-    slices, rows, columns = nearest.T
-    assert set(slices) == {3, 4, 5}
-    errors = np.abs(array.ravel() - expected[slices - 3, rows, columns])
-    assert errors.max() <= 1 / 510 + 1e-6
+    # The empty first slice of the crop is left out, the empty one inside is not.
+    assert found.spatial_shape[0] == 3
+    off_mm, error = differences(found, alpha, ct_volume)
+    assert off_mm < 0.01
+    assert error <= 1 / 510 + 1e-6
 
 
 def test_frames_belong_to_their_source_slices(ct, mask):
-    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    frames = alpha_by_slice(written(fractional_seg(lesion_result(mask, ct))))
     alpha = mask.alpha.array
     assert set(frames) == {ct[i].SOPInstanceUID for i in (3, 4, 5)}
     for index in (3, 4, 5):
@@ -163,8 +99,8 @@ def test_frames_belong_to_their_source_slices(ct, mask):
 
 
 def test_every_slice_has_a_frame_where_the_destination_counts_frames(ct, mask):
-    settings_ = replace(SETTINGS, omit_empty_frames=False)
-    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, settings_, EQUIPMENT)))
+    settings_ = FractionalSegSettings(omit_empty_frames=False)
+    frames = alpha_by_slice(written(fractional_seg(lesion_result(mask, ct), settings_)))
     assert set(frames) == {slice_.SOPInstanceUID for slice_ in ct}
     assert {uid for uid, frame in frames.items() if frame.any()} == {
         ct[3].SOPInstanceUID,
@@ -175,7 +111,7 @@ def test_every_slice_has_a_frame_where_the_destination_counts_frames(ct, mask):
 def test_only_covered_slices_are_looked_at(ct, mask):
     for index in (0, 1, 6, 7):
         ct[index] = Dataset()
-    assert fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT).NumberOfFrames == 3
+    assert fractional_seg(lesion_result(mask, ct)).NumberOfFrames == 3
 
 
 def test_a_leaning_stack_keeps_its_true_positions(mask):
@@ -183,7 +119,7 @@ def test_a_leaning_stack_keeps_its_true_positions(mask):
         i: {"ImagePositionPatient": [-50, -40 + 0.7 * i, 10 + 2.0 * i]} for i in range(SHAPE[0])
     }
     ct = ct_series(volume(), CtSeriesDescription("tilt"), leaning)
-    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    seg = written(fractional_seg(lesion_result(mask, ct)))
     for group in seg.PerFrameFunctionalGroupsSequence:
         source = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
         slice_ = next(s for s in ct if s.SOPInstanceUID == source)
@@ -197,7 +133,7 @@ def test_a_slight_drift_of_the_positions_is_kept_too(mask):
         i: {"ImagePositionPatient": [-50, -40 + 0.015 * i, 10 + 2.0 * i]} for i in range(SHAPE[0])
     }
     ct = ct_series(volume(), CtSeriesDescription("drift"), drifting)
-    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    seg = written(fractional_seg(lesion_result(mask, ct)))
     found = {
         tuple(group.PlanePositionSequence[0].ImagePositionPatient)
         for group in seg.PerFrameFunctionalGroupsSequence
@@ -208,31 +144,28 @@ def test_a_slight_drift_of_the_positions_is_kept_too(mask):
 def test_a_single_frame_states_the_slice_spacing_of_the_ct(ct):
     alpha = np.zeros((1, 7, 9), np.float32)
     alpha[0, 3, 3] = 1
-    seg = fractional_seg(soft_mask(volume(), alpha, (2, 5, 6)), ct, MARK, SETTINGS, EQUIPMENT)
+    seg = fractional_seg(lesion_result(soft_mask(volume(), alpha), ct))
     measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     assert measures.SpacingBetweenSlices == pytest.approx(2.0)
     assert list(measures.PixelSpacing) == pytest.approx([0.6, 0.8])
 
 
 def test_the_same_input_gives_the_same_uids_and_pixel_bytes(ct, mask):
-    first, second = (fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, [SOURCE]) for _ in "12")
+    first, second = (fractional_seg(lesion_result(mask, ct, mark_sources=[SOURCE])) for _ in "12")
     assert first.PixelData == second.PixelData
 
     def uids(dataset):
         return [element.value for element in dataset.iterall() if element.VR == "UI"]
 
     assert uids(first) == uids(second)
-    known = result_uids(
-        MARK.key, ct[0].StudyInstanceUID, ct[0].SeriesInstanceUID, "closed_form", "digest"
-    )
+    known = fractional_seg_uids(lesion_result(mask, ct), FractionalSegSettings())
     assert first.SOPInstanceUID == known.sop_instance_uid
     assert first.SeriesInstanceUID == known.series_instance_uid
 
 
 def test_another_configuration_is_another_instance_of_the_same_series(ct, mask):
-    first = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
-    changed = replace(SETTINGS, configuration_digest="other")
-    second = fractional_seg(mask, ct, MARK, changed, EQUIPMENT)
+    first = fractional_seg(lesion_result(mask, ct))
+    second = fractional_seg(lesion_result(mask, ct, configuration_digest="other"))
     assert first.SOPInstanceUID != second.SOPInstanceUID
     assert first.SeriesInstanceUID == second.SeriesInstanceUID
     assert first.SeriesNumber == second.SeriesNumber
@@ -240,13 +173,13 @@ def test_another_configuration_is_another_instance_of_the_same_series(ct, mask):
 
 def test_the_series_number_stays_in_its_range(ct, mask):
     for method in "abcdef":
-        settings_ = replace(SETTINGS, series_number_first=900, series_number_count=3)
-        seg = fractional_seg(replace(mask, method=method), ct, MARK, settings_, EQUIPMENT)
+        settings_ = FractionalSegSettings(series_numbers=SeriesNumbers(900, 3))
+        seg = fractional_seg(lesion_result(replace(mask, method=method), ct), settings_)
         assert 900 <= seg.SeriesNumber <= 902
 
 
 def test_the_segment_says_what_it_is_and_who_made_it(ct, mask):
-    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    seg = fractional_seg(lesion_result(mask, ct))
     assert seg.SegmentationType == "FRACTIONAL"
     assert seg.SegmentationFractionalType == "OCCUPANCY"
     assert seg.MaximumFractionalValue == 255
@@ -272,17 +205,17 @@ def test_the_segment_says_what_it_is_and_who_made_it(ct, mask):
 
 def test_what_is_no_volume_is_not_called_an_occupancy(ct, mask):
     density = replace(mask, quantity="density-weighted")
-    seg = fractional_seg(density, ct, MARK, SETTINGS, EQUIPMENT)
+    seg = fractional_seg(lesion_result(density, ct))
     assert seg.SegmentationFractionalType == "PROBABILITY"
     assert seg.SegmentSequence[0].SegmentLabel == "Lesion, density-weighted"
-    long = replace(SETTINGS, segment_label="L" * 64)
-    label = fractional_seg(density, ct, MARK, long, EQUIPMENT).SegmentSequence[0].SegmentLabel
+    long = FractionalSegSettings(segment_label="L" * 64)
+    label = fractional_seg(lesion_result(density, ct), long).SegmentSequence[0].SegmentLabel
     assert len(label) == 64
     assert label.endswith(", density-weighted")
 
 
 def test_patient_and_study_are_those_of_the_ct(ct, mask):
-    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    seg = fractional_seg(lesion_result(mask, ct))
     for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID"):
         assert seg[keyword].value == ct[0][keyword].value
 
@@ -299,12 +232,12 @@ def test_patient_and_study_are_those_of_the_ct(ct, mask):
 def test_names_survive_from_any_character_set_unquoted(mask, character_set, name):
     changes = {"SpecificCharacterSet": character_set, "PatientName": name}
     ct = [
-        pydicom.dcmread(_file(slice_))
+        pydicom.dcmread(file_of(slice_))
         for slice_ in ct_series(
             volume(), CtSeriesDescription("names"), dict.fromkeys(range(SHAPE[0]), changes)
         )
     ]
-    seg = pydicom.dcmread(_file(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    seg = pydicom.dcmread(file_of(fractional_seg(lesion_result(mask, ct))))
     assert str(seg.PatientName) == name
 
 
@@ -322,22 +255,20 @@ def test_names_survive_from_any_character_set_unquoted(mask, character_set, name
 )
 def test_what_a_sender_got_wrong_about_the_patient_is_no_obstacle(mask, changes):
     ct = ct_series(volume(), CtSeriesDescription("wrong"), dict.fromkeys(range(SHAPE[0]), changes))
-    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    seg = written(fractional_seg(lesion_result(mask, ct)))
     assert seg.PatientID == ct[0].PatientID
 
 
 def test_a_mark_without_tracking_gets_one_that_repeats(ct, mask):
     mark = replace(MARK, tracking_id=None, tracking_uid=None)
-    segments = [
-        fractional_seg(mask, ct, mark, SETTINGS, EQUIPMENT).SegmentSequence[0] for _ in "12"
-    ]
+    segments = [fractional_seg(lesion_result(mask, ct, mark)).SegmentSequence[0] for _ in "12"]
     assert segments[0].TrackingUID == segments[1].TrackingUID == derive_uid("tracking", mark.key)
     assert segments[0].TrackingID == segments[1].TrackingID
 
 
 def test_a_private_finding_becomes_a_lesion(ct, mask):
     mark = replace(MARK, finding=Code("X", "99EPAD", "Tumor assessment"), site=None)
-    segment = fractional_seg(mask, ct, mark, SETTINGS, EQUIPMENT).SegmentSequence[0]
+    segment = fractional_seg(lesion_result(mask, ct, mark)).SegmentSequence[0]
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "52988006"
     assert "AnatomicRegionSequence" not in segment
 
@@ -346,7 +277,7 @@ def test_a_private_finding_becomes_a_lesion(ct, mask):
 def test_the_report_that_held_the_mark_is_referenced(ct, mask, same_study):
     study = ct[0].StudyInstanceUID if same_study else "1.2.99"
     source = replace(SOURCE, study_instance_uid=study)
-    seg = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, [source])
+    seg = fractional_seg(lesion_result(mask, ct, mark_sources=[source]))
     assert seg.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
     if same_study:
         series = seg.ReferencedSeriesSequence[-1]
@@ -365,7 +296,7 @@ def test_all_objects_that_held_the_mark_are_referenced(ct, mask):
         MarkSource("1.2.3", "1.2.5.2", study, "1.2.50"),
         MarkSource("1.2.3", "1.2.5.3", "1.2.99", "1.2.51"),
     ]
-    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT, sources))
+    seg = written(fractional_seg(lesion_result(mask, ct, mark_sources=sources)))
     named = [item.ReferencedSOPInstanceUID for item in seg.ReferencedInstanceSequence]
     assert named == ["1.2.5.1", "1.2.5.2", "1.2.5.3"]
     series = seg.ReferencedSeriesSequence[-1]
@@ -378,7 +309,7 @@ def test_sources_may_lack_what_a_result_can_do_without(mask):
     keywords = ("StudyID", "PatientBirthDate", "PatientSex", "SliceThickness", "Manufacturer")
     lacking = {i: dict.fromkeys(keywords) for i in range(SHAPE[0])}
     ct = ct_series(volume(), CtSeriesDescription("lacking"), lacking)
-    seg = written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT))
+    seg = written(fractional_seg(lesion_result(mask, ct)))
     assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 2
 
 
@@ -386,14 +317,14 @@ def test_sources_are_left_as_they_were(mask):
     changes = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0.000001], "SpacingBetweenSlices": 9}
     ct = ct_series(volume(), CtSeriesDescription("kept"), {4: changes, 5: {"SliceThickness": None}})
     before = [slice_.to_json() for slice_ in ct]
-    fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+    fractional_seg(lesion_result(mask, ct))
     assert [slice_.to_json() for slice_ in ct] == before
 
 
 def test_an_empty_mask_is_refused(ct):
     alpha = np.full((2, 3, 3), 0.001, np.float32)
     with pytest.raises(EmptyMask):
-        fractional_seg(soft_mask(volume(), alpha, (1, 1, 1)), ct, MARK, SETTINGS, EQUIPMENT)
+        fractional_seg(lesion_result(soft_mask(volume(), alpha, (1, 1, 1)), ct))
 
 
 @pytest.mark.parametrize(
@@ -413,42 +344,41 @@ def test_an_empty_mask_is_refused(ct):
 def test_slices_that_form_no_stack_are_refused(mask, change, words):
     ct = ct_series(volume(), CtSeriesDescription("faulty"), {4: change})
     with pytest.raises(UnusableGeometry, match=words):
-        fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
+        fractional_seg(lesion_result(mask, ct))
 
 
 def test_slices_in_another_order_than_the_mask_are_refused(ct, mask):
     with pytest.raises(UnusableGeometry, match="from where the mask says"):
-        fractional_seg(mask, ct[::-1], MARK, SETTINGS, EQUIPMENT)
+        fractional_seg(lesion_result(mask, ct[::-1]))
 
 
 @pytest.mark.parametrize("offset", [(6, 5, 6), (-1, 5, 6), (2, 15, 6), (2, 5, 20)])
 def test_a_mask_that_leaves_the_volume_is_refused(ct, mask, offset):
     with pytest.raises(UnusableGeometry, match="the mask covers"):
-        fractional_seg(replace(mask, offset=offset), ct, MARK, SETTINGS, EQUIPMENT)
+        fractional_seg(lesion_result(replace(mask, offset=offset), ct))
 
 
 @pytest.mark.parametrize("offset", [(3, 5, 6), (2, 6, 6), (2, 5, 7)])
 def test_a_mask_one_voxel_off_is_refused(ct, mask, offset):
     with pytest.raises(UnusableGeometry, match="from where the mask says"):
-        fractional_seg(replace(mask, offset=offset), ct, MARK, SETTINGS, EQUIPMENT)
+        fractional_seg(lesion_result(replace(mask, offset=offset), ct))
 
 
 def test_orientations_that_differ_in_the_last_digit_are_one_orientation(mask):
     change = {4: {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0.000001]}}
     ct = ct_series(volume(), CtSeriesDescription("jitter"), change)
-    assert fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT).NumberOfFrames == 3
+    assert fractional_seg(lesion_result(mask, ct)).NumberOfFrames == 3
 
 
 def test_jpeg_ls_and_its_transcoding_hold_the_same_pixels(ct, mask):
-    compressed = fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)
-    native = fractional_seg(
-        mask, ct, MARK, replace(SETTINGS, transfer_syntax_uid=ExplicitVRLittleEndian), EQUIPMENT
-    )
-    transcoded = to_explicit_le(pydicom.dcmread(_file(compressed)))
+    compressed = fractional_seg(lesion_result(mask, ct))
+    explicit = FractionalSegSettings(transfer_syntax_uid=ExplicitVRLittleEndian)
+    native = fractional_seg(lesion_result(mask, ct), explicit)
+    transcoded = to_explicit_le(pydicom.dcmread(file_of(compressed)))
     assert transcoded.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert transcoded.SOPInstanceUID == compressed.SOPInstanceUID
     assert compressed.file_meta.TransferSyntaxUID == JPEGLSLossless
-    again = pydicom.dcmread(_file(transcoded))
+    again = pydicom.dcmread(file_of(transcoded))
     assert bytes(again.PixelData) == bytes(native.PixelData)
 
 
@@ -456,7 +386,7 @@ def test_an_implicit_object_is_rewritten_whole(ct):
     implicit = copy.deepcopy(ct[0])
     implicit.PatientName, implicit.SpecificCharacterSet = "Synthétique^Jörg", "ISO_IR 100"
     implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    rewritten = pydicom.dcmread(_file(to_explicit_le(pydicom.dcmread(_file(implicit)))))
+    rewritten = pydicom.dcmread(file_of(to_explicit_le(pydicom.dcmread(file_of(implicit)))))
     assert rewritten.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert str(rewritten.PatientName) == "Synthétique^Jörg"
     assert rewritten.PixelData == ct[0].PixelData
@@ -467,38 +397,14 @@ def test_transcoding_needs_to_know_the_present_syntax():
         to_explicit_le(Dataset())
 
 
-def _file(dataset: Dataset) -> io.BytesIO:
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    file.seek(0)
-    return file
-
-
-def _real_series(folder: str) -> list[Dataset]:
-    """Headers of the CT slices in a folder of real data, in order along z."""
-    headers = [
-        pydicom.dcmread(path, stop_before_pixels=True) for path in real(folder).rglob("*.dcm")
-    ]
-    slices = [h for h in headers if h.Modality == "CT" and "ImagePositionPatient" in h]
-    return sorted(slices, key=lambda h: float(h.ImagePositionPatient[2]))
-
-
 @pytest.mark.real_data
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("folder", ["ibsi_ct", "lungdx_A0002_B40f", "dicom_objects"])
 def test_headers_of_real_scanners(folder):
-    ct = _real_series(folder)
-    positions = np.array([s.ImagePositionPatient for s in ct], dtype=float)
-    directions = np.array(ct[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
-    affine = np.eye(4)
-    affine[:3, 0] = (positions[-1] - positions[0]) / (len(ct) - 1)
-    affine[:3, 1] = directions[1] * ct[0].PixelSpacing[0]
-    affine[:3, 2] = directions[0] * ct[0].PixelSpacing[1]
-    affine[:3, 3] = positions[0]
-    grid = hd.Volume(np.zeros((len(ct), ct[0].Rows, ct[0].Columns), np.uint8), affine, "PATIENT")
+    ct = real_series(folder)
     alpha = np.random.default_rng(0).random((2, 40, 30), dtype=np.float32)
-    mask = soft_mask(grid, alpha, (1, 50, 60))
-    frames = alpha_by_slice(written(fractional_seg(mask, ct, MARK, SETTINGS, EQUIPMENT)))
+    mask = soft_mask(real_grid(ct), alpha, (1, 50, 60))
+    frames = alpha_by_slice(written(fractional_seg(lesion_result(mask, ct))))
     for index in (1, 2):
         crop = frames[ct[index].SOPInstanceUID][50:90, 60:90]
         np.testing.assert_allclose(crop, alpha[index - 1], atol=1 / 510 + 1e-6)

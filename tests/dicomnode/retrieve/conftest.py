@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.orm import selectinload
 from dicomnode.collect.collector import Collector
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.intake import Intake
+from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import NodeSettings
@@ -26,7 +28,7 @@ from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval
 from tests.dicomnode.studies import save
 
-PATIENCE_S = 20.0
+PATIENCE_S = 240.0
 
 
 class House:
@@ -100,6 +102,14 @@ class House:
             self._index.add(finding.received)
             self._stored(finding.received)
 
+    def receiver(self, tell_retriever: bool = True) -> StorageSCP:
+        """The node's receiver, on a free port; it may leave the retriever untold of arrivals."""
+        settings = ReceiverSettings(
+            host="127.0.0.1", port=0, ae_title=self.settings.listen.ae_title
+        )
+        tell = self._stored if tell_retriever else self._collector.notify
+        return StorageSCP(settings, self.store, self._index, tell)
+
     def lesions(self) -> list[Lesion]:
         return self._all(Lesion)
 
@@ -119,6 +129,12 @@ class House:
             words = [(r.state.value, r.peer_words) for r in self.retrievals()]
             assert time.monotonic() < end, f"{what}: not within {PATIENCE_S:g} s; {words}"
             time.sleep(0.02)
+
+    def until_stopped(self) -> None:
+        """Stop the retriever; it must not wait for as long as a source may take to answer."""
+        stopping = threading.Thread(target=self.retriever.stop, daemon=True)
+        stopping.start()
+        self.until(lambda: not stopping.is_alive(), "the retriever has stopped")
 
     def until_ready(self) -> None:
         self.until(

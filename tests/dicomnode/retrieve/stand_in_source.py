@@ -15,9 +15,12 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
+    EnhancedCTImageStorage,
+    SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
+    Verification,
 )
 
 _KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -39,20 +42,25 @@ class DicomSourceStandIn:
 
     AE_TITLE = "SOURCE"
 
-    def __init__(self, images: Sequence[Dataset], find: bool = True) -> None:
+    def __init__(
+        self, images: Sequence[Dataset], find: bool = True, verification: bool = False
+    ) -> None:
         self.images = list(images)
         self.silent = threading.Event()
         self.move_to: tuple[str, int] | None = None
         self.asked: list[str] = []
         self._closing = threading.Event()
         self._ae = AE(ae_title=self.AE_TITLE)
+        if verification:
+            self._ae.add_supported_context(Verification)
         if find:
             self._ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
         self._ae.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
         self._ae.add_supported_context(StudyRootQueryRetrieveInformationModelMove)
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-        self._ae.add_supported_context(CTImageStorage, syntaxes, scu_role=True, scp_role=True)
-        self._ae.add_requested_context(CTImageStorage, syntaxes)
+        for kind in (CTImageStorage, EnhancedCTImageStorage, SegmentationStorage):
+            self._ae.add_supported_context(kind, syntaxes, scu_role=True, scp_role=True)
+            self._ae.add_requested_context(kind, syntaxes)
 
     def __enter__(self) -> Self:
         handlers = [
@@ -124,22 +132,29 @@ class WebSourceStandIn:
 
     Attributes
     ----------
+    query : callable, optional
+        Given the request handler, answers a query in its own way.
     serve : callable, optional
         Given the request handler and the image, answers an image request in its own way.
     status : int
         Of every answer, unless it is 200.
     page : int
         Most that one answer to a query holds.
-    headers : list of dict
+    finds_images : bool
+        Whether it finds an image by its UID.
+    headers, paths : list
         Of the requests that came.
     """
 
     def __init__(self, images: Sequence[Dataset]) -> None:
         self.images = list(images)
         self.serve: Callable[[http.server.BaseHTTPRequestHandler, Dataset], None] | None = None
+        self.query: Callable[[http.server.BaseHTTPRequestHandler], None] | None = None
         self.status = 200
         self.page = 1000
+        self.finds_images = True
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.fetched: list[str] = []
         stand_in = self
 
@@ -151,6 +166,7 @@ class WebSourceStandIn:
 
             def do_GET(self) -> None:
                 stand_in.headers.append(dict(self.headers))
+                stand_in.paths.append(self.path)
                 stand_in._answer(self)
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -172,6 +188,9 @@ class WebSourceStandIn:
         if self.status != 200:
             reply(handler, b"", "text/plain", self.status)
             return
+        if self.query is not None and not re.search(r"instances/[0-9]", handler.path):
+            self.query(handler)
+            return
         path, _, query = handler.path.partition("?")
         uids = dict(re.findall(r"(studies|series|instances)/([0-9.]+)", path))
         found = [
@@ -192,7 +211,7 @@ class WebSourceStandIn:
             found = list({image.SeriesInstanceUID: image for image in found}.values())
         wanted = re.search(r"SOPInstanceUID=([0-9.]+)", query)
         if wanted:
-            found = [image for image in found if image.SOPInstanceUID == wanted[1]]
+            found = [i for i in found if i.SOPInstanceUID == wanted[1] and self.finds_images]
         offset = int((re.search(r"offset=(\d+)", query) or [0, 0])[1])
         answers = [_described(image) for image in found[offset : offset + self.page]]
         reply(handler, json.dumps(answers).encode(), "application/dicom+json")

@@ -51,7 +51,7 @@ def test_only_what_is_not_here_is_fetched(house):
     made = study("the rest")
     with WebSourceStandIn(made.ct) as source:
         node = house(dicomweb(source))
-        node.put([made.report, *made.ct[:8], *made.ct[18:]])
+        node.put([*made.ct[:8], *made.ct[18:], made.report])
         node.until_ready()
         node.until_done()
     assert sorted(source.fetched) == sorted(image.SOPInstanceUID for image in made.ct[8:18])

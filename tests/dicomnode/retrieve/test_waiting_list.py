@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from dicomnode.retrieve import waiting_list
 from dicomnode.retrieve.source import Failed
+from dicomnode.retrieve.waiting_lesion import waiting_lesions
 from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import DicomSource, RetrySettings
 from dicomnode.store.instances import InstanceIndex
@@ -71,7 +72,7 @@ def test_the_same_images_are_wanted_once(database, lesion_ids):
         assert again.id == first
         assert [lesion.id for lesion in again.lesions] == lesion_ids
     with database.read() as session:
-        asked = [waiting.asked_for for waiting in waiting_list.waiting(session)]
+        asked = [waiting.asked_for for waiting in waiting_lesions(session)]
     assert asked == [frozenset({SERIES.words})] * 2
 
 

@@ -11,6 +11,7 @@ from pydicom.sequence import Sequence
 from dicomnode.demo.recist_sr import Coordinates, DrawnMark, recist_report
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retrieve.wanted import Want, wanted_images
+from dicomnode.store.tables import Retrieval
 from tests.dicomnode.studies import study
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -163,3 +164,28 @@ def test_a_want_is_of_one_thing():
         Want("1.2.3", series_instance_uid="1.2.4", sop_instance_uid="1.2.5")
     with pytest.raises(ValueError, match="one of them"):
         Want("1.2.3")
+
+
+def test_what_is_named_comes_before_a_search_and_the_image_before_its_space():
+    images = wanted_images(report(series("1.2.5", image("1.2.5.1"))))
+    assert images.steps("1.2.5.1", "1.2.9", CT_CLASSES) == (
+        Want("1.2.6", series_instance_uid="1.2.5"),
+        Want("1.2.6", sop_instance_uid="1.2.5.1"),
+        Want("1.2.4", sop_instance_uid="1.2.5.1"),
+        Want("1.2.6", frame_of_reference_uid="1.2.9"),
+        Want("1.2.4", frame_of_reference_uid="1.2.9"),
+    )
+    assert images.steps(None, "1.2.9", CT_CLASSES) == (
+        Want("1.2.6", series_instance_uid="1.2.5"),
+        Want("1.2.6", frame_of_reference_uid="1.2.9"),
+        Want("1.2.4", frame_of_reference_uid="1.2.9"),
+    )
+    assert wanted_images(Dataset()).steps("1.2.5.1", "1.2.9", CT_CLASSES) == ()
+
+
+@pytest.mark.parametrize("what", ["series", "sop", "frame_of_reference"])
+def test_words_of_the_longest_uids_fit_their_column(what):
+    uid = "2.25." + "3" * 59
+    key = {"series": "series_instance_uid", "sop": "sop_instance_uid"}.get(what)
+    want = Want(uid, **{key or "frame_of_reference_uid": uid})
+    assert len(want.words) <= Retrieval.__table__.c.wanted.type.length

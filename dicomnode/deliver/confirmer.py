@@ -1,0 +1,193 @@
+"""The confirming service: asks one destination to commit, and reads back what it has."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from apscheduler.schedulers.base import BaseScheduler
+
+from dicomnode.commit.information import CommitmentRequest
+from dicomnode.deliver import commitments, confirmation
+from dicomnode.deliver.commitment_scu import TakeReport, Taking, ask
+from dicomnode.deliver.confirmation import ReadBack
+from dicomnode.deliver.read_back import read_back
+from dicomnode.faults import describe_fault
+from dicomnode.settings import Destination, DicomDestination, NodeSettings
+from dicomnode.store.database import Database
+from dicomnode.store.states import DeliveryState
+from dicomnode.timing import call_at
+from dicomnode.woken_thread import WokenThread
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_AFTER_FAULT_S = 5.0
+
+
+class Confirmer:
+    """Takes each delivery from its acceptance as far as the destination can be asked.
+
+    It has a thread of its own, so that a peer that takes its time to report delays no sending.
+
+    Parameters
+    ----------
+    database : Database
+    scheduler : apscheduler scheduler
+        Wakes the confirmer when a step is due.
+    destination : Destination
+    settings : NodeSettings
+    take_report : callable
+        Takes a report that comes on the association of its request.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        scheduler: BaseScheduler,
+        destination: Destination,
+        settings: NodeSettings,
+        take_report: TakeReport,
+    ) -> None:
+        self._database = database
+        self._scheduler = scheduler
+        self._destination = destination
+        self._settings = settings
+        self._take_report = take_report
+        self._awaited: str | None = None
+        self._reported = threading.Event()
+        self._thread = WokenThread(f"confirmer-{destination.name}", self._confirm, self._recover)
+
+    @property
+    def destination(self) -> str:
+        """Name of the destination."""
+        return self._destination.name
+
+    def start(self) -> None:
+        """Resume: do what is due, then what becomes due."""
+        with self._database.write() as session:
+            confirmation.drop_unwanted(session, self._destination)
+        self._thread.wake()
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Ask without waiting, so that several confirmers end at the same time."""
+        self._thread.ask_to_stop()
+        self._reported.set()
+
+    def stop(self) -> None:
+        """Let the request that is on its way end, then stop."""
+        self.ask_to_stop()
+        self._thread.stop()
+
+    def notify(self) -> None:
+        """Say that something may be due."""
+        self._thread.wake()
+
+    def reported(self, transaction_uid: str) -> None:
+        """Say that a report has come, in whichever way."""
+        if transaction_uid == self._awaited:
+            self._reported.set()
+        self._thread.wake()
+
+    def _confirm(self) -> None:
+        if isinstance(self._destination, DicomDestination):
+            self._commit_due(self._destination)
+        self._verify_due()
+        with self._database.read() as session:
+            moment = confirmation.next_due(session, self._destination.name)
+        if moment is not None:
+            self._wake_at(moment)
+
+    def _recover(self, error: Exception) -> None:
+        logger.error(
+            "confirmation.failed destination=%s %s", self._destination.name, describe_fault(error)
+        )
+        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
+
+    def _wake_at(self, moment: float) -> None:
+        call_at(self._scheduler, moment, f"confirm:{self._destination.name}", self.notify)
+
+    # -- commitment
+
+    def _commit_due(self, destination: DicomDestination) -> None:
+        confirm = self._settings.confirm
+        with self._database.write() as session:
+            commitments.record_overdue(session, destination, confirm)
+        while not self._thread.stopping:
+            with self._database.write() as session:
+                due = commitments.due(session, destination.name, confirm.batch, confirm.batch_s)
+                if not due:
+                    return
+                report_by = time.time() + confirm.report_within_s
+                request = commitments.begin(session, destination.name, due, report_by)
+            self._ask(request, destination)
+
+    def _ask(self, request: CommitmentRequest, destination: DicomDestination) -> None:
+        self._reported.clear()
+        self._awaited = request.transaction_uid
+        asked = ask(
+            request,
+            destination,
+            self._settings.listen.ae_title,
+            self._take_report,
+            self._linger,
+        )
+        self._awaited = None
+        with self._database.write() as session:
+            match asked.taking:
+                case Taking.NOT_NOW | Taking.NEVER:
+                    commitments.record_not_asked(
+                        session,
+                        request.transaction_uid,
+                        asked.words,
+                        destination,
+                        self._settings.retry,
+                        final=asked.taking is Taking.NEVER,
+                    )
+                case Taking.UNKNOWN:
+                    commitments.record_unanswered(
+                        session, request.transaction_uid, asked.words, self._settings.retry
+                    )
+        logger.log(
+            logging.INFO if asked.taking is Taking.TAKEN else logging.WARNING,
+            "commitment.asked destination=%s transaction=%s objects=%d taken=%s",
+            destination.name,
+            request.transaction_uid,
+            len(request.references),
+            asked.taking.value.replace(" ", "_"),
+        )
+
+    def _linger(self) -> None:
+        if not self._thread.stopping:
+            self._reported.wait(self._settings.confirm.same_association_s)
+
+    # -- reading back
+
+    def _verify_due(self) -> None:
+        while not self._thread.stopping:
+            with self._database.read() as session:
+                wanted = confirmation.due_readings(session, self._destination.name)
+            if not wanted:
+                return
+            ae_title = self._settings.listen.ae_title
+            for one, read in read_back(wanted, self._destination, ae_title):
+                self._record(one.delivery_id, read)
+                if self._thread.stopping:
+                    return
+
+    def _record(self, delivery_id: int, read: ReadBack) -> None:
+        with self._database.write() as session:
+            row = confirmation.record_reading(
+                session, delivery_id, read, self._settings.confirm, self._settings.retry
+            )
+        verified = row.state is DeliveryState.VERIFIED
+        # The peer's words can name a patient: they are for `explain`.
+        logger.log(
+            logging.INFO if verified else logging.WARNING,
+            "delivery.%s delivery=%d destination=%s reading=%s",
+            "verified" if verified else "unverified",
+            delivery_id,
+            self._destination.name,
+            read.reading.value,
+        )

@@ -1,0 +1,158 @@
+"""A refusal sent back: why the marks of an object, or some of them, gave no result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import highdicom as hd
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from dicomnode.marks.mark_reading import Refusal
+from dicomnode.results import report_codes as code
+from dicomnode.results.contributing_equipment import contributing_equipment
+from dicomnode.results.document_uids import NothingToReport
+from dicomnode.results.lesion_result import Equipment, MarkSource, ResultUids
+from dicomnode.results.research_notice import NOTICE
+from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.sr_document import complete_document, observer_context, reference_header
+from dicomnode.results.uids import derive_uid
+
+SUMMARY_OF_ANALYSES = CodedConcept("111065", "DCM", "Summary of Analyses")
+NOT_ATTEMPTED = CodedConcept("111225", "DCM", "Not Attempted")
+"""TID 4016 and CID 6042, as the CAD reports have them."""
+
+MAX_REFUSALS = 100
+"""Refusals of one object that are written; how many more there are is said."""
+
+
+@dataclass(frozen=True)
+class NotProcessedSettings:
+    """How a destination wants its refusals.
+
+    Attributes
+    ----------
+    series_numbers : SeriesNumbers
+    series_description : str
+        LO, at most 64 characters.
+    """
+
+    series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
+    series_description: str = "Marks not processed RESEARCH"
+
+
+def not_processed_uids(source: Dataset, refusals: Sequence[Refusal]) -> ResultUids:
+    """UIDs of the document; the same refusals of the same object give the same one."""
+    reasons = sorted(f"{len(r.item)}:{r.item} {r.reason}" for r in refusals)
+    return ResultUids(
+        derive_uid("not-processed series", str(source.SeriesInstanceUID)),
+        derive_uid("not-processed", str(source.SOPInstanceUID), *reasons),
+    )
+
+
+def not_processed(
+    source: Dataset,
+    refusals: Sequence[Refusal],
+    equipment: Equipment,
+    settings: NotProcessedSettings = NotProcessedSettings(),
+    predecessors: Sequence[MarkSource] = (),
+) -> hd.sr.ComprehensiveSR:
+    """Say why marks were not processed, as a Comprehensive SR (PS3.3 A.35.3).
+
+    Parameters
+    ----------
+    source : Dataset
+        Header of the object that holds the marks; gives patient and study.
+    refusals : sequence of Refusal
+        At least one: where in the object, and why, without patient data.
+    equipment : Equipment
+    settings : NotProcessedSettings
+    predecessors : sequence of MarkSource
+        Documents that this one takes the place of.
+
+    Returns
+    -------
+    highdicom.sr.ComprehensiveSR
+        It refers to the object; of each refusal the item and the reason as text. There is no
+        public code for such a document, so its title is a private one. Content Date and Time are
+        the moment of making; all else follows from the input.
+
+    Raises
+    ------
+    NothingToReport
+        If there are no refusals.
+    ValueError
+        If the object lacks one of its UIDs.
+    """
+    if not refusals:
+        raise NothingToReport("found no refusals, expected some to report")
+    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+    missing = [keyword for keyword in keywords if not source.get(keyword)]
+    if missing:
+        raise ValueError(f"the object has no {', '.join(missing)}")
+    uids = not_processed_uids(source, refusals)
+    held = MarkSource(
+        *(str(source[k].value) for k in ("SOPClassUID", "SOPInstanceUID", *keywords[:2]))
+    )
+    document = hd.sr.ComprehensiveSR(
+        evidence=[reference_header(held)],
+        content=_content(source, refusals, equipment),
+        series_instance_uid=uids.series_instance_uid,
+        series_number=settings.series_numbers.number_of(uids.series_instance_uid),
+        sop_instance_uid=uids.sop_instance_uid,
+        instance_number=1,
+        manufacturer=equipment.manufacturer,
+        manufacturer_model_name=equipment.model_name,
+        software_versions=equipment.software_version,
+        device_serial_number=equipment.serial_number,
+        is_complete=True,
+        previous_versions=[reference_header(other) for other in predecessors] or None,
+        contributing_equipment=[contributing_equipment(equipment)],
+        specific_character_set="ISO_IR 192",
+    )
+    complete_document(document, source, settings.series_description)
+    code.declare_scheme(document)
+    return document
+
+
+def _content(
+    source: Dataset, refusals: Sequence[Refusal], equipment: Equipment
+) -> hd.sr.ContainerContentItem:
+    contains = hd.sr.RelationshipTypeValues.CONTAINS
+    root = hd.sr.ContainerContentItem(name=code.NOT_PROCESSED)
+    root.ContentSequence = hd.sr.ContentSequence()
+    root.ContentSequence.extend(
+        hd.sr.ObservationContext(observer_device_context=observer_context(equipment))
+    )
+    root.ContentSequence.append(
+        hd.sr.CompositeContentItem(
+            name=codes.DCM.SourceOfMeasurement,
+            referenced_sop_class_uid=str(source.SOPClassUID),
+            referenced_sop_instance_uid=str(source.SOPInstanceUID),
+            relationship_type=contains,
+        )
+    )
+    for refusal in refusals[:MAX_REFUSALS]:
+        group = hd.sr.ContainerContentItem(name=code.REASON, relationship_type=contains)
+        group.ContentSequence = hd.sr.ContentSequence(
+            [
+                hd.sr.CodeContentItem(
+                    name=SUMMARY_OF_ANALYSES, value=NOT_ATTEMPTED, relationship_type=contains
+                ),
+                hd.sr.TextContentItem(
+                    name=code.ITEM, value=refusal.item or "1", relationship_type=contains
+                ),
+                hd.sr.TextContentItem(
+                    name=code.REASON, value=refusal.reason, relationship_type=contains
+                ),
+            ]
+        )
+        root.ContentSequence.append(group)
+    more = len(refusals) - MAX_REFUSALS
+    remark = f"{NOTICE}." + (f" {more} more are not listed." if more > 0 else "")
+    root.ContentSequence.append(
+        hd.sr.TextContentItem(name=code.COMMENT, value=remark, relationship_type=contains)
+    )
+    return root

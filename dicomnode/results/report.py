@@ -1,0 +1,133 @@
+"""Measurements of lesions as a Comprehensive 3D SR (PS3.16 TID 1500)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import highdicom as hd
+from pydicom.sr.codedict import codes
+
+from dicomnode.results.contributing_equipment import contributing_equipment
+from dicomnode.results.document_uids import NothingToReport, document_uids
+from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.report_codes import declare_scheme
+from dicomnode.results.report_groups import planar_group, segment_of, volumetric_group
+from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.sr_document import (
+    complete_document,
+    covered_slices,
+    evidence,
+    observer_context,
+)
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """How a destination wants its report.
+
+    Attributes
+    ----------
+    series_numbers : SeriesNumbers
+    series_description : str
+        LO, at most 64 characters.
+    """
+
+    series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
+    series_description: str = "Soft mask measurements RESEARCH"
+
+
+def report_uids(
+    results: Sequence[LesionResult], twins: Sequence[Sequence[MarkSource]] = ()
+) -> ResultUids:
+    """UIDs of the report, known before it is made; see `report`."""
+    named = sorted(twin.sop_instance_uid for others in twins for twin in others)
+    return document_uids("report", results, *named)
+
+
+def report(
+    results: Sequence[LesionResult],
+    settings: ReportSettings = ReportSettings(),
+    twins: Sequence[Sequence[MarkSource]] = (),
+    predecessors: Sequence[MarkSource] = (),
+) -> hd.sr.Comprehensive3DSR:
+    """Write one report of all lesions of one CT series.
+
+    Of each lesion there are two measurement groups with one Tracking UID: a planar one (TID 1410)
+    with the outline and the axes on the slice where they were measured, and a volumetric one
+    (TID 1411) that refers to the lesion's segment. Viewers that can't use a segment join the two
+    and show the outline.
+
+    Parameters
+    ----------
+    results : sequence of LesionResult
+        At least one, of one CT series.
+    settings : ReportSettings
+    twins : sequence of sequence of MarkSource
+        For each lesion, in the order of `results`, the other objects made of it. The first SEG
+        among them is the one that the report refers to, by its segment 1; without a SEG the
+        volumetric group has the outlines on all slices instead.
+    predecessors : sequence of MarkSource
+        Reports that this one takes the place of (PS3.3 C.17.2, 0040,A360).
+
+    Returns
+    -------
+    highdicom.sr.Comprehensive3DSR
+        Unverified, preliminary. A mask that is no occupancy has groups without measurements, and
+        a comment that says so. Content Date and Time are the moment of making; all else follows
+        from the input.
+
+    Raises
+    ------
+    MixedSeries
+        If the lesions are not of one CT series, or there are none.
+    NothingToReport
+        If all masks are empty.
+    ValueError
+        If there are twins, but not for each lesion.
+    """
+    uids = report_uids(results, twins)
+    if twins and len(twins) != len(results):
+        raise ValueError(f"found twins of {len(twins)} lesions, expected of {len(results)}")
+    groups, drawn_on = [], []
+    for result, others in zip(results, twins or [()] * len(results), strict=True):
+        planar = planar_group(result)
+        if planar is not None:
+            groups.append(planar.group)
+            drawn_on += [result.slices[index] for index in planar.slice_indices]
+            groups.append(volumetric_group(result, segment_of(others)))
+    if not groups:
+        raise NothingToReport(f"found no alpha in {len(results)} masks, expected some to report")
+    equipment = results[0].equipment
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(
+            observer_device_context=observer_context(equipment)
+        ),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    slices = covered_slices(results)
+    marks = [source for result in results for source in result.mark_sources]
+    made_of = evidence(
+        [*slices, *drawn_on], [*marks, *(twin for others in twins for twin in others)]
+    )
+    document = hd.sr.Comprehensive3DSR(
+        evidence=made_of,
+        content=content[0],
+        series_instance_uid=uids.series_instance_uid,
+        series_number=settings.series_numbers.number_of(uids.series_instance_uid),
+        sop_instance_uid=uids.sop_instance_uid,
+        instance_number=1,
+        manufacturer=equipment.manufacturer,
+        manufacturer_model_name=equipment.model_name,
+        software_versions=equipment.software_version,
+        device_serial_number=equipment.serial_number,
+        is_complete=True,
+        previous_versions=evidence([], predecessors) if predecessors else None,
+        contributing_equipment=[contributing_equipment(equipment)],
+        specific_character_set="ISO_IR 192",
+    )
+    complete_document(document, slices[0], settings.series_description)
+    declare_scheme(document)
+    return document

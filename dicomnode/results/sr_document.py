@@ -1,0 +1,91 @@
+"""What all structured reports of the node have in common: who made them, of what, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import highdicom as hd
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from dicomnode.results.lesion_result import Equipment, LesionResult, MarkSource
+from dicomnode.results.research_notice import NOTICE
+from dicomnode.results.source_slices import copy_patient_and_study, source_headers
+from dicomnode.results.uids import derive_uid
+
+_OF_PATIENT_AND_STUDY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+"""Attributes that highdicom wants of the first evidence; `complete_document` brings them in."""
+
+
+def observer_context(equipment: Equipment) -> hd.sr.ObserverContext:
+    """The software as observer (PS3.16 TID 1004); nobody has looked at what it says."""
+    return hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=derive_uid("device", equipment.model_name, equipment.serial_number),
+            name=equipment.model_name,
+            manufacturer_name=equipment.manufacturer,
+            model_name=equipment.model_name,
+            serial_number=equipment.serial_number,
+        ),
+    )
+
+
+def covered_slices(results: Sequence[LesionResult]) -> list[Dataset]:
+    """Slices of all lesions together, each once, in the order of the stack."""
+    found: dict[int, Dataset] = {}
+    for result in results:
+        first = result.mask.offset[0]
+        for index in range(first, first + result.mask.alpha.array.shape[0]):
+            found.setdefault(index, result.slices[index])
+    return [found[index] for index in sorted(found)]
+
+
+def evidence(slices: Iterable[Dataset], others: Iterable[MarkSource]) -> list[Dataset]:
+    """Headers of all that a document refers to, for highdicom, without anybody's name in them.
+
+    Parameters
+    ----------
+    slices : iterable of Dataset
+        CT slices. The first evidence decides the study of the document.
+    others : iterable of MarkSource
+        Marks' objects and results.
+
+    Raises
+    ------
+    dicomnode.results.UnusableGeometry
+        If an attribute of a slice's geometry or identity is missing.
+    """
+    return [*source_headers(list(slices)), *map(reference_header, others)]
+
+
+def reference_header(source: MarkSource) -> Dataset:
+    """What highdicom reads of an object that a document refers to, or inherits from."""
+    header = Dataset()
+    header.SOPClassUID = source.sop_class_uid
+    header.SOPInstanceUID = source.sop_instance_uid
+    header.StudyInstanceUID = source.study_instance_uid
+    header.SeriesInstanceUID = source.series_instance_uid
+    for keyword in _OF_PATIENT_AND_STUDY:
+        setattr(header, keyword, None)
+    return header
+
+
+def complete_document(document: hd.SOPClass, source: Dataset, description: str) -> None:
+    """Bring in patient and study of a source object, and say what the document is.
+
+    Content Date and Time stay the moment of making (PS3.3 C.17.2: when the content was made).
+    """
+    copy_patient_and_study(source, document)
+    document.SeriesDescription = description[:64]
+    if "CompletionFlag" in document:
+        document.CompletionFlagDescription = NOTICE

@@ -1,0 +1,59 @@
+"""HTTP connections to DICOMweb servers, each with a time-out and nothing of the caller's shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+from dicomweb_client.web import DICOMwebClient
+
+from dicomnode.settings import DicomWeb
+
+_MAX_REDIRECTS = 3
+
+
+@contextmanager
+def web_client(
+    server: DicomWeb, connect_timeout_s: float, response_timeout_s: float
+) -> Iterator[tuple[DICOMwebClient, requests.Session]]:
+    """Open connections to a server, which are kept until the end of the context.
+
+    Nothing is repeated here: what failed is repeated later, and seen in its row.
+
+    Parameters
+    ----------
+    server : DicomWeb
+    connect_timeout_s, response_timeout_s : float
+    """
+    with requests.Session() as session:
+        session.max_redirects = _MAX_REDIRECTS
+        # The configuration says all: no proxy and no password of whoever started the node.
+        session.trust_env = False
+        session.headers.update(server.headers)
+        if server.ca_file is not None:
+            session.verify = str(server.ca_file)
+        client = DICOMwebClient(
+            str(server.url).rstrip("/"),
+            session=session,
+            timeout=(connect_timeout_s, response_timeout_s),
+        )
+        client.set_http_retry_params(retry=False)
+        yield client, session
+
+
+def words_of(error: requests.RequestException) -> str:
+    """Say what went wrong between the node and a server; the server's text is left out."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the server's certificate was not accepted, or it speaks no TLS"
+    if isinstance(error, requests.ConnectTimeout):
+        return "the server could not be reached in time"
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, requests.TooManyRedirects):
+        return f"more than {_MAX_REDIRECTS} redirections"
+    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        return "the server could not be reached, or closed the connection"
+    return f"the answer cannot be used ({type(error).__name__})"
