@@ -163,3 +163,30 @@ def squared_dice_loss(probability: Tensor, mask: Tensor) -> Tensor:
     both = (probability * mask).sum(dim=axes)
     size = (probability**2).sum(dim=axes) + (mask**2).sum(dim=axes)
     return (1 - (2 * both + 1e-6) / (size + 1e-6)).mean()
+
+
+def prompted_loss(logits: Tensor, target: Tensor, weight: Tensor, overlap: float = 1.0) -> Tensor:
+    """Loss of `models.recist_net`: cross entropy by planes, and overlap by lesions.
+
+    The overlap is Wang et al.'s for soft targets (Dice Semimetric Losses, MICCAI 2023): of a soft
+    truth it has its minimum at that truth, which the usual soft Dice has not.
+
+    Parameters
+    ----------
+    logits, target : Tensor, (batch, planes, height, width)
+        Target in [0, 1].
+    weight : Tensor, (batch, planes)
+        How much a plane counts.
+    overlap : float
+        Weight of the overlap.
+    """
+    each = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    entropy = (each.mean(dim=(2, 3)) * weight).sum() / weight.sum().clamp(min=1)
+    counted = weight[:, :, None, None]
+    probability = torch.sigmoid(logits)
+    apart = ((probability - target).abs() * counted).sum(dim=(1, 2, 3))
+    both = ((probability + target) * counted).sum(dim=(1, 2, 3))
+    there = (target * counted).sum(dim=(1, 2, 3)) > 1
+    lost = (apart / both.clamp(min=1e-6))[there]
+    # A lesion's share of the frame is about a tenth; so weighed both terms pull alike.
+    return 3 * entropy + overlap * (lost.mean() if len(lost) else 0 * entropy)

@@ -9,5 +9,17 @@ from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
+from dicomnode.commands.train import train
 
-__all__ = ["app", "check_viewer", "demo", "echo", "explain", "jobs", "probe", "process", "serve"]
+__all__ = [
+    "app",
+    "check_viewer",
+    "demo",
+    "echo",
+    "explain",
+    "jobs",
+    "probe",
+    "process",
+    "serve",
+    "train",
+]
