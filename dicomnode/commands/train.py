@@ -40,14 +40,13 @@ def train(
         settings = load_training_settings(configuration)
     except TrainingSettingsError as error:
         raise complain(str(error)) from None
-    asked = _Asked()
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console) as bar, _StopAsked() as asked:
         shown = bar.add_task("loading", total=settings.steps)
 
         def report(progress: TrainingProgress) -> None:
@@ -66,13 +65,19 @@ def train(
         console.print(f"weights: {weights}", highlight=False)
 
 
-class _Asked:
-    """Whether someone asked the process to stop."""
+class _StopAsked:
+    """Whether someone asked the process to stop, which then is no interruption."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> _StopAsked:
         self.stop = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
+        self.before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def _stop(self, number: int, frame: object) -> None:
         self.stop = True
