@@ -77,15 +77,6 @@ def frame_of(axes: RecistAxes, volume: hd.VolumeGeometry | hd.Volume) -> MarkFra
     return MarkFrame.of(key, ends[:, 1:], short, spacing)
 
 
-def occupancy_of_share(share: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Part of a voxel that is lesion, from the part of readers who would mark it.
-
-    Readers draw their outline outside of where half of a voxel is lesion: half of them mark what
-    is lesion by `pipelines.soft_mask.READERS_LEVEL`.
-    """
-    return np.interp(share, (0, 0.5, 1), (0, READERS_LEVEL, 1)).astype(np.float32)
-
-
 def soft_mask_by_network(
     volume: hd.Volume, axes: RecistAxes, method: str, box: tuple[slice, slice, slice]
 ) -> SoftMask:
@@ -105,7 +96,9 @@ def soft_mask_by_network(
     Returns
     -------
     SoftMask
-        Its trimap says where alpha is 0, where it is nearly 1, and where it is between.
+        Its alpha is the mean of readers' masks, and so on the scale of the other methods: what two
+        of four readers marked has more than `pipelines.soft_mask.READERS_LEVEL` of either. Its
+        trimap says where alpha is 0, where it is nearly 1, and where it is between.
 
     Raises
     ------
@@ -126,7 +119,7 @@ def soft_mask_by_network(
         slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, held, strict=True)
     )
     inner = tuple(slice(p.start - o, p.stop - o) for p, o in zip(part, offset, strict=True))
-    alpha = occupancy_of_share(share[inner])
+    alpha = share[inner].astype(np.float32)
     alpha[alpha < _LEAST] = 0
     trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
     trimap[alpha == 0], trimap[alpha >= _WHOLLY] = BACKGROUND, FOREGROUND

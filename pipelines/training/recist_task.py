@@ -20,6 +20,7 @@ from pipelines.dataset.prompted_samples import Disturbance, MarkedLesion, prompt
 from pipelines.metrics import dice
 from pipelines.prompted.frame import MarkFrame
 from pipelines.prompted.planes import on_grid, soft_planes
+from pipelines.soft_mask import READERS_LEVEL
 from pipelines.training.settings import DataSettings, TrainingSettings
 
 CONSENSUS = 0.5
@@ -162,9 +163,12 @@ def scored(network: nn.Module, lesion: AnnotatedLesion, flips: bool = True) -> S
 def segmented(
     network: nn.Module, frame: MarkFrame, hu: np.ndarray, flips: bool = True
 ) -> np.ndarray:
-    """Mask of voxels that are more lesion than not, of the shape of `hu`."""
-    occupancy, offset = on_grid(soft_planes(network, frame, hu, flips), hu.shape)
+    """Mask of what readers would mark on the whole, of the shape of `hu`.
+
+    Between one reader of four and two lies a part of about `READERS_LEVEL`.
+    """
+    share, offset = on_grid(soft_planes(network, frame, hu, flips), hu.shape)
     mask = np.zeros(hu.shape, bool)
-    box = tuple(slice(o, o + n) for o, n in zip(offset, occupancy.shape, strict=True))
-    mask[box] = occupancy >= CONSENSUS
+    box = tuple(slice(o, o + n) for o, n in zip(offset, share.shape, strict=True))
+    mask[box] = share >= READERS_LEVEL
     return mask

@@ -101,14 +101,6 @@ def test_a_mark_across_slices_is_refused(scene):
         soft_mask_from_recist(volume, RecistAxes(ends), method=METHOD)
 
 
-def test_half_of_the_readers_mark_where_readers_draw():
-    share = np.array([0, 0.25, 0.5, 1], np.float32)
-    occupancy = segment.occupancy_of_share(share)
-    assert occupancy[2] == pytest.approx(READERS_LEVEL)
-    assert (np.diff(occupancy) > 0).all()
-    assert occupancy[[0, 3]].tolist() == [0, 1]
-
-
 def test_a_network_without_weights_is_told_at_start(monkeypatch, tmp_path):
     absent = dataclasses.replace(models.REGISTRY[METHOD], weights=tmp_path / "absent.safetensors")
     monkeypatch.setitem(models.registry.REGISTRY, METHOD, absent)
