@@ -32,6 +32,7 @@ from rich.table import Table
 
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.recist_mark import RecistMark
 from dicomnode.results import LADDER, Equipment, LesionResult, MarkSource
@@ -40,7 +41,7 @@ from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 
 SLICES, SIZE, SPACING = 400, 512, (1.8, 0.7, 0.7)
-RADIUS_MM, EDGE_MM = 17.0, 2.0
+RADIUS_MM, EDGE_MM = 17.9, 2.0
 MIDDLE = (200, 256, 256)
 MOST_S, MOST_MB = 2.0, 250.0
 _STAND_IN = MarkSource("1.2.840.10008.5.1.4.1.1.66.4", "1.2.8", "1.2.9", "1.2.10")
@@ -80,6 +81,7 @@ def write_study(folder: Path) -> None:
         mask.save(file)
 
 
+@uncollected()
 def publish(folder: Path, names: list[str], every_slice: bool) -> dict[str, object]:
     """Publish the lesion in these rungs; called in a process of its own."""
     _one_small_lesion(names)

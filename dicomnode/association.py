@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
+from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import Proposal
 from dicomnode.settings import DicomPeer
+
+MAX_PDU = 131072
+"""Bytes of the longest P-DATA-TF that a peer may send on an association of ours."""
 
 
 class NoAssociation(Exception):
@@ -31,7 +35,7 @@ def requesting_ae(peer: DicomPeer, calling_ae_title: str) -> AE:
         Used unless the peer's settings name another.
     """
     ae = AE(ae_title=peer.calling_ae_title or calling_ae_title)
-    ae.maximum_pdu_size = 131072
+    ae.maximum_pdu_size = MAX_PDU
     ae.connection_timeout = peer.connect_timeout_s
     ae.acse_timeout = peer.connect_timeout_s
     ae.dimse_timeout = peer.response_timeout_s
@@ -42,18 +46,21 @@ def requesting_ae(peer: DicomPeer, calling_ae_title: str) -> AE:
 def associate(
     ae: AE,
     peer: DicomPeer,
-    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    proposal: Proposal,
     handlers: Sequence[tuple[evt.EventType, Callable[..., object]]] = (),
+    sockets: OpenSockets | None = None,
 ) -> Association:
     """Open an association.
 
     Parameters
     ----------
     ae : AE
-        With the presentation contexts to propose.
     peer : DicomPeer
-    roles : sequence of SCP_SCU_RoleSelectionNegotiation
+    proposal : Proposal
+        The presentation contexts and roles that it is asked for.
     handlers : sequence of (event, handler)
+    sockets : OpenSockets, optional
+        Told of the connection, so that another thread can end it.
 
     Raises
     ------
@@ -61,15 +68,16 @@ def associate(
         With the peer's or the network's own words; `NothingAccepted` where the peer answered and
         takes none of the contexts.
     """
+    ae.requested_contexts = list(proposal.contexts)
     called = f"{peer.ae_title}@{peer.host}:{peer.port}"
     try:
         association = ae.associate(
             peer.host,
             peer.port,
             ae_title=peer.ae_title,
-            ext_neg=list(roles),
+            ext_neg=list(proposal.roles),
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s]),
+                (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s, sockets]),
                 *handlers,
             ],
         )
@@ -90,7 +98,7 @@ def associate(
     raise NoAssociation(f"no association with {called}")
 
 
-def _prepare(event: evt.Event, patience_s: float) -> None:
+def _prepare(event: evt.Event, patience_s: float, sockets: OpenSockets | None) -> None:
     """Bound the time that a peer may leave our bytes untaken, and send small messages at once.
 
     pynetdicom sends without a time-out: a peer that keeps the connection and stops reading would
@@ -101,3 +109,5 @@ def _prepare(event: evt.Event, patience_s: float) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     # Command and data set are two messages: Nagle's algorithm would hold back the second.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sockets is not None:
+        sockets.opened(connection)

@@ -9,13 +9,22 @@ from pydicom.uid import UID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.commit.standing import requests_for
 from dicomnode.deliver.standing import in_full
 from dicomnode.explained import Outcome, explain_reading
 from dicomnode.explained.stored_mark import items_of_object, reader_lines, told
 from dicomnode.marks import MarkReading, Refusal
 from dicomnode.marks.serialised import from_json
-from dicomnode.store.states import LesionState, RetrievalState
-from dicomnode.store.tables import Finding, Instance, Lesion, Result, Retrieval
+from dicomnode.store.refusals import report_of
+from dicomnode.store.states import LesionState, RetrievalState, SummaryState
+from dicomnode.store.tables import (
+    Finding,
+    Instance,
+    Lesion,
+    RefusalReport,
+    Result,
+    Retrieval,
+)
 
 
 def explain(
@@ -46,11 +55,19 @@ def explain(
         ).all()
         if received:
             yield from _group(session, uid, received)
+    asked = list(requests_for(session, uid))
+    if asked and instance is None:
+        yield f"{uid}: not received here"
+    yield from _indent(iter(asked))
     result = session.scalar(select(Result).where(Result.sop_instance_uid == uid))
     if result is not None:
         yield f"{uid}: {result.kind} that this node made"
         if result.lesion is not None:
             yield from _indent(_lesion(result.lesion, destinations))
+        elif result.refusal_report is not None:
+            told_of = result.refusal_report.source_sop_instance_uid
+            yield f"  of the refused marks of object {told_of}"
+            yield from _indent(_result(result, destinations))
         else:
             yield from _indent(_summary(result, destinations))
     lesions = session.scalars(
@@ -102,6 +119,9 @@ def _instance(
         else:  # another object brought the same one first
             yield f"  item {', '.join(dict.fromkeys(items))}: the same as in another object"
         yield from _indent(_lesion(lesion, destinations), "    ")
+    report = report_of(session, instance.sop_instance_uid)
+    if report is not None:
+        yield from _indent(_refusal_report(report, destinations))
 
 
 def _group(session: Session, uid: str, instances: Sequence[Instance]) -> Iterator[str]:
@@ -157,6 +177,19 @@ def _summary(result: Result, destinations: Collection[str] | None) -> Iterator[s
     if summary.reason:
         yield f"  {summary.reason}"
     yield from _result(result, destinations)
+
+
+def _refusal_report(report: RefusalReport, destinations: Collection[str] | None) -> Iterator[str]:
+    state = {
+        SummaryState.WAITING: "to be looked at, when none of its marks is worked at",
+        SummaryState.PUBLISHED: "as far as rules ask for it",
+        SummaryState.FAILED: "could not be written",
+    }[report.state]
+    yield f"refusals sent back: {state}"
+    if report.reason:
+        yield f"  {report.reason}"
+    for result in report.results:
+        yield from _indent(_result(result, destinations))
 
 
 def _result(result: Result, destinations: Collection[str] | None) -> Iterator[str]:

@@ -15,6 +15,7 @@ from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.deliver.prober import Prober
+from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
@@ -24,6 +25,7 @@ from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
+from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
@@ -65,6 +67,7 @@ class Node:
         ]
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
+        self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results)
         ladders = Ladders(settings.destinations, settings.publish)
@@ -87,6 +90,16 @@ class Node:
             settings.segment.attempts,
             self._on_summary,
         )
+        self._refusals = RefusalReporter(
+            self.database,
+            self._scheduler,
+            settings.rules,
+            settings.destinations,
+            settings.publish,
+            folders.results,
+            settings.segment.attempts,
+            self._on_summary,
+        )
         self._retriever = Retriever(
             self.database,
             self._scheduler,
@@ -103,6 +116,7 @@ class Node:
             self._retriever.notify,
             self._retriever.is_to_ask,
             self._engine.submit,
+            self._refusals.notify,
         )
         self._receiver = StorageSCP(
             _receiver_settings(settings.listen),
@@ -137,6 +151,7 @@ class Node:
         self._provider.start()
         self._dispatcher.start()
         self._summariser.start()
+        self._refusals.start()
         self._collector.start()
         self._receiver.start()
         # A peer may report a commitment the moment it is asked, once, to the receiver.
@@ -144,6 +159,7 @@ class Node:
             confirmer.start()
         self._retriever.start()
         self._prober.start()
+        self._housekeeper.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -153,19 +169,22 @@ class Node:
         )
 
     def stop(self) -> None:
-        """Stop what brings work first, delivering last; what is unfinished resumes at a start."""
+        """Stop what talks to peers first, then what brings work; all resumes at a start."""
+        callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
+        for service in (*callers, self._housekeeper):
+            service.ask_to_stop()
+        # Nobody is asked to commit any more once the receiver takes no reports.
+        for confirmer in self._confirmers:
+            confirmer.stop()
         self._retriever.stop()
         self._receiver.stop()
         self._collector.stop()
         self._summariser.ask_to_stop()
         self._dispatcher.stop()
         self._summariser.stop()
-        deliverers = [*self._couriers, *self._confirmers, self._prober]
-        for deliverer in deliverers:
-            deliverer.ask_to_stop()
-        for deliverer in deliverers:
-            deliverer.stop()
-        self._provider.stop()
+        self._refusals.stop()
+        for service in (*callers, self._housekeeper):
+            service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()
@@ -218,10 +237,12 @@ class Node:
 
     def _on_given_up(self) -> None:
         self._collector.reconsider()
+        self._refusals.notify()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()
         self._summariser.notify()
+        self._refusals.notify()
         self._on_summary()
 
     def _on_summary(self) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
@@ -16,16 +17,25 @@ from dicomnode.collect.collector import Collector
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import WORK, Folders
+from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
-from dicomnode.settings import CollectSettings, PublishSettings, SegmentSettings
+from dicomnode.settings import (
+    CollectSettings,
+    FolderDestination,
+    PublishSettings,
+    RungName,
+    SegmentSettings,
+)
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
-from dicomnode.store.tables import Finding, Lesion
+from dicomnode.store.states import SummaryState
+from dicomnode.store.tables import Finding, Lesion, Summary
 
 _POLL_S = 0.05
+_OUT = "out"
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class Outcome:
     ----------
     lesions : tuple of Lesion
         With their results; `state` and `reason` tell what became of each.
+    summaries : tuple of Summary
+        With the results that hold all lesions of a series; `reason` tells why there are none.
     refusals : tuple of Finding
         Items of mark objects that could not be used.
     skipped : tuple of (Path, str)
@@ -64,6 +76,7 @@ class Outcome:
     """
 
     lesions: tuple[Lesion, ...]
+    summaries: tuple[Summary, ...]
     refusals: tuple[Finding, ...]
     skipped: tuple[tuple[Path, str], ...]
     slices: dict[str, Path]
@@ -75,6 +88,7 @@ def process_folder(
     *,
     rule: Rule,
     processes: int,
+    results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",),
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Segment every mark in a folder and write the results to another.
@@ -89,9 +103,19 @@ def process_folder(
         Method and parameters for what it matches.
     processes : int
         Workers.
+    results : tuple of str or "auto"
+        Which objects are written, as of a destination; those of a series when its lesions have
+        ended.
     on_progress : callable
         Called from time to time.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If there is no result of such a name.
     """
+    destination = FolderDestination(name=_OUT, kind="folder", path=out.absolute(), results=results)
+    rule = rule.model_copy(update={"destinations": (_OUT,)})
     with tempfile.TemporaryDirectory(prefix="dicomnode-") as scratch:
         database = Database(f"sqlite:///{Path(scratch) / 'process.sqlite'}")
         database.upgrade()
@@ -104,36 +128,52 @@ def process_folder(
             index.add(finding.received)
             slices[finding.received.header.sop_instance_uid] = finding.path
             on_progress(Progress(len(slices)))
-        _run(database, out, rule, processes, lambda *p: on_progress(Progress(len(slices), *p)))
+        _run(
+            database,
+            destination,
+            rule,
+            processes,
+            lambda *p: on_progress(Progress(len(slices), *p)),
+        )
         with database.read() as session:
             lesions = session.scalars(
                 select(Lesion).options(selectinload(Lesion.results)).order_by(Lesion.id)
+            ).all()
+            summaries = session.scalars(
+                select(Summary).options(selectinload(Summary.results)).order_by(Summary.id)
             ).all()
             refusals = session.scalars(
                 select(Finding).where(Finding.lesion_id.is_(None)).order_by(Finding.id)
             ).all()
         database.close()
-    return Outcome(tuple(lesions), tuple(refusals), tuple(skipped), slices)
+    return Outcome(tuple(lesions), tuple(summaries), tuple(refusals), tuple(skipped), slices)
 
 
 def _run(
     database: Database,
-    out: Path,
+    destination: FolderDestination,
     rule: Rule,
     processes: int,
     on_progress: Callable[[int, int, str | None], None],
 ) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")
     engine = ProcessEngine(processes)
+    segment = SegmentSettings(processes=processes)
+    # A folder has all lesions of a series before the first object of the series is made.
+    ladders = Ladders((destination,), PublishSettings(gather_s=0))
+    out = destination.path
     dispatcher = Dispatcher(
         database,
         engine,
         scheduler,
         Folders(soft_masks=out / "soft_masks", results=out),
-        SegmentSettings(processes=processes),
-        Ladders((), PublishSettings()),
+        segment,
+        ladders,
         lambda: None,
         lambda: collector.collect_all(),
+    )
+    summariser = Summariser(
+        database, engine, scheduler, ladders, out, segment.attempts, lambda: None
     )
     # A folder is complete when it has been read: no series, and no SEG, is waited for.
     complete = CollectSettings(quiet_period_s=1e-6, seg_wait_s=1e-6)
@@ -159,8 +199,20 @@ def _run(
             total = sum(counts.values())
             on_progress(total - left, total, waiting)
             if not left:
-                return
+                break
+            time.sleep(_POLL_S)
+        summariser.start()
+        while _is_waited_for(database):
             time.sleep(_POLL_S)
     finally:
+        summariser.ask_to_stop()
         dispatcher.stop()
+        summariser.stop()
         scheduler.shutdown()
+
+
+def _is_waited_for(database: Database) -> bool:
+    """Whether objects of a series are still to be made."""
+    waiting = select(Summary.id).where(Summary.state == SummaryState.WAITING).limit(1)
+    with database.read() as session:
+        return session.scalar(waiting) is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
@@ -63,6 +64,19 @@ RungName = Literal[
     "key-object",
 ]
 """The kinds of result objects, as `dicomnode.results.ladder.LADDER` names them."""
+
+
+def _as_rungs_take_them(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    if not options:
+        return {}
+    # The rungs take a while to import; nobody should wait for them who tells them nothing.
+    from dicomnode.results.rung_options import read_options
+
+    return read_options(options)
+
+
+RungOptions = Annotated[dict[RungName, dict[str, Any]], AfterValidator(_as_rungs_take_them)]
+"""Fields of the settings of rungs, such as ``{"binary-seg": {"level": 0.4}}``."""
 
 
 class StoreSettings(_Section):
@@ -152,9 +166,12 @@ class ConfirmSettings(_Section):
     batch: int = Field(500, ge=1, le=5000)
     same_association_s: float = Field(5, ge=0)
     report_within_s: float = Field(14400, gt=0)
+    after_start_s: float = Field(60, ge=0)
     requests: int = Field(6, ge=1)
     resends: int = Field(3, ge=0)
     verify_attempts: int = Field(8, ge=1)
+    keep_days: float = Field(90, ge=0)
+    """How long requests that are done, and deliveries of what was replaced, are kept; 0: always."""
 
 
 class ProbeSettings(_Section):
@@ -187,6 +204,8 @@ class CommitmentSettings(_Section):
     peers: tuple[DicomPeer, ...] = ()
     """Who is told on an association of its own; destinations and sources are known already."""
     max_instances: int = Field(20000, ge=1)
+    keep_days: float = Field(90, ge=0)
+    """How long requests are kept that were answered; 0: always."""
 
 
 class DicomWeb(_Section):
@@ -205,10 +224,15 @@ class _Destination(_Section):
     name: str = Field(min_length=1)
     transfer_syntax: Literal["jpeg-ls", "explicit-le"] = "jpeg-ls"
     """``jpeg-ls``: objects go compressed where the peer takes that; ``explicit-le``: never."""
-    results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",)
+    results: tuple[RungName, ...] | Literal["auto"] = "auto"
     """Which objects it gets; ``auto``: those of a list that suits most that it accepts."""
     omit_empty_frames: bool | None = None
     """As in ``[publish]``, for this destination alone."""
+    references: Literal["ct", "all"] = "ct"
+    """What segmentations, maps, pictures and structure sets name: the CT alone, or also the marks'
+    objects and each other. Reports and key objects name all in any case."""
+    options: RungOptions = Field(default_factory=dict)
+    """What single rungs are told besides; it wins over the two above."""
     verify: Literal["none", "find", "pixels"] = "none"
     """How far a result is read back: not at all, by a query, or with its pixel data."""
 
@@ -220,16 +244,7 @@ class DicomDestination(_Destination, DicomPeer):
     commit: bool = False
     """Whether it is asked for storage commitment (PS3.4 Annex J)."""
     dicomweb: DicomWeb | None = None
-    """Where pixel data is read back from."""
-
-    @validates_whole(mode="after")
-    def _pixels_can_be_read_back(self) -> DicomDestination:
-        if self.verify == "pixels" and self.dicomweb is None:
-            raise ValueError(
-                "verify = 'pixels' needs the url of [destinations.dicomweb]: "
-                "pixel data is read back by WADO-RS"
-            )
-        return self
+    """Where pixel data is read back from; by C-GET without it."""
 
 
 class StowDestination(_Destination, DicomWeb, _Patience):
@@ -443,6 +458,7 @@ def _describe(problem: Any, text: str) -> str:
         part
         for depth, part in enumerate(problem["loc"])
         if not (depth == 2 and part in _KINDS and problem["loc"][0] in _OF_KINDS)
+        and part != "[key]"
     )
     where = ".".join(str(part) for part in location) or "settings"
     line = line_of(location, text)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import requests
 from dicomweb_client.web import DICOMwebClient
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.settings import DicomWeb
 
 _MAX_REDIRECTS = 3
@@ -15,7 +19,10 @@ _MAX_REDIRECTS = 3
 
 @contextmanager
 def web_client(
-    server: DicomWeb, connect_timeout_s: float, response_timeout_s: float
+    server: DicomWeb,
+    connect_timeout_s: float,
+    response_timeout_s: float,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[DICOMwebClient, requests.Session]]:
     """Open connections to a server, which are kept until the end of the context.
 
@@ -25,6 +32,8 @@ def web_client(
     ----------
     server : DicomWeb
     connect_timeout_s, response_timeout_s : float
+    sockets : OpenSockets, optional
+        Told of each connection, so that another thread can end it.
     """
     with requests.Session() as session:
         session.max_redirects = _MAX_REDIRECTS
@@ -33,6 +42,9 @@ def web_client(
         session.headers.update(server.headers)
         if server.ca_file is not None:
             session.verify = str(server.ca_file)
+        if sockets is not None:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _Adapter(sockets))
         client = DICOMwebClient(
             str(server.url).rstrip("/"),
             session=session,
@@ -40,6 +52,32 @@ def web_client(
         )
         client.set_http_retry_params(retry=False)
         yield client, session
+
+
+class _Adapter(HTTPAdapter):
+    """Connects as requests does, and notes the sockets."""
+
+    def __init__(self, sockets: OpenSockets) -> None:
+        self._sockets = sockets
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **values: Any) -> None:
+        super().init_poolmanager(*args, **values)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _noting(HTTPConnectionPool, self._sockets),
+            "https": _noting(HTTPSConnectionPool, self._sockets),
+        }
+
+
+def _noting(pool: type[HTTPConnectionPool], sockets: OpenSockets) -> type[HTTPConnectionPool]:
+    """A pool whose connections are noted from the moment that a request can be sent."""
+
+    class Connection(pool.ConnectionCls):
+        def connect(self) -> None:
+            super().connect()
+            sockets.opened(self.sock)
+
+    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": Connection})
 
 
 def words_of(error: requests.RequestException) -> str:

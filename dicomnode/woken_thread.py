@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+
+from apscheduler.schedulers.base import BaseScheduler
+
+from dicomnode.open_sockets import OpenSockets
+from dicomnode.timing import call_at
+
+_PAUSE_AFTER_FAULT_S = 5.0
 
 
 class WokenThread:
@@ -70,3 +78,66 @@ class WokenThread:
             except Exception as error:  # whatever it is, the service goes on
                 self._on_fault(error)
             self._stopping.wait(self._pause_s)
+
+
+class DueThread(WokenThread):
+    """A woken thread that is also woken when what it works at is due next.
+
+    What it waits for of a peer may take `grace_s` seconds longer once it is asked to stop, and is
+    then cut off: a peer that hangs holds up no stop.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+    scheduler : apscheduler scheduler
+        Wakes it.
+    work : callable
+        One pass; gives when something is due next, in seconds since 1970, None where nothing is.
+    on_fault : callable
+        Given an exception that left `work`, which is called again `pause_after_fault_s` later.
+    pause_after_fault_s : float
+
+    Attributes
+    ----------
+    sockets : OpenSockets
+        To be told of every connection to a peer.
+    """
+
+    grace_s = 10.0
+
+    def __init__(
+        self,
+        name: str,
+        scheduler: BaseScheduler,
+        work: Callable[[], float | None],
+        on_fault: Callable[[Exception], None],
+        pause_after_fault_s: float = _PAUSE_AFTER_FAULT_S,
+    ) -> None:
+        super().__init__(name, self._pass, on_fault)
+        self.sockets = OpenSockets()
+        self._scheduler = scheduler
+        self._work_due = work
+        self._pause_after_fault_s = pause_after_fault_s
+        self._cut_at = float("inf")
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end without waiting for it."""
+        self._cut_at = min(self._cut_at, time.monotonic() + self.grace_s)
+        super().ask_to_stop()
+
+    def stop(self) -> None:
+        """Let the pass that runs end, or cut it off, and the thread with it."""
+        self.ask_to_stop()
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, self._cut_at - time.monotonic()))
+            self.sockets.cut()
+        super().stop()
+
+    def _pass(self) -> None:
+        moment = time.time() + self._pause_after_fault_s
+        try:
+            moment = self._work_due()
+        finally:
+            if moment is not None and not self.stopping:
+                call_at(self._scheduler, moment, self._thread.name, self.wake)

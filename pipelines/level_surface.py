@@ -16,9 +16,6 @@ from pipelines.compiled import compiled
 _SAMPLES = 4
 """Samples of a cell between voxel centres along each axis, at the middles of equal parts."""
 
-_ROWS = 1024
-"""Points compared with all others at once: bounds the memory."""
-
 
 def band_width_mm(
     alpha: npt.NDArray,
@@ -146,17 +143,28 @@ def greatest_distance(points: npt.NDArray[np.float64]) -> float:
     """
     if len(points) < 2:
         return 0.0
+    points = np.asarray(points, np.float64)
     with contextlib.suppress(QhullError):  # In one plane, or too few: then all are compared.
         points = points[ConvexHull(points).vertices]
     points = points - points.mean(axis=0)
     squares = (points**2).sum(axis=1)
     order = np.argsort(-squares)
-    points, squares = points[order], squares[order]
+    return float(np.sqrt(_greatest_square(points[order], np.sqrt(squares[order]))))
+
+
+@compiled
+def _greatest_square(points, away):
+    """Greatest squared distance of points that are sorted by their distance from the middle."""
     best = 0.0
-    for first in range(0, len(points), _ROWS):
-        rows = slice(first, first + _ROWS)
-        if np.sqrt(squares[first]) * 2 <= np.sqrt(best):
+    for first in range(len(points)):
+        if (away[first] + away[0]) ** 2 <= best:
             break  # All that follow are too near the middle.
-        between = squares[rows, None] + squares[None, first:] - 2 * points[rows] @ points[first:].T
-        best = max(best, float(between.max()))
-    return float(np.sqrt(best))
+        for second in range(first):
+            if (away[first] + away[second]) ** 2 <= best:
+                break
+            square = 0.0
+            for axis in range(points.shape[1]):
+                step = points[first, axis] - points[second, axis]
+                square += step * step
+            best = max(best, square)
+    return best

@@ -16,11 +16,20 @@ _STEP = 0.25
 
 
 def _corners(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Corner points (row, column) of all set pixels, in index coordinates, shape (n, 2)."""
-    rows, columns = np.nonzero(mask)
-    shifts = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
-    points = np.stack([rows, columns], axis=1)[:, None, :] + shifts
-    return np.unique(points.reshape(-1, 2), axis=0)
+    """Outer corners (row, column) of the first and last set pixel of each row, shape (n, 2).
+
+    In index coordinates. The convex hull of these holds all pixels.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1) - 0.5
+    last = mask.shape[1] - 0.5 - mask[rows, ::-1].argmax(axis=1)
+    return np.stack(
+        [
+            np.concatenate([rows - 0.5, rows + 0.5] * 2),
+            np.concatenate([first, first, last, last]),
+        ],
+        axis=1,
+    )
 
 
 def _longest_run(inside: npt.NDArray[np.bool_]) -> tuple[int, int, int]:

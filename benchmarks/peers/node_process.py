@@ -22,7 +22,7 @@ from dicomnode.store.tables import Instance
 
 
 class NodeProcess:
-    """``dicomnode serve`` in a folder, with one destination named ``pacs``.
+    """``dicomnode serve`` in a folder, with one destination named ``pacs``: it gets SEG alone.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class NodeProcess:
         Tables of ``[[sources]]``.
     destination : dict, optional
         What ``[[destinations]]`` says besides, such as ``{"commit": True}``.
+    rule : dict, optional
+        What ``[[rules]]`` says besides, such as ``{"report_refusals": True}``.
     **sections
         Tables of the configuration to add to, such as ``collect={"quiet_period_s": 2}``.
     """
@@ -47,6 +49,7 @@ class NodeProcess:
         pacs_port: int,
         sources: Sequence[dict[str, Any]] = (),
         destination: dict[str, Any] | None = None,
+        rule: dict[str, Any] | None = None,
         **sections: dict[str, Any],
     ) -> None:
         self.folder = folder
@@ -64,8 +67,9 @@ class NodeProcess:
             "ae_title": pacs_ae_title,
             "host": "127.0.0.1",
             "port": pacs_port,
+            "results": ["fractional-seg"],
         } | (destination or {})
-        rule = {"name": "all", "destinations": ["pacs"]}
+        rule = {"name": "all", "destinations": ["pacs"]} | (rule or {})
         blocks = [_table(f"[{name}]", values) for name, values in tables.items()]
         blocks += [_table("[[destinations]]", pacs), _table("[[rules]]", rule)]
         blocks += [_table("[[sources]]", source) for source in sources]

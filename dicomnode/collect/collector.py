@@ -28,6 +28,7 @@ from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
 from dicomnode.store.received import ReceivedInstance
+from dicomnode.store.refusals import lesion_changed
 from dicomnode.store.standing import unsettle_replaced
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
@@ -65,6 +66,8 @@ class Collector:
     submit : callable, optional
         Starts a call in a worker process; masks are put on their CT there. Without it that is done
         in the collector's thread.
+    on_refused : callable
+        Called, without arguments, when the refusals of an object may have changed.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Collector:
         on_waiting: Callable[[], None] = lambda: None,
         may_be_fetched: Callable[[Session, Lesion, str], bool] = lambda *_: False,
         submit: Callable[..., Future[Any]] | None = None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._scheduler = scheduler
@@ -85,6 +89,7 @@ class Collector:
         self._on_work = on_work
         self._on_waiting = on_waiting
         self._may_be_fetched = may_be_fetched
+        self._on_refused = on_refused
         self._masks = MasksOnCt(submit, self._on_mask)
         self._joining = threading.Lock()
         self._lock = threading.Lock()
@@ -110,7 +115,10 @@ class Collector:
         """Say that an instance has been stored. Returns at once."""
         header = received.header
         self.revisit(
-            header.sop_instance_uid, header.series_instance_uid, header.frame_of_reference_uid
+            header.sop_instance_uid,
+            header.series_instance_uid,
+            header.frame_of_reference_uid,
+            header.concatenation_source_uid,
         )
 
     def revisit(self, *uids: str | None) -> None:
@@ -147,8 +155,10 @@ class Collector:
                 lesion.state = LesionState.REFUSED
                 lesion.reason = f"waited {hours:g} h: {lesion.reason}"
                 unsettle_replaced(session, lesion.id)
+                lesion_changed(session, lesion.id)
         if expired:
             logger.warning("lesion.expired count=%d", len(expired))
+            self._on_refused()
             self._thread.wake()
 
     def _recover(self, error: Exception) -> None:
@@ -180,6 +190,8 @@ class Collector:
         examined = examine_received(self._database)
         if examined.requeued:
             self._on_work()
+        if examined.objects:
+            self._on_refused()
         return examined.lesions
 
     def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
@@ -310,6 +322,10 @@ class Collector:
             if isinstance(decision, Refused):
                 unsettle_replaced(session, lesion_id)
             _change(session, lesion_id, values)
+            if isinstance(decision, Refused):
+                lesion_changed(session, lesion_id)
+        if isinstance(decision, Refused):
+            self._on_refused()
         if isinstance(decision, Waiting) and decision.settles_at is not None:
             call_at(
                 self._scheduler,
@@ -332,6 +348,8 @@ class Collector:
             logger.info("lesion.ready lesion=%d", lesion_id)
         for lesion_id in superseded:
             logger.info("lesion.superseded lesion=%d", lesion_id)
+        if superseded:
+            self._on_refused()
         return bool(ready)
 
     def _settle(self, lesion_id: int) -> None:

@@ -55,6 +55,7 @@ class SeriesOfPass:
     def __init__(self) -> None:
         self._series: dict[str, tuple[Slice, ...]] = {}
         self._enhanced: dict[str, EnhancedSeries] = {}
+        self._concatenated: dict[str, str | None] = {}
         self._seg: tuple[str, MarkReading] | None = None
         self.patient_ids: dict[str, str] = {}
         """SOP Instance UID to Patient ID; never leaves memory."""
@@ -87,6 +88,30 @@ class SeriesOfPass:
         if series_instance_uid not in self._enhanced:
             self._enhanced[series_instance_uid] = EnhancedSeries(session, series_instance_uid)
         return self._enhanced[series_instance_uid]
+
+    def concatenated_in(self, session: Session, sop_instance_uid: str) -> str | None:
+        """Series UID of the parts that are here of an image that is not; None where there are none.
+
+        Parameters
+        ----------
+        session : Session
+        sop_instance_uid : str
+            As the parts name it, the SOP Instance UID of Concatenation Source (0020,0242).
+        """
+        if sop_instance_uid not in self._concatenated:
+            self._concatenated[sop_instance_uid] = (
+                None
+                if session.get(Instance, sop_instance_uid) is not None
+                else session.scalar(
+                    select(Instance.series_instance_uid)
+                    .where(
+                        Instance.concatenation_source_uid == sop_instance_uid,
+                        Instance.sop_class_uid.in_(ENHANCED_CT_CLASSES),
+                    )
+                    .limit(1)
+                )
+            )
+        return self._concatenated[sop_instance_uid]
 
     def image(self, session: Session, sop_instance_uid: str, frame: int | None) -> CtImage:
         """An image that is here, or a frame of it.

@@ -102,6 +102,50 @@ class EnhancedSeries:
             )
         return check_ct_frame(frames[(number or 1) - 1])
 
+    def part_with(self, source_uid: str, number: int | None) -> tuple[str, int]:
+        """The part of a concatenation that holds a frame of the image that it was made of.
+
+        Parameters
+        ----------
+        source_uid : str
+            SOP Instance UID of Concatenation Source.
+        number : int or None
+            Of the frame in that image, from 1.
+
+        Returns
+        -------
+        str, int
+            SOP Instance UID of the part, and the frame's number in it.
+
+        Raises
+        ------
+        NotYet
+            If that part has not come.
+        Unusable
+            If no frame is named, or one that the concatenation does not have.
+        """
+        if number is None:
+            raise Unusable(
+                f"the mark names the image {source_uid} of a concatenation, and no frame of it"
+            )
+        parts = {
+            uid: found
+            for uid, found in self._parts.items()
+            if found is not None and found.source_uid == source_uid
+        }
+        for uid, found in parts.items():
+            own = None if found.frame_offset is None else number - found.frame_offset
+            if own is not None and 1 <= own <= len(self._frames[uid]):
+                return uid, own
+        if _is_whole(list(parts.values())):
+            raise Unusable(
+                f"the mark names frame {number} of the image {source_uid}, and no part of its "
+                "concatenation holds it"
+            )
+        raise NotYet(
+            f"the part with frame {number} of the image {source_uid} has not come", image=source_uid
+        )
+
     def slices(self, key: CtFrame) -> tuple[Slice, ...]:
         """All slices of the stack that a frame belongs to.
 

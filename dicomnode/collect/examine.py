@@ -21,6 +21,7 @@ from dicomnode.marks.lesion_mark import LesionMark, lesions_of
 from dicomnode.marks.serialised import to_json
 from dicomnode.results.lesion_result import Equipment
 from dicomnode.store.database import Database
+from dicomnode.store.refusals import lesions_changed, object_changed, send_again
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 OWN_RESULT = "made by this node; its own results are not read as marks"
 OWN_KIND = "a result of this software; such results are not read as marks"
+LEFT_ALONE = frozenset({OWN_RESULT, OWN_KIND})
+"""Reasons that are no refusal of somebody's mark: nobody is told of them."""
 REFERS_TO_OWN = "refers to a result of this node; its own results are not read as marks"
 _TO_REOPEN = (LesionState.REFUSED, LesionState.FAILED)
 GONE = "its object came again without it"
@@ -44,16 +47,19 @@ class Examined:
         they had been refused or had failed.
     requeued : int
         Dead letters that are sent again, because their mark came again.
+    objects : int
+        How many were read.
     """
 
     lesions: tuple[int, ...]
     requeued: int
+    objects: int
 
 
 def examine_received(database: Database) -> Examined:
     """Examine every object that may hold marks and was not yet read."""
     lesions: list[int] = []
-    requeued = 0
+    requeued = objects = 0
     for uid, path in _received(database):
         reading, authorship = _read(path)
         with database.write() as session:
@@ -61,6 +67,7 @@ def examine_received(database: Database) -> Examined:
             opened, again = _record(session, uid, reading)
         lesions += opened
         requeued += again
+        objects += 1
         logger.info(
             "mark.examined sop=%s marks=%d outlines=%d segments=%d references=%d refusals=%d",
             uid,
@@ -70,7 +77,7 @@ def examine_received(database: Database) -> Examined:
             len(reading.references),
             len(reading.refusals),
         )
-    return Examined(tuple(lesions), requeued)
+    return Examined(tuple(lesions), requeued, objects)
 
 
 def _received(database: Database) -> Iterator[tuple[str, str]]:
@@ -116,11 +123,13 @@ def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int]
         session.add(
             Finding(source_sop_instance_uid=uid, item=refusal.item[:64], reason=refusal.reason)
         )
-    opened, requeued = [], 0
+    opened, reopened, requeued = [], [], send_again(session, uid)
+    refused = any(refusal.reason not in LEFT_ALONE for refusal in reading.refusals)
     for mark in lesions_of(reading):
         if _refers_to_own_result(session, mark):
             item = mark.item[:64]
             session.add(Finding(source_sop_instance_uid=uid, item=item, reason=REFERS_TO_OWN))
+            refused = True
             continue
         lesion = session.scalar(select(Lesion).where(Lesion.mark_key == mark.key))
         if lesion is None:
@@ -129,6 +138,7 @@ def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int]
         elif _is_to_reopen(session, lesion):
             _reopen(lesion, mark)
             opened.append(lesion.id)
+            reopened.append(lesion.id)
         else:
             # Its mark was stated again, perhaps after it had been changed in another object.
             lesion.unsettled = True
@@ -140,6 +150,8 @@ def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int]
     session.flush()
     for lesion_id in before - _lesions_found_in(session, uid):
         _leave(session, lesion_id)
+    object_changed(session, uid, refused=refused)
+    lesions_changed(session, reopened)
     _bring_back_reports(session, uid)
     return opened, requeued
 

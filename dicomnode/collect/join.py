@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.collect.admission import check_anatomy, check_patient
+from dicomnode.collect.concatenation import in_parts
 from dicomnode.collect.ct import SeriesOfPass, key_slice, missing, plane_of
 from dicomnode.collect.ct_frame import CtImage, name_of
 from dicomnode.collect.mask_on_ct import MaskOnCt, slice_of_series
@@ -53,7 +54,7 @@ class Joined:
     rule : Rule
     warnings : tuple of str
     mark : LesionMark
-        Without a segment whose SEG stayed away.
+        Without a segment whose SEG stayed away; of a concatenation it names the parts.
     absent_seg : str or None
         That SEG.
     """
@@ -149,6 +150,7 @@ def join(
                 words = f"the SEG {absent} has not come; it is waited for until {_clock(until)}"
                 return Waiting(words, None, until)
             mark = LesionMark((replace(mark.opinions[0], segment=None),))
+        mark = in_parts(session, mark, known)
         key = slice_of_series(session, mark, known) if mark.has_mask else None
         key = key or key_slice(session, mark.axes, known)
         rule, why = first_match(rules, _candidate(session, lesion, key))

@@ -17,6 +17,7 @@ from dicomnode.collect.claims import ALIVE
 from dicomnode.collect.kinship import Verdict
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.serialised import from_json, to_json
+from dicomnode.store.refusals import lesions_changed
 from dicomnode.store.standing import unsettle_replaced, withdraw
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
@@ -63,6 +64,7 @@ def settle(session: Session, verdicts: Iterable[Verdict]) -> tuple[list[int], li
         if lesion.state is not LesionState.PUBLISHED or lead.state is LesionState.PUBLISHED:
             lesion.state = LesionState.SUPERSEDED
             withdraw(session, lesion)
+    lesions_changed(session, superseded)
     session.flush()
     return ready, superseded
 

@@ -1,6 +1,7 @@
 """The command line: one file a command."""
 
 from dicomnode.commands.app import app
+from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
 from dicomnode.commands.explain import explain
@@ -14,6 +15,7 @@ from dicomnode.commands.train import train
 __all__ = [
     "app",
     "check_viewer",
+    "conformance",
     "demo",
     "echo",
     "explain",

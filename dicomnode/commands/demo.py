@@ -28,14 +28,16 @@ def demo(
 
     start_logging("WARNING")
     try:
-        verified = demonstrate(seed, console.print)
+        shown = demonstrate(seed, console.print)
     except DemonstrationFailed as error:
         raise complain(str(error)) from None
     out.mkdir(parents=True, exist_ok=True)
     picture = out / "contact_sheet.png"
-    save_contact_sheet([one.panel for one in verified], picture)
-    console.print(_table(verified))
-    problems = [f"{one.kind}: {problem}" for one in verified for problem in one.problems]
+    save_contact_sheet([one.panel for one in shown.nodules], picture)
+    console.print(_table(shown.nodules))
+    companions = ", ".join(f"{count} {kind}" for kind, count in shown.companions.items())
+    console.print(f"beside the fractional SEGs came: {companions}")
+    problems = [f"{one.kind}: {problem}" for one in shown.nodules for problem in one.problems]
     console.print(f"picture: {picture}")
     if problems:
         raise complain("\n".join(problems))

@@ -1,4 +1,6 @@
-"""``dicomnode jobs``: every lesion, where it stands and why, and what is fetched for it."""
+"""``dicomnode jobs``: every lesion, where it stands and why, what is fetched and sent back for it,
+and what it becomes for each destination.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ from dicomnode.commands.app import (
     configured,
     console,
 )
+from dicomnode.commands.ladder_table import choices_in, ladder_table
 from dicomnode.commands.opened import opened
 from dicomnode.deliver.standing import in_short
-from dicomnode.store.states import LesionState, RetrievalState
-from dicomnode.store.tables import Lesion, Result, Retrieval
+from dicomnode.store.refusals import REFUSED
+from dicomnode.store.states import LesionState, RetrievalState, SummaryState
+from dicomnode.store.tables import Lesion, RefusalReport, Result, Retrieval
 
 
 @app.command()
@@ -31,7 +35,9 @@ def jobs(
     state: Annotated[LesionState | None, typer.Option(help="Only lesions in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
 ) -> None:
-    """List lesions, the newest first, and the images that are fetched for them."""
+    """List lesions, the newest first, the images that are fetched for them, refusals that are sent
+    back, and which results each destination gets, and why.
+    """
     query = (
         select(Lesion)
         .options(
@@ -43,8 +49,22 @@ def jobs(
     )
     if state is not None:
         query = query.where(Lesion.state == state)
-    with opened(configured(config)) as session:
+    reported = (
+        select(RefusalReport)
+        .options(selectinload(RefusalReport.results).selectinload(Result.deliveries))
+        .where(RefusalReport.results.any() | (RefusalReport.state != SummaryState.PUBLISHED))
+        .order_by(RefusalReport.id.desc())
+        .limit(limit)
+    )
+    settings = configured(config)
+    with opened(settings) as session:
         lesions = session.scalars(query).all()
+        reports = session.scalars(reported).all() if state in (None, *REFUSED) else []
+        ladders = [
+            (destination, choice)
+            for destination in settings.destinations
+            for choice in choices_in(session, destination)
+        ]
     table = Table("lesion", "state", "rule", "method", "ml", "s", "deliveries", "reason")
     for lesion in lesions:
         deliveries = [
@@ -65,6 +85,10 @@ def jobs(
     retrievals = {r.id: r for lesion in lesions for r in lesion.retrievals}
     if retrievals:
         console.print(_retrievals(sorted(retrievals.values(), key=lambda r: -r.id), lesions))
+    if reports:
+        console.print(_refusals(reports))
+    if ladders:
+        console.print(ladder_table(ladders))
 
 
 def _retrievals(retrievals: Sequence[Retrieval], lesions: Sequence[Lesion]) -> Table:
@@ -82,5 +106,19 @@ def _retrievals(retrievals: Sequence[Retrieval], lesions: Sequence[Lesion]) -> T
             if queued
             else "",
             Text(retrieval.peer_words or ""),
+        )
+    return table
+
+
+def _refusals(reports: Sequence[RefusalReport]) -> Table:
+    table = Table("refusals sent back", "state", "documents", "newest deliveries", "reason")
+    for report in reports:
+        newest = {d.destination: d for result in report.results for d in result.deliveries}
+        table.add_row(
+            report.source_sop_instance_uid,
+            report.state.value,
+            str(len(report.results)),
+            Text("\n".join(map(in_short, newest.values()))),
+            Text(report.reason or ""),
         )
     return table

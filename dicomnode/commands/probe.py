@@ -19,8 +19,10 @@ from dicomnode.commands.app import (
     configured,
     console,
 )
+from dicomnode.commands.ladder_table import choices_after, choices_in, ladder_table
 from dicomnode.deliver import capabilities
 from dicomnode.deliver.capabilities import Offer, ProbeOutcome
+from dicomnode.deliver.ladder_choice import Choice
 from dicomnode.deliver.probe import probe as ask
 from dicomnode.deliver.result_classes import class_name
 from dicomnode.settings import Destination, NodeSettings
@@ -37,7 +39,8 @@ def probe(
 ) -> None:
     """Ask destinations which results they accept; the node remembers the answers.
 
-    A running node does so by itself, as ``[probe] every_h`` says.
+    Shown is also which results each of them gets, and why. A running node probes by itself, as
+    ``[probe] every_h`` says.
     """
     settings = configured(config)
     try:
@@ -49,35 +52,47 @@ def probe(
     outcomes = []
     for one in asked:
         outcome = ask(one, settings.listen.ae_title)
-        outcomes.append((one, outcome, _remember(settings, one, outcome)))
+        remembered = _remember(settings, one, outcome)
+        choices = remembered or choices_after(outcome, one)
+        outcomes.append((one, outcome, remembered is not None, choices))
     if as_json:
         typer.echo(json.dumps([_json(*entry) for entry in outcomes], indent=1))
     else:
         for entry in outcomes:
             _show(*entry)
-    if not all(outcome.answered for _, outcome, _ in outcomes):
+    if not all(outcome.answered for _, outcome, *_ in outcomes):
         raise typer.Exit(1)
 
 
-def _remember(settings: NodeSettings, destination: Destination, outcome: ProbeOutcome) -> bool:
-    """Keep the answers where the node keeps its state; False where there is no such place yet."""
+def _remember(
+    settings: NodeSettings, destination: Destination, outcome: ProbeOutcome
+) -> tuple[Choice, ...] | None:
+    """Keep the answers where the node keeps its state; None where there is no such place yet.
+
+    Given is what the destination gets by them, and by what was known before.
+    """
     url = settings.store.url
     file = make_url(url).database
     if url.startswith("sqlite") and not (file and settings.store.path.is_dir()):
         # Probing must not make a store, which then belongs to whoever probed.
-        return False
+        return None
     database = Database(url)
     try:
         with database.write() as session:
             capabilities.record(session, destination, outcome)
-        return True
+            return choices_in(session, destination)
     except Exception:  # no table yet, or no right to write: the answers are shown all the same
-        return False
+        return None
     finally:
         database.close()
 
 
-def _json(destination: Destination, outcome: ProbeOutcome, remembered: bool) -> dict[str, Any]:
+def _json(
+    destination: Destination,
+    outcome: ProbeOutcome,
+    remembered: bool,
+    choices: Sequence[Choice],
+) -> dict[str, Any]:
     return {
         "destination": destination.name,
         "kind": destination.kind,
@@ -95,10 +110,19 @@ def _json(destination: Destination, outcome: ProbeOutcome, remembered: bool) -> 
             }
             for offer in outcome.offers
         ],
+        "results": [
+            {"result": choice.rung.name, "made": choice.made, "why": choice.why}
+            for choice in choices
+        ],
     }
 
 
-def _show(destination: Destination, outcome: ProbeOutcome, remembered: bool) -> None:
+def _show(
+    destination: Destination,
+    outcome: ProbeOutcome,
+    remembered: bool,
+    choices: Sequence[Choice],
+) -> None:
     address = capabilities.address_of(destination)
     note = "" if remembered else " (not remembered: the node's store cannot be written)"
     console.print(
@@ -109,6 +133,7 @@ def _show(destination: Destination, outcome: ProbeOutcome, remembered: bool) -> 
     )
     if outcome.offers:
         console.print(_table(outcome.offers))
+    console.print(ladder_table([(destination, choice) for choice in choices]))
 
 
 _SHORT = {

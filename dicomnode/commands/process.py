@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from dicomnode.commands.app import app, complain, console
 from dicomnode.logs import start_logging
 from dicomnode.offline import Outcome, process_folder
 from dicomnode.routing import Rule
+from dicomnode.settings import RungName
 from dicomnode.store.states import LesionState
 from pipelines.parameters import DEFAULT_METHOD
 
@@ -33,6 +34,9 @@ _COLUMNS = (
     "warnings",
 )
 
+_RECORD = "fractional-seg"
+_RESULTS = TypeAdapter(tuple[RungName, ...] | Literal["auto"])
+
 
 @app.command()
 def process(
@@ -43,10 +47,17 @@ def process(
         list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, repeatable.")
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Workers.")] = os.cpu_count() or 1,
+    results: Annotated[
+        str,
+        typer.Option(
+            help="Which objects, as of a destination: names, with commas between, or auto."
+        ),
+    ] = "fractional-seg",
 ) -> None:
-    """Segment every mark in FOLDER: fractional SEGs, a summary and a contact sheet in OUT."""
+    """Segment every mark in FOLDER: results, tables of them and a contact sheet in OUT."""
     try:
         rule = Rule(name="process", method=method, parameters=_parameters(parameter or []))
+        wanted = _RESULTS.validate_python(results if results == "auto" else results.split(","))
     except ValidationError as error:
         raise complain(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     start_logging("ERROR")
@@ -73,7 +84,9 @@ def process(
                 description=progress.waiting or "lesions",
             )
 
-        outcome = process_folder(folder, out, rule=rule, processes=processes, on_progress=show)
+        outcome = process_folder(
+            folder, out, rule=rule, processes=processes, results=wanted, on_progress=show
+        )
     _report(outcome, out)
     if not any(lesion.state is LesionState.PUBLISHED for lesion in outcome.lesions):
         raise typer.Exit(1)
@@ -100,6 +113,23 @@ def _number(text: str) -> float | int | str | bool:
     return text
 
 
+def _list_objects(outcome: Outcome, out: Path) -> None:
+    """Say of each object what it is, and of which lesion; those of a series are of none."""
+    with open(out / "objects.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("lesion", "kind", "ct_series", "path"))
+        for owner in (*outcome.lesions, *outcome.summaries):
+            for result in owner.results:
+                writer.writerow(
+                    (
+                        result.lesion_id,
+                        result.kind,
+                        owner.series_instance_uid,
+                        os.path.relpath(result.path, out),
+                    )
+                )
+
+
 def _report(outcome: Outcome, out: Path) -> None:
     # Matplotlib takes a second to import; no other command should wait for it.
     from dicomnode.pictures.contact_sheet import save_contact_sheet
@@ -112,7 +142,9 @@ def _report(outcome: Outcome, out: Path) -> None:
         writer.writerow(_COLUMNS)
         for lesion in outcome.lesions:
             published = lesion.state is LesionState.PUBLISHED
-            seg = os.path.relpath(lesion.results[0].path, out) if published else ""
+            seg = next(
+                (os.path.relpath(r.path, out) for r in lesion.results if r.kind == _RECORD), ""
+            )
             volume = "" if lesion.volume_ml is None else f"{lesion.volume_ml:.4f}"
             seconds = "" if lesion.seconds is None else f"{lesion.seconds:.2f}"
             table.add_row(
@@ -138,7 +170,16 @@ def _report(outcome: Outcome, out: Path) -> None:
             )
             if published:
                 panels.append(panel_of(lesion, outcome.slices))
+    _list_objects(outcome, out)
     console.print(table)
+    for summary in outcome.summaries:
+        if summary.reason is not None:
+            console.print(
+                f"series {summary.series_instance_uid}: no objects of all its lesions, "
+                f"because {summary.reason}",
+                markup=False,
+                highlight=False,
+            )
     for refusal in outcome.refusals:
         console.print(
             f"{refusal.source_sop_instance_uid} item {refusal.item}: not used, "

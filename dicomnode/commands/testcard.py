@@ -25,7 +25,7 @@ def check_viewer(
     destination: Annotated[str, typer.Argument(help="Its name in the configuration.")],
     answers: Annotated[
         Path | None,
-        typer.Option(help="Filled-in answers: say which results the destination should get."),
+        typer.Option(help="Filled-in answers: say what the destination should be told."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="For sheet and answers.")] = Path(),
     config: Configuration = DEFAULT_CONFIGURATION,
@@ -41,23 +41,28 @@ def check_viewer(
     except KeyError as error:
         raise complain(error.args[0]) from None
     if answers is not None:
-        _say_profile(answers, destination)
+        _say_profile(answers, peer)
     else:
         _send(peer, settings, out)
 
 
-def _say_profile(path: Path, destination: str) -> None:
+def _say_profile(path: Path, destination: Destination) -> None:
     from dicomnode.testcard.answers import UnusableAnswers, read_answers
-    from dicomnode.testcard.profile import profile
+    from dicomnode.testcard.fragment import fragment
+    from dicomnode.testcard.profile import NothingArrived
 
     try:
         found = read_answers(path)
     except UnusableAnswers as problem:
         raise complain(f"{path}: {problem}") from None
-    if found.destination != destination:
-        raise complain(f"{path}: found answers of {found.destination!r}, expected {destination!r}")
-    # Lines of configuration, to be copied as they are.
-    typer.echo(profile(found), nl=False)
+    name = destination.name
+    if found.destination != name:
+        raise complain(f"{path}: found answers of {found.destination!r}, expected {name!r}")
+    try:
+        # Lines of configuration, to be copied as they are.
+        typer.echo(fragment(found, destination), nl=False)
+    except NothingArrived as problem:
+        raise complain(f"{path}: {problem}") from None
 
 
 def _send(destination: Destination, settings: NodeSettings, out: Path) -> None:

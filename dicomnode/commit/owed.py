@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, delete, func, select
 from sqlalchemy.orm import Session
 
-from dicomnode.commit.information import CommitmentRequest, Reference
+from dicomnode.commit.information import CommitmentOutcome, CommitmentRequest, Reference
 from dicomnode.deliver.backoff import wait_s
 from dicomnode.settings import RetrySettings
 from dicomnode.store.states import ReportState
 from dicomnode.store.tables import CommitmentReport
 
-_MAY_PASS = (0x0110, 0x0213)
+MAY_PASS = (0x0110, 0x0213)
 """Statuses of an N-EVENT-REPORT that a repeat may mend: processing failure, resources."""
 
 
@@ -45,8 +45,9 @@ def owe(
             references=references,
         )
         session.add(row)
-    elif row.references != references:
+    elif references_of(row) != request.references:
         raise OtherObjects(f"transaction {request.transaction_uid} was for other objects")
+    row.references = references
     row.called_ae = called_ae
     row.state = ReportState.QUEUED
     row.attempts = 0
@@ -57,7 +58,29 @@ def owe(
 
 def references_of(row: CommitmentReport) -> tuple[Reference, ...]:
     """What a report is about."""
-    return tuple(Reference(sop_class, instance) for sop_class, instance in row.references)
+    return tuple(Reference(sop_class, instance) for sop_class, instance, *_ in row.references)
+
+
+def about(session: Session, sop_instance_uid: str) -> Sequence[CommitmentReport]:
+    """Requests for the commitment of an object, oldest first."""
+    # UIDs hold nothing that JSON or LIKE would write otherwise.
+    named = cast(CommitmentReport.references, Text).contains(f'"{sop_instance_uid}"')
+    return session.scalars(
+        select(CommitmentReport).where(named).order_by(CommitmentReport.id)
+    ).all()
+
+
+def note(row: CommitmentReport, outcome: CommitmentOutcome) -> None:
+    """Note what a report says, of each object; the row is one of a session that is writing."""
+    row.failures = len(outcome.failed)
+    row.references = [
+        [r.sop_class_uid, r.sop_instance_uid, _reason(outcome, r)] for r in references_of(row)
+    ]
+
+
+def _reason(outcome: CommitmentOutcome, reference: Reference) -> int | None:
+    reason = outcome.failed.get(reference)
+    return None if reason is None else int(reason)
 
 
 def due(session: Session) -> Sequence[CommitmentReport]:
@@ -85,7 +108,7 @@ def record(
     status: int | None,
     words: str,
     retry: RetrySettings,
-    failed: int | None = None,
+    outcome: CommitmentOutcome | None = None,
 ) -> CommitmentReport:
     """Write down what an attempt to report came to.
 
@@ -98,18 +121,18 @@ def record(
         The peer's answer to N-EVENT-REPORT; None where none came.
     words : str
     retry : RetrySettings
-    failed : int, optional
-        Objects that the report said are not committed.
+    outcome : CommitmentOutcome, optional
+        What the report said, where that is not noted yet.
     """
     row = session.get_one(CommitmentReport, report_id)
     row.attempts += 1
     row.status = status
     row.peer_words = words
-    if failed is not None:
-        row.failures = failed
+    if outcome is not None:
+        note(row, outcome)
     if status == 0x0000:
         row.state = ReportState.REPORTED
-    elif status is not None and status not in _MAY_PASS:
+    elif status is not None and status not in MAY_PASS:
         row.state = ReportState.REFUSED
     elif row.attempts >= retry.attempts:
         row.state = ReportState.EXHAUSTED
@@ -125,3 +148,30 @@ def record_no_way(session: Session, report_id: int, words: str) -> CommitmentRep
     row.state = ReportState.REFUSED
     row.peer_words = words
     return row
+
+
+def forget(session: Session, before: float, limit: int = 500) -> int:
+    """Delete requests of peers that were answered, or given up, before a moment.
+
+    Parameters
+    ----------
+    session : Session
+        Writing.
+    before : float
+        Seconds since 1970.
+    limit : int
+        Most that are deleted at once.
+
+    Returns
+    -------
+    int
+        How many were deleted.
+    """
+    found = session.scalars(
+        select(CommitmentReport.id)
+        .where(CommitmentReport.state != ReportState.QUEUED, CommitmentReport.changed_at < before)
+        .order_by(CommitmentReport.id)
+        .limit(limit)
+    ).all()
+    session.execute(delete(CommitmentReport).where(CommitmentReport.id.in_(found)))
+    return len(found)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from apscheduler.schedulers.base import BaseScheduler
 from pydicom.dataset import Dataset
-from pynetdicom import build_role
 from pynetdicom.dsutils import encode
 
 from dicomnode.association import NoAssociation, associate, requesting_ae
@@ -25,6 +24,7 @@ from dicomnode.commit.information import (
     read_request,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.proposed_contexts import commitment_report
 from dicomnode.receive.commitment import (
     INVALID_ARGUMENT,
     NO_SUCH_ACTION,
@@ -37,12 +37,10 @@ from dicomnode.receive.sop_classes import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.settings import DicomPeer, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.tables import CommitmentReport
-from dicomnode.timing import call_at
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
 
-_PAUSE_AFTER_FAULT_S = 5.0
 _ANSWER_WITHIN_S = 60.0
 """How long an unknown peer may take to answer a report on its own association."""
 
@@ -72,19 +70,22 @@ class CommitmentProvider:
         take_report: Callable[[str, int | None, Dataset], None],
     ) -> None:
         self._database = database
-        self._scheduler = scheduler
         self._settings = settings
         self._take_report = take_report
         self._peers = {peer.ae_title: peer for peer in reversed(settings.peers)}
-        self._thread = WokenThread("commitment-reports", self._report_due, self._recover)
+        self._thread = DueThread("commitment-reports", scheduler, self._report_due, self._complain)
 
     def start(self) -> None:
         """Resume: report what is owed."""
         self._thread.wake()
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Ask without waiting. Requests are taken on; they are reported on after the next start."""
+        self._thread.ask_to_stop()
+
     def stop(self) -> None:
-        """Let the report that is on its way end, then stop."""
+        """Let the report that is on its way end, or cut it off: it is made again then."""
         self._thread.stop()
 
     # -- on the receiver's threads
@@ -130,7 +131,7 @@ class CommitmentProvider:
             return None
         outcome = self._outcome(row)
         with self._database.write() as session:
-            session.get_one(CommitmentReport, row.id).failures = len(outcome.failed)
+            owed.note(session.get_one(CommitmentReport, row.id), outcome)
         dataset = outcome_dataset(outcome)
         return ReportHere(
             row.id,
@@ -151,7 +152,7 @@ class CommitmentProvider:
 
     # -- on the provider's own thread
 
-    def _report_due(self) -> None:
+    def _report_due(self) -> float | None:
         while not self._thread.stopping:
             with self._database.read() as session:
                 rows = owed.due(session)
@@ -159,12 +160,10 @@ class CommitmentProvider:
                 break
             for row in rows:
                 if self._thread.stopping:
-                    return
+                    return None
                 self._report(row)
         with self._database.read() as session:
-            moment = owed.next_due(session)
-        if moment is not None:
-            self._wake_at(moment)
+            return owed.next_due(session)
 
     def _report(self, row: CommitmentReport) -> None:
         peer = self._peers.get(row.calling_ae)
@@ -183,14 +182,13 @@ class CommitmentProvider:
         except Exception as error:
             logger.error("commitment.failed report=%d %s", row.id, describe_fault(error))
             status, words = None, f"a fault: {describe_fault(error)}"
-        self._record(row.id, status, words, len(outcome.failed))
+        self._record(row.id, status, words, outcome)
 
     def _tell(self, peer: DicomPeer, outcome: CommitmentOutcome) -> tuple[int | None, str]:
         """Report on a new association, in the role of the SCP (PS3.4 J.3.3)."""
         ae = requesting_ae(peer, self._settings.listen.ae_title)
-        ae.add_requested_context(PUSH_MODEL)
         try:
-            association = associate(ae, peer, [build_role(PUSH_MODEL, scp_role=True)])
+            association = associate(ae, peer, commitment_report(), sockets=self._thread.sockets)
         except NoAssociation as error:
             return None, str(error)
         for context in association.accepted_contexts:
@@ -219,9 +217,11 @@ class CommitmentProvider:
             failed = list(failures(session, references))
         return outcome_of(row.transaction_uid, references, failed)
 
-    def _record(self, report_id: int, status: int | None, words: str, failed: int | None) -> None:
+    def _record(
+        self, report_id: int, status: int | None, words: str, outcome: CommitmentOutcome | None
+    ) -> None:
         with self._database.write() as session:
-            row = owed.record(session, report_id, status, words, self._settings.retry, failed)
+            row = owed.record(session, report_id, status, words, self._settings.retry, outcome)
         self._log(row)
 
     def _log(self, row: CommitmentReport) -> None:
@@ -235,9 +235,5 @@ class CommitmentProvider:
             "none" if row.status is None else f"0x{row.status:04X}",
         )
 
-    def _recover(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         logger.error("commitment.failed %s", describe_fault(error))
-        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, "commitment:reports", self._thread.wake)

@@ -39,10 +39,13 @@ class Answer:
 
 _MEANINGS = {
     0x0000: "success",
+    0x0001: "warning: optional attributes not supported",
+    0x0110: "processing failure",
     0x0111: "duplicate SOP instance",
     0x0117: "invalid object instance",
     0x0122: "SOP class not supported",
     0x0124: "not authorised",
+    0x0213: "resource limitation",
     0xB000: "warning: coercion of data elements",
     0xB006: "warning: elements discarded",
     0xB007: "warning: data set does not match SOP class",
@@ -79,6 +82,8 @@ def _meaning(status: int) -> str:
         return _MEANINGS[status]
     if 0xA700 <= status <= 0xA7FF:
         return "out of resources"
+    if 0xB000 <= status <= 0xBFFF:
+        return "warning"
     if 0xA900 <= status <= 0xA9FF:
         return "data set does not match SOP class"
     if 0xC000 <= status <= 0xCFFF:

@@ -20,6 +20,8 @@ from dicomnode.settings import (
 )
 from dicomnode.store.tables import Capability, Delivery, Probe, Result
 
+_FOLDER = "a folder takes every object"
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -120,16 +122,12 @@ def accepts(session: Session, destination: Destination, sop_class_uid: str) -> A
         taken before; else not known.
     """
     if isinstance(destination, FolderDestination):
-        return Acceptance(True, "a folder takes every object")
+        return Acceptance(True, _FOLDER)
     probe = session.get(Probe, destination.name)
     here = probe is not None and probe.address == address_of(destination)
     cells = _cells(session, destination.name, sop_class_uid) if here else []
     if cells:
-        syntaxes = tuple(c.transfer_syntax_uid for c in cells if c.accepted)
-        said = "accepted" if syntaxes else "did not accept"
-        name = class_name(sop_class_uid)
-        why = f"it {said} {name} when it was probed on {_day(probe.answered_at)}"
-        return Acceptance(bool(syntaxes), why, syntaxes)
+        return _as_said(cells, sop_class_uid, f"on {_day(probe.answered_at)}")
     taken = session.scalar(
         select(Delivery.accepted_at)
         .join(Delivery.result)
@@ -144,6 +142,27 @@ def accepts(session: Session, destination: Destination, sop_class_uid: str) -> A
     )
     if taken is not None:
         return Acceptance(True, f"it took one on {_day(taken)}")
+    return _not_known(destination)
+
+
+def accepts_now(destination: Destination, outcome: ProbeOutcome, sop_class_uid: str) -> Acceptance:
+    """As `accepts`, of a probe that is not written down."""
+    if isinstance(destination, FolderDestination):
+        return Acceptance(True, _FOLDER)
+    cells = [offer for offer in outcome.offers if offer.sop_class_uid == sop_class_uid]
+    return _as_said(cells, sop_class_uid, "now") if cells else _not_known(destination)
+
+
+def _as_said(
+    cells: Sequence[Capability] | Sequence[Offer], sop_class_uid: str, when: str
+) -> Acceptance:
+    syntaxes = tuple(cell.transfer_syntax_uid for cell in cells if cell.accepted)
+    said = "accepted" if syntaxes else "did not accept"
+    why = f"it {said} {class_name(sop_class_uid)} when it was probed {when}"
+    return Acceptance(bool(syntaxes), why, syntaxes)
+
+
+def _not_known(destination: Destination) -> Acceptance:
     if isinstance(destination, StowDestination):
         return Acceptance(None, "a DICOMweb server does not say what it takes")
     return Acceptance(None, "it was not probed yet")

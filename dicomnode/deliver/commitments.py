@@ -28,7 +28,7 @@ from dicomnode.store.states import (
 )
 from dicomnode.store.tables import Commitment, Delivery
 
-_SENDING_IS_VAIN = (FailureReason.CLASS_NOT_SUPPORTED, FailureReason.CLASS_INSTANCE_CONFLICT)
+SENDING_IS_VAIN = (FailureReason.CLASS_NOT_SUPPORTED, FailureReason.CLASS_INSTANCE_CONFLICT)
 """The peer has the object as well as it ever will, and does not commit to it."""
 
 
@@ -148,6 +148,26 @@ def record_overdue(
     return len(overdue)
 
 
+def record_interrupted(session: Session, destination: str, again_at: float) -> None:
+    """The node starts: what was asked for before is asked for again, at the latest at `again_at`.
+
+    Peers report once, and it may have been while nobody listened. A former request does not count
+    towards those that may be in vain; its report, should it still come, counts.
+    """
+    waiting = session.scalars(
+        select(Delivery).where(
+            Delivery.destination == destination, Delivery.confirmation == Confirmation.REPORT
+        )
+    )
+    for delivery in waiting:
+        newest = max(delivery.commitments, key=lambda commitment: commitment.id)
+        if newest.state is CommitmentState.ASKED:
+            newest.state = CommitmentState.INTERRUPTED
+        delivery.confirmation = Confirmation.COMMIT
+        delivery.commit_words = "to be asked again: the node stopped before a report came"
+        delivery.due_at = min(delivery.due_at, again_at)
+
+
 @dataclass(frozen=True)
 class Reported:
     """What a report changed.
@@ -234,7 +254,7 @@ def _record_failed(
     if delivery.state is not DeliveryState.ACCEPTED or commitment.id != newest:
         return
     words = f"the peer reported {describe_reason(reason)}"
-    if reason in _SENDING_IS_VAIN:
+    if reason in SENDING_IS_VAIN:
         stop_committing(delivery, destination, words)
     elif reason == FailureReason.DUPLICATE_TRANSACTION:
         _ask_again(delivery, words, retry)
@@ -249,7 +269,8 @@ def _send_again(
     delivery.confirm_attempts = 0
     delivery.accepted_at = None
     delivery.attempts = 0
-    if delivery.result.lesion.state is LesionState.SUPERSEDED:
+    lesion = delivery.result.lesion  # None of what is made of several lesions, or of refusals
+    if lesion is not None and lesion.state is LesionState.SUPERSEDED:
         delivery.state = DeliveryState.WITHDRAWN
         delivery.commit_words = words
     elif delivery.resends >= confirm.resends:

@@ -17,12 +17,9 @@ from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, DicomDestination, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState
-from dicomnode.timing import call_at
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
-
-_PAUSE_AFTER_FAULT_S = 5.0
 
 
 class Confirmer:
@@ -50,13 +47,14 @@ class Confirmer:
         take_report: TakeReport,
     ) -> None:
         self._database = database
-        self._scheduler = scheduler
         self._destination = destination
         self._settings = settings
         self._take_report = take_report
         self._awaited: str | None = None
         self._reported = threading.Event()
-        self._thread = WokenThread(f"confirmer-{destination.name}", self._confirm, self._recover)
+        self._thread = DueThread(
+            f"confirmer-{destination.name}", scheduler, self._confirm, self._complain
+        )
 
     @property
     def destination(self) -> str:
@@ -65,8 +63,10 @@ class Confirmer:
 
     def start(self) -> None:
         """Resume: do what is due, then what becomes due."""
+        soon = time.time() + self._settings.confirm.after_start_s
         with self._database.write() as session:
             confirmation.drop_unwanted(session, self._destination)
+            commitments.record_interrupted(session, self._destination.name, soon)
         self._thread.wake()
         self._thread.start()
 
@@ -76,7 +76,7 @@ class Confirmer:
         self._reported.set()
 
     def stop(self) -> None:
-        """Let the request that is on its way end, then stop."""
+        """Let the request that is on its way end, if that takes no longer than a stop may."""
         self.ask_to_stop()
         self._thread.stop()
 
@@ -90,23 +90,17 @@ class Confirmer:
             self._reported.set()
         self._thread.wake()
 
-    def _confirm(self) -> None:
+    def _confirm(self) -> float | None:
         if isinstance(self._destination, DicomDestination):
             self._commit_due(self._destination)
         self._verify_due()
         with self._database.read() as session:
-            moment = confirmation.next_due(session, self._destination.name)
-        if moment is not None:
-            self._wake_at(moment)
+            return confirmation.next_due(session, self._destination.name)
 
-    def _recover(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         logger.error(
             "confirmation.failed destination=%s %s", self._destination.name, describe_fault(error)
         )
-        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, f"confirm:{self._destination.name}", self.notify)
 
     # -- commitment
 
@@ -132,6 +126,7 @@ class Confirmer:
             self._settings.listen.ae_title,
             self._take_report,
             self._linger,
+            self._thread.sockets,
         )
         self._awaited = None
         with self._database.write() as session:
@@ -171,7 +166,8 @@ class Confirmer:
             if not wanted:
                 return
             ae_title = self._settings.listen.ae_title
-            for one, read in read_back(wanted, self._destination, ae_title):
+            sockets = self._thread.sockets
+            for one, read in read_back(wanted, self._destination, ae_title, sockets):
                 self._record(one.delivery_id, read)
                 if self._thread.stopping:
                     return

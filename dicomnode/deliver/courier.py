@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from apscheduler.schedulers.base import BaseScheduler
@@ -16,12 +15,9 @@ from dicomnode.deliver.parcel import Parcel
 from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, FolderDestination, NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.timing import call_at
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
-
-_PAUSE_AFTER_FAULT_S = 5.0
 
 
 class Courier:
@@ -49,12 +45,13 @@ class Courier:
         on_accepted: Callable[[], None],
     ) -> None:
         self._database = database
-        self._scheduler = scheduler
         self._destination = destination
         self._settings = settings
         self._on_accepted = on_accepted
         self._on_their_way: set[int] = set()
-        self._thread = WokenThread(f"courier-{destination.name}", self._deliver, self._recover)
+        self._thread = DueThread(
+            f"courier-{destination.name}", scheduler, self._deliver, self._complain
+        )
 
     def start(self) -> None:
         """Resume: send what is due, then what becomes due."""
@@ -68,28 +65,25 @@ class Courier:
         self._thread.ask_to_stop()
 
     def stop(self) -> None:
-        """Let the object that is on its way arrive, then stop."""
+        """Let the object that is on its way arrive, if that takes no longer than a stop may."""
         self._thread.stop()
 
     def notify(self) -> None:
         """Say that something may be due."""
         self._thread.wake()
 
-    def _deliver(self) -> None:
+    def _deliver(self) -> float | None:
         try:
             self._deliver_due()
         finally:
             self._on_accepted()
         with self._database.read() as session:
-            moment = outbox.next_due(session, self._destination.name)
-        if moment is not None:
-            self._wake_at(moment)
+            return outbox.next_due(session, self._destination.name)
 
-    def _recover(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         logger.error(
             "delivery.failed destination=%s %s", self._destination.name, describe_fault(error)
         )
-        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
 
     def _deliver_due(self) -> None:
         self._on_their_way.clear()
@@ -98,8 +92,14 @@ class Courier:
                 parcels = outbox.due(session, self._destination.name)
             if not parcels:
                 return
-            ae_title = self._settings.listen.ae_title
-            for parcel, answer in carry(parcels, self._destination, ae_title, self._begin):
+            answers = carry(
+                parcels,
+                self._destination,
+                self._settings.listen.ae_title,
+                self._begin,
+                self._thread.sockets,
+            )
+            for parcel, answer in answers:
                 self._record(parcel.delivery_id, answer)
                 # Objects that went in one request are recorded together: none is sent twice.
                 if self._thread.stopping and not self._on_their_way:
@@ -134,6 +134,3 @@ class Courier:
             self._destination.name,
             "none" if answer.status is None else f"0x{answer.status:04X}",
         )
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, f"deliver:{self._destination.name}", self.notify)

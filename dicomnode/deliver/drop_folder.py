@@ -20,6 +20,7 @@ from dicomnode.deliver.parcel import (
 )
 from dicomnode.faults import describe_fault
 from dicomnode.marks.attributes import read_uid
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.settings import FolderDestination
 from dicomnode.store.files import StorageError, write_durably
 
@@ -31,6 +32,7 @@ def send(
     destination: FolderDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Write each object durably under its final name.
 
@@ -45,6 +47,8 @@ def send(
         Not used.
     about_to_send : callable
         Called before an object is written.
+    sockets : OpenSockets, optional
+        Not used.
     """
     for parcel in parcels:
         yield parcel, _write(parcel, destination, about_to_send)

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from dicomnode.results.ladder import LADDER, Rung
 from dicomnode.settings import Destination
 
-AUTOMATIC = ("fractional-seg", "band-seg", "report", "iso-contours", "key-object")
+AUTOMATIC = ("fractional-seg", "band-seg", "report", "iso-contours")
 """What a destination gets that is told ``results = "auto"``: the record, and one object each for
-viewers that show labels, measurements or graphics. Large ones and those that few ask for are left
-to the administrator."""
+viewers that show labels, measurements or graphics. Large ones, those that few ask for, and the key
+object, which shows nothing itself, are left to the administrator."""
+
+DRAWN = ("band-seg", "iso-contours")
+"""Of these, what a clinical viewer draws on the CT."""
+
+PICTURES = "secondary-capture"
+"""What is left where a destination takes neither. Elsewhere it would add a picture for each slice
+of each lesion to what is drawn on the CT already."""
 
 
 @dataclass(frozen=True)
@@ -31,28 +38,46 @@ class Choice:
     why: str
 
 
-def choose(
-    destination: Destination, accepts: Callable[[str], tuple[bool | None, str]]
-) -> tuple[Choice, ...]:
-    """Choose for one destination, in the order of the ladder.
+Known = Callable[[str], tuple[bool | None, str]]
+"""Of a SOP class UID: whether the destination takes it, None where that is not known, and how it is
+known."""
+
+
+def ladder(destination: Destination, accepts: Known) -> tuple[Choice, ...]:
+    """Choose for one destination of all rungs, in their order.
 
     What the destination is known to refuse is not made. What is not known is made: a refusal then
-    says so, and nothing is kept from a peer because it was not asked.
+    says so, and nothing is kept from a peer because it was not asked. Of "auto", one that is known
+    to refuse all that is drawn on the CT gets pictures.
 
     Parameters
     ----------
     destination : Destination
     accepts : callable
-        Of a SOP class UID: whether the destination takes it, None where that is not known, and how
-        it is known.
     """
+    told = _told(destination, accepts)
     automatic = destination.results == "auto"
-    named = AUTOMATIC if automatic else destination.results
+    left_out = "is not one of those that suit most" if automatic else "is not configured"
     choices = []
     for rung in LADDER.values():
-        if rung.name not in named:
-            continue
         answer, how = accepts(str(rung.sop_class_uid))
-        told = "is one of those that suit most" if automatic else "is configured"
-        choices.append(Choice(rung, answer is not False, f"{rung.name} {told}; {how}"))
+        made = rung.name in told and answer is not False
+        why = f"{rung.name} {told.get(rung.name, left_out)}; {how}"
+        choices.append(Choice(rung, made, why))
     return tuple(choices)
+
+
+def choose(destination: Destination, accepts: Known) -> tuple[Choice, ...]:
+    """Choose of the rungs that a destination is to get; see `ladder`."""
+    told = _told(destination, accepts)
+    return tuple(choice for choice in ladder(destination, accepts) if choice.rung.name in told)
+
+
+def _told(destination: Destination, accepts: Known) -> dict[str, str]:
+    """Names of the rungs that a destination is to get, each with the reason."""
+    if destination.results != "auto":
+        return dict.fromkeys(destination.results, "is configured")
+    told = dict.fromkeys(AUTOMATIC, "is one of those that suit most")
+    if all(accepts(str(LADDER[name].sop_class_uid))[0] is False for name in DRAWN):
+        told[PICTURES] = "is for destinations that take nothing that is drawn on the CT"
+    return told

@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 
 import requests
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
     Verification,
 )
 
@@ -17,6 +18,8 @@ from dicomnode.association import NoAssociation, NothingAccepted, associate, req
 from dicomnode.deliver.capabilities import Offer, ProbeOutcome
 from dicomnode.deliver.result_classes import RESULT_CLASSES
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import UNCOMPRESSED, each_alone
 from dicomnode.settings import (
     Destination,
     DicomDestination,
@@ -25,16 +28,18 @@ from dicomnode.settings import (
 )
 from dicomnode.web_client import web_client, words_of
 
-_UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _SERVICES: dict[UID, tuple[UID, ...]] = {
-    Verification: _UNCOMPRESSED,
-    StorageCommitmentPushModel: _UNCOMPRESSED,
-    StudyRootQueryRetrieveInformationModelFind: _UNCOMPRESSED,
+    Verification: UNCOMPRESSED,
+    StorageCommitmentPushModel: UNCOMPRESSED,
+    StudyRootQueryRetrieveInformationModelFind: UNCOMPRESSED,
+    StudyRootQueryRetrieveInformationModelGet: UNCOMPRESSED,
 }
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers of one byte
 
 
-def probe(destination: Destination, calling_ae_title: str) -> ProbeOutcome:
+def probe(
+    destination: Destination, calling_ae_title: str, sockets: OpenSockets | None = None
+) -> ProbeOutcome:
     """Ask a destination what it accepts.
 
     A peer is proposed a presentation context for each SOP class of results, and each service that
@@ -47,27 +52,37 @@ def probe(destination: Destination, calling_ae_title: str) -> ProbeOutcome:
     destination : Destination
     calling_ae_title : str
         Used unless the destination names another.
+    sockets : OpenSockets, optional
+        Told of each connection.
     """
     match destination:
         case DicomDestination():
-            return _propose(destination, calling_ae_title)
+            return _propose(destination, calling_ae_title, sockets)
         case StowDestination():
-            return _ask_server(destination)
+            return _ask_server(destination, sockets)
         case FolderDestination():
             return _look(destination)
 
 
-def _propose(destination: DicomDestination, calling_ae_title: str) -> ProbeOutcome:
-    pairs = [
+def probed_pairs() -> list[tuple[UID, UID]]:
+    """SOP classes and transfer syntaxes that a peer is asked about."""
+    return [
         (sop_class, syntax)
         for classes in (_SERVICES, RESULT_CLASSES)
         for sop_class, syntaxes in classes.items()
         for syntax in syntaxes
     ]
+
+
+def _propose(
+    destination: DicomDestination, calling_ae_title: str, sockets: OpenSockets | None
+) -> ProbeOutcome:
+    pairs = probed_pairs()
     offers: list[Offer] = []
     for start in range(0, len(pairs), _MOST_CONTEXTS):
+        some = pairs[start : start + _MOST_CONTEXTS]
         try:
-            offers += _offers(pairs[start : start + _MOST_CONTEXTS], destination, calling_ae_title)
+            offers += _offers(some, destination, calling_ae_title, sockets)
         except NoAssociation as error:
             return ProbeOutcome(False, str(error))
     accepted = {offer.sop_class_uid for offer in offers if offer.accepted}
@@ -77,13 +92,14 @@ def _propose(destination: DicomDestination, calling_ae_title: str) -> ProbeOutco
 
 
 def _offers(
-    pairs: Sequence[tuple[UID, UID]], destination: DicomDestination, calling_ae_title: str
+    pairs: Sequence[tuple[UID, UID]],
+    destination: DicomDestination,
+    calling_ae_title: str,
+    sockets: OpenSockets | None,
 ) -> list[Offer]:
     ae = requesting_ae(destination, calling_ae_title)
-    for sop_class, syntax in pairs:
-        ae.add_requested_context(sop_class, syntax)
     try:
-        association = associate(ae, destination)
+        association = associate(ae, destination, each_alone(pairs), sockets=sockets)
     except NothingAccepted:
         return [Offer(str(sop_class), str(syntax), False) for sop_class, syntax in pairs]
     accepted = {
@@ -97,10 +113,10 @@ def _offers(
     ]
 
 
-def _ask_server(destination: StowDestination) -> ProbeOutcome:
+def _ask_server(destination: StowDestination, sockets: OpenSockets | None) -> ProbeOutcome:
     patience = destination.connect_timeout_s, destination.response_timeout_s
     try:
-        with web_client(destination, *patience) as (client, _):
+        with web_client(destination, *patience, sockets) as (client, _):
             client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": "2.25.0"})
     except requests.RequestException as error:
         return ProbeOutcome(False, words_of(error))

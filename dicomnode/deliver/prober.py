@@ -12,8 +12,7 @@ from dicomnode.deliver.probe import probe
 from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.timing import call_at
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +35,11 @@ class Prober:
         self, database: Database, scheduler: BaseScheduler, settings: NodeSettings
     ) -> None:
         self._database = database
-        self._scheduler = scheduler
         self._settings = settings
         self._every_s = settings.probe.every_h * 3600
-        self._thread = WokenThread("prober", self._probe_due, self._recover)
+        self._thread = DueThread(
+            "prober", scheduler, self._probe_due, self._complain, _PAUSE_AFTER_FAULT_S
+        )
 
     def start(self) -> None:
         """Probe what is due, unless the settings say never."""
@@ -52,21 +52,22 @@ class Prober:
         self._thread.ask_to_stop()
 
     def stop(self) -> None:
-        """Let the probe that runs end, then stop."""
+        """Let the probe that runs end, or cut it off."""
         self._thread.stop()
 
-    def _probe_due(self) -> None:
+    def _probe_due(self) -> float | None:
         for destination in self._settings.destinations:
             if self._thread.stopping:
-                return
+                return None
             if self._due(destination) <= time.time():
                 self._probe(destination)
         moments = [self._due(destination) for destination in self._settings.destinations]
-        if moments:
-            self._wake_at(min(moments))
+        return min(moments, default=None)
 
     def _probe(self, destination: Destination) -> None:
-        outcome = probe(destination, self._settings.listen.ae_title)
+        outcome = probe(destination, self._settings.listen.ae_title, self._thread.sockets)
+        if self._thread.stopping and not outcome.answered:
+            return  # it may have been cut off: nothing is known of the destination
         with self._database.write() as session:
             capabilities.record(session, destination, outcome)
         logger.log(
@@ -86,9 +87,5 @@ class Prober:
         wait = self._every_s if last.answered else min(self._every_s, _SOONER_S)
         return last.attempted_at + wait
 
-    def _recover(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         logger.error("probe.failed %s", describe_fault(error))
-        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, "probe", self._thread.wake)

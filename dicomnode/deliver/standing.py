@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState
 from dicomnode.store.tables import Delivery
 
@@ -41,6 +42,7 @@ def in_full(delivery: Delivery) -> Iterator[str]:
     for commitment in delivery.commitments:
         words = {
             CommitmentState.ASKED: "no report yet",
+            CommitmentState.INTERRUPTED: "no report before the node stopped",
             CommitmentState.REPORTED: "reported",
             CommitmentState.REFUSED: "not taken",
         }[commitment.state]
@@ -50,6 +52,9 @@ def in_full(delivery: Delivery) -> Iterator[str]:
         )
     if delivery.resends:
         yield f"sent again {delivery.resends} time(s), because the peer did not have it"
+    if delivery.state in OPEN:
+        again = "again " if delivery.attempts else ""
+        yield f"to be sent {again}at {_moment(delivery.due_at)}"
     if delivery.confirmation is not None:
         due = "awaited until" if delivery.confirmation is Confirmation.REPORT else "due"
         yield f"{_NEXT[delivery.confirmation]}, {due} {_moment(delivery.due_at)}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 from pynetdicom.association import Association
-from pynetdicom.sop_class import Verification
 
 from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.deliver.answer import Answer, Verdict, judge
@@ -21,12 +20,12 @@ from dicomnode.deliver.parcel import (
     syntax_on_disk,
 )
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
+from dicomnode.proposed_contexts import UNCOMPRESSED, storage, verification
 from dicomnode.results.transcode import to_explicit_le
 from dicomnode.settings import DicomDestination
 
 __all__ = ["Parcel", "echo", "send"]
-
-_UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 def send(
@@ -34,6 +33,7 @@ def send(
     destination: DicomDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels over one association and yield each outcome as it is known.
 
@@ -51,12 +51,9 @@ def send(
     if not readable:
         return
     ae = requesting_ae(destination, calling_ae_title)
-    for sop_class_uid, syntax in sorted(contexts):
-        if syntax not in _UNCOMPRESSED and destination.transfer_syntax != "explicit-le":
-            ae.add_requested_context(sop_class_uid, syntax)
-        ae.add_requested_context(sop_class_uid, list(_UNCOMPRESSED))
+    proposal = storage(contexts, compressed=destination.transfer_syntax != "explicit-le")
     try:
-        association = associate(ae, destination)
+        association = associate(ae, destination, proposal, sockets=sockets)
     except NoAssociation as error:
         refused = isinstance(error, NothingAccepted)
         verdict = Verdict.REFUSED if refused else Verdict.REPEAT
@@ -78,9 +75,8 @@ def send(
 def echo(destination: DicomDestination, calling_ae_title: str) -> Answer:
     """Ask the destination for an answer by C-ECHO (PS3.7 9.1.5)."""
     ae = requesting_ae(destination, calling_ae_title)
-    ae.add_requested_context(Verification)
     try:
-        association = associate(ae, destination)
+        association = associate(ae, destination, verification())
     except NoAssociation as error:
         return Answer(Verdict.REPEAT, str(error))
     try:
@@ -125,7 +121,7 @@ def _in_accepted_syntax(parcel: Parcel, accepted: set[UID]) -> Dataset:
     def adapt(dataset: Dataset) -> Dataset:
         if dataset.file_meta.TransferSyntaxUID in accepted:
             return dataset
-        if accepted.isdisjoint(_UNCOMPRESSED):
+        if accepted.isdisjoint(UNCOMPRESSED):
             raise Unsendable(
                 f"the peer does not accept SOP class {parcel.sop_class_uid} uncompressed"
             )

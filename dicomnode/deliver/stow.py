@@ -23,6 +23,7 @@ from dicomnode.deliver.parcel import (
 )
 from dicomnode.faults import describe_fault
 from dicomnode.marks.attributes import read_uid
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.settings import StowDestination
 from dicomnode.web_client import web_client, words_of
 
@@ -30,7 +31,7 @@ _MOST_BYTES = 32 * 2**20
 _MOST_INSTANCES = 50
 """Of one request, which is built in memory; one object may be larger."""
 
-_MAY_PASS = (408, 409, 425, 429)
+MAY_PASS = (408, 409, 425, 429)
 """Client errors that a repeat may mend; 409 (none was stored) without a word on an instance."""
 
 _SYNTAX_NOT_SUPPORTED = 0xC122
@@ -63,16 +64,24 @@ class _Reply:
         """Judge what became of one instance of the request."""
         if sop_instance_uid in self.answers:
             return self.answers[sop_instance_uid]
-        if self.status == 200:  # PS3.18 Table 10.5.3-1: all were stored
-            return Answer(Verdict.ACCEPTED, self.words, self.status)
         if self.status is None:
             verdict = Verdict.UNKNOWN if self.unknown else Verdict.REPEAT
             return Answer(verdict, self.words)
-        if 200 <= self.status < 300:
+        verdict = judge_http(self.status)
+        if verdict is Verdict.UNKNOWN:
             words = f"{self.words}, without a word on this instance"
             return Answer(Verdict.UNKNOWN, words, self.status)
-        final = 400 <= self.status < 500 and self.status not in _MAY_PASS
-        return Answer(Verdict.REFUSED if final else Verdict.REPEAT, self.words, self.status)
+        return Answer(verdict, self.words, self.status)
+
+
+def judge_http(status: int) -> Verdict:
+    """What the status of a request means for an instance that the answer does not name."""
+    if status == 200:  # PS3.18 Table 10.5.3-1: all were stored
+        return Verdict.ACCEPTED
+    if 200 <= status < 300:
+        return Verdict.UNKNOWN
+    final = 400 <= status < 500 and status not in MAY_PASS
+    return Verdict.REFUSED if final else Verdict.REPEAT
 
 
 def send(
@@ -80,6 +89,7 @@ def send(
     destination: StowDestination,
     calling_ae_title: str,
     about_to_send: AboutToSend = always,
+    sockets: OpenSockets | None = None,
 ) -> Iterator[tuple[Parcel, Answer]]:
     """Send parcels, several a request, and yield each outcome as it is known.
 
@@ -94,9 +104,11 @@ def send(
         Not used: HTTP knows no AE titles.
     about_to_send : callable
         Called before an object leaves.
+    sockets : OpenSockets, optional
+        Told of each connection.
     """
     patience = destination.connect_timeout_s, destination.response_timeout_s
-    with web_client(destination, *patience) as (client, session):
+    with web_client(destination, *patience, sockets) as (client, session):
         session.headers["Accept"] = "application/dicom+json"
         batch: list[tuple[Parcel, Dataset]] = []
         size = 0

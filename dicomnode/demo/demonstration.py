@@ -12,6 +12,7 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
+from sqlalchemy import select
 
 from dicomnode.deliver.answer import Verdict
 from dicomnode.deliver.store_scu import Parcel, send
@@ -20,8 +21,11 @@ from dicomnode.demo.recist_sr import DrawnMark, recist_report
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.node import Node
 from dicomnode.pictures.contact_sheet import Panel
+from dicomnode.results.ladder import LADDER
 from dicomnode.results.read_alpha import read_alpha
 from dicomnode.settings import DicomDestination, NodeSettings
+from dicomnode.store.states import DeliveryState, SummaryState
+from dicomnode.store.tables import Delivery, Result, Summary
 from pipelines.metrics import dice
 from pipelines.phantom import ChestPhantom, PhantomNodule, chest
 
@@ -29,6 +33,10 @@ NODE_AE_TITLE = "DICOMNODE"
 _TIMEOUT_S = 300.0
 _TRIES = 3
 _MARGIN = 6
+_POLL_S = 0.05
+_RECORD = "fractional-seg"
+_ACCEPTED = DeliveryState.ACCEPTED
+_SOP_CLASSES = tuple({rung.sop_class_uid for rung in LADDER.values()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +69,27 @@ class Verified:
     panel: Panel
 
 
+@dataclass(frozen=True)
+class Demonstration:
+    """All that came back.
+
+    Attributes
+    ----------
+    nodules : tuple of Verified
+    companions : dict
+        Of each other kind of result, in the order of the ladder, how many objects came.
+    """
+
+    nodules: tuple[Verified, ...]
+    companions: dict[str, int]
+
+
 class DemonstrationFailed(RuntimeError):
     """Something did not come back."""
 
 
-def demonstrate(seed: int, say: Callable[[str], None]) -> list[Verified]:
-    """Run the whole way on loopback.
+def demonstrate(seed: int, say: Callable[[str], None]) -> Demonstration:
+    """Run the whole way on loopback, to a destination that gets what destinations get by default.
 
     Parameters
     ----------
@@ -87,7 +110,7 @@ def demonstrate(seed: int, say: Callable[[str], None]) -> list[Verified]:
     report = recist_report(marks, ct, f"demo {seed}")
     with (
         tempfile.TemporaryDirectory(prefix="dicomnode-demo-") as scratch,
-        StandInPacs(Path(scratch) / "pacs") as pacs,
+        StandInPacs(Path(scratch) / "pacs", sop_classes=_SOP_CLASSES) as pacs,
         Node(_settings(Path(scratch) / "node", pacs.port)) as node,
     ):
         say(f"node listens on port {node.port}, stand-in PACS on port {pacs.port}")
@@ -96,14 +119,12 @@ def demonstrate(seed: int, say: Callable[[str], None]) -> list[Verified]:
         say(f"sending a report with {len(marks)} RECIST marks")
         _send([report], node.port, Path(scratch) / "out")
         sent_at = time.time()
-        if not pacs.wait_for(len(marks), _TIMEOUT_S):
-            raise DemonstrationFailed(
-                f"{len(pacs.arrivals)} of {len(marks)} results came within {_TIMEOUT_S:g} s"
-            )
+        kinds = _wait_for_results(node, len(marks))
         say("verifying what came back")
-        segs = {uid: hd.seg.segread(pacs.path(uid)) for uid in pacs.arrivals}
+        uids = {kind: [u for u in pacs.arrivals if kinds.get(u) == kind] for kind in LADDER}
+        segs = {uid: hd.seg.segread(pacs.path(uid)) for uid in uids.pop(_RECORD)}
         by_mark = {seg.SegmentSequence[0].TrackingID: uid for uid, seg in segs.items()}
-        return [
+        verified = tuple(
             _verify(
                 phantom,
                 nodule,
@@ -112,13 +133,33 @@ def demonstrate(seed: int, say: Callable[[str], None]) -> list[Verified]:
                 pacs.arrivals[by_mark[nodule.kind.value]] - sent_at,
             )
             for nodule in phantom.nodules
-        ]
+        )
+        return Demonstration(verified, {kind: len(found) for kind, found in uids.items() if found})
+
+
+def _wait_for_results(node: Node, lesions: int) -> dict[str, str]:
+    """Wait until everything is delivered; kind of each object by its SOP Instance UID."""
+    end = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < end:
+        with node.database.read() as session:
+            made = dict(session.execute(select(Result.sop_instance_uid, Result.kind)).all())
+            states = set(session.scalars(select(Delivery.state)))
+            summaries = set(session.scalars(select(Summary.state)))
+        records = sum(kind == _RECORD for kind in made.values())
+        if records == lesions and states == {_ACCEPTED} and summaries == {SummaryState.PUBLISHED}:
+            return made
+        time.sleep(_POLL_S)
+    raise DemonstrationFailed(
+        f"{records} of {lesions} lesions have a result, and deliveries are "
+        f"{', '.join(sorted(states)) or 'none'}, after {_TIMEOUT_S:g} s"
+    )
 
 
 def _settings(store: Path, pacs_port: int) -> NodeSettings:
     return NodeSettings(
         store={"path": store, "reserve_mb": 0},
         listen={"ae_title": NODE_AE_TITLE, "host": "127.0.0.1", "port": 0},
+        publish={"gather_s": 0.5},
         destinations=[
             {
                 "name": "pacs",

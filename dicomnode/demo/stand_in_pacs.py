@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLSLossless,
@@ -19,7 +21,7 @@ from pynetdicom.sop_class import Verification
 
 
 class StandInPacs:
-    """A Storage SCP for segmentations.
+    """A Storage SCP, for segmentations unless told otherwise.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ class StandInPacs:
         What every C-STORE is answered with; an object is kept only under success.
     port : int
         0 takes a free one.
+    sop_classes : sequence of UID
+        What it takes.
     """
 
     AE_TITLE = "STANDINPACS"
@@ -43,6 +47,7 @@ class StandInPacs:
         status: int = 0x0000,
         comment: str = "",
         port: int = 0,
+        sop_classes: Sequence[UID] = (SegmentationStorage,),
     ) -> None:
         self.folder = folder
         self._answer = Dataset()
@@ -58,7 +63,8 @@ class StandInPacs:
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
         if takes_jpeg_ls:
             syntaxes.append(JPEGLSLossless)
-        self._ae.add_supported_context(SegmentationStorage, syntaxes)
+        for sop_class in sop_classes:
+            self._ae.add_supported_context(sop_class, syntaxes)
 
     @property
     def port(self) -> int:

@@ -43,6 +43,9 @@ class CtSlice:
         None for a single-frame image.
     stack : int
         Which stack of its object a frame belongs to.
+    whole : tuple of (str, int) or None
+        Of a frame of a concatenation, the image that was divided into it, and the frame's number
+        there (PS3.3 C.7.6.16.2.2.4).
     """
 
     path: Path
@@ -50,6 +53,7 @@ class CtSlice:
     plane: ImagePlane | None
     frame: Frame | None = None
     stack: int = 0
+    whole: tuple[str, int] | None = None
 
     @property
     def uid(self) -> str:
@@ -116,6 +120,7 @@ class CtFolder:
         for one in self._by_name.values():
             if one.frame is not None:
                 self._frames.setdefault(one.uid, []).append(one)
+        self._of_whole = {one.whole: one for one in self._by_name.values() if one.whole}
 
     @classmethod
     def read(cls, folder: Path) -> CtFolder:
@@ -143,6 +148,8 @@ class CtFolder:
     def by_uid(self, uid: str, frame: int | None = None) -> CtSlice | None:
         """The image with this SOP Instance UID; of an enhanced one the frame, from 1.
 
+        Of a concatenation the frame may be named by the image that was divided into it.
+
         Raises
         ------
         UnsuitableImage
@@ -150,7 +157,7 @@ class CtFolder:
         """
         frames = self._frames.get(uid)
         if frames is None:
-            return self._by_name.get(uid)
+            return self._by_name.get(uid) or self._of_whole.get((uid, frame))
         if frame is None and len(frames) > 1:
             raise UnsuitableImage(
                 f"the image {uid} has {len(frames)} frames, and no frame of it is named"
@@ -160,8 +167,8 @@ class CtFolder:
         return frames[(frame or 1) - 1]
 
     def has_frames(self, uid: str) -> bool:
-        """Whether this is an enhanced image of the folder."""
-        return uid in self._frames
+        """Whether this is an enhanced image of the folder, or was divided into some."""
+        return uid in self._frames or any(uid == whole for whole, _ in self._of_whole)
 
     def by_name(self, name: str) -> CtSlice | None:
         """The slice of that `CtSlice.name`."""
@@ -220,9 +227,12 @@ def _meant(stacks: dict[int, CtSlice]) -> CtSlice:
 def _frames(path: Path, header: InstanceHeader) -> Iterator[CtSlice]:
     """All frames of an enhanced image; none where they cannot be read."""
     try:
-        found = read_frame_file(path).frames
+        read = read_frame_file(path)
     except UnreadableFrames:
         return
+    found, part = read.frames, read.concatenation
+    if part is not None and None in (part.source_uid, part.frame_offset):
+        part = None
     stacks = split_into_stacks(found)
     of_stack = {frame.number: i for i, stack in enumerate(stacks) for frame in stack}
     for frame in found:
@@ -239,6 +249,7 @@ def _frames(path: Path, header: InstanceHeader) -> Iterator[CtSlice]:
             plane,
             frame,
             of_stack.get(frame.number, -1),
+            None if part is None else (part.source_uid, part.frame_offset + frame.number),
         )
 
 

@@ -36,11 +36,18 @@ class Concatenation:
         In-concatenation Number (0020,9162), from 1.
     total : int or None
         In-concatenation Total Number (0020,9163).
+    source_uid : str or None
+        SOP Instance UID of Concatenation Source (0020,0242): the image that was divided.
+    frame_offset : int or None
+        Concatenation Frame Offset Number (0020,9228): frames of that image before the first of
+        this part.
     """
 
     uid: str
     number: int | None
     total: int | None
+    source_uid: str | None = None
+    frame_offset: int | None = None
 
 
 @dataclass(frozen=True)

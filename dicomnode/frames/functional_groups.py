@@ -152,9 +152,16 @@ def _concatenation(dataset: Dataset) -> Concatenation | None:
     uid = read_uid(dataset, "ConcatenationUID")
     if uid is None:
         return None
-    number = read_integers(dataset, "InConcatenationNumber") or (None,)
-    total = read_integers(dataset, "InConcatenationTotalNumber") or (None,)
-    return Concatenation(uid, number[0], total[0])
+    number, total, offset = (
+        (read_integers(dataset, keyword) or (None,))[0]
+        for keyword in (
+            "InConcatenationNumber",
+            "InConcatenationTotalNumber",
+            "ConcatenationFrameOffsetNumber",
+        )
+    )
+    source = read_uid(dataset, "SOPInstanceUIDOfConcatenationSource")
+    return Concatenation(uid, number, total, source, offset)
 
 
 class _FrameReader:

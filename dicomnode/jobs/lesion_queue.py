@@ -19,6 +19,7 @@ from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest
 from dicomnode.jobs.variants import Ladders
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.instances import paths_of
+from dicomnode.store.refusals import lesion_changed
 from dicomnode.store.standing import supersede_replaced, unsettle_replaced, withdraw
 from dicomnode.store.states import LesionState
 from dicomnode.store.summaries import touch
@@ -157,6 +158,7 @@ def record_published(
     withdraw(session, lesion, but=frozenset(made.sop_instance_uid for made in objects))
     supersede_replaced(session, lesion_id)
     touch(session, lesion, gather_s)
+    lesion_changed(session, lesion_id)
 
 
 def record_refused(session: Session, lesion_id: int, reason: str) -> None:
@@ -168,6 +170,7 @@ def record_refused(session: Session, lesion_id: int, reason: str) -> None:
     lesion.reason = reason
     lesion.attempts = 0
     unsettle_replaced(session, lesion_id)
+    lesion_changed(session, lesion_id)
 
 
 def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) -> LesionState:
@@ -180,6 +183,7 @@ def record_fault(session: Session, lesion_id: int, fault: str, attempts: int) ->
     if lesion.attempts >= attempts:
         lesion.state = LesionState.FAILED
         unsettle_replaced(session, lesion_id)
+        lesion_changed(session, lesion_id)
     return lesion.state
 
 

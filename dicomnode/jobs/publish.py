@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from pydicom.dataset import Dataset
 
 from dicomnode.frames import FrameFile, read_headers
 from dicomnode.jobs.read_volume import read_volume
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results import EmptyMask, Equipment, LesionResult, MarkSource
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
+from dicomnode.results.source_frames import stand_in
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
 from pipelines.measure import measure
@@ -77,11 +80,12 @@ class PublishedObject:
     destinations: tuple[str, ...]
 
 
+@uncollected()
 def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one lesion durably.
 
     A kind that has nothing to show of a lesion, such as a mask from 0.5 of one that is faint
-    everywhere, is left out; so is one that cannot name frames, of an enhanced CT.
+    everywhere, is left out.
 
     Raises
     ------
@@ -96,21 +100,25 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     empty: EmptyMask | NothingToReport | None = None
     for variant in request.variants:
         rung = LADDER[variant.rung]
-        if result.frames is not None and not rung.takes_frames:
-            continue
         try:
             made = rung.make(result, variant.settings(), **({"hu": hu} if rung.needs_ct else {}))
         except (EmptyMask, NothingToReport) as error:
             empty = error
             continue
         for dataset in made if isinstance(made, list) else [made]:
-            published.append(write_object(dataset, variant, request.folder))
+            published.append(
+                write_object(dataset, variant.rung, variant.destinations, request.folder)
+            )
     if empty is not None and not published:
         raise EmptyMask(str(empty))
     return tuple(published)
 
 
-def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.NDArray | None]:
+def read_lesion(
+    files: LesionFiles,
+    with_ct: bool,
+    headers: Mapping[Path | FrameFile, Dataset] | None = None,
+) -> tuple[LesionResult, npt.NDArray | None]:
     """Read what a lesion's objects are made of.
 
     Parameters
@@ -118,6 +126,8 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
     files : LesionFiles
     with_ct : bool
         Whether the CT's pixels are read, too; measurements then hold HU and mass.
+    headers : mapping of Path or FrameFile to Dataset, optional
+        Of the slices, where they have been read.
 
     Returns
     -------
@@ -126,8 +136,10 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
     """
     mask = SoftMask.load(files.soft_mask)
-    headers = read_headers(files.slices)
-    frames = [one.number if isinstance(one, FrameFile) else None for one in files.slices]
+    slices, stand_ins = stand_in(
+        read_headers(files.slices) if headers is None else [headers[s] for s in files.slices],
+        [one.number if isinstance(one, FrameFile) else None for one in files.slices],
+    )
     hu, on_mask = None, None
     if with_ct:
         (first, row, column), shape = mask.offset, mask.alpha.array.shape
@@ -138,13 +150,13 @@ def read_lesion(files: LesionFiles, with_ct: bool) -> tuple[LesionResult, npt.ND
         )
     result = LesionResult(
         mask,
-        headers,
+        slices,
         files.mark,
         measure(mask, on_mask),
         configuration_digest(mask),
         Equipment(software_version=VERSION),
         tuple(map(source_of, files.sources)),
-        frames if any(frames) else None,
+        stand_ins,
         files.lesion_number,
     )
     return result, hu
@@ -167,17 +179,19 @@ def source_of(path: Path) -> MarkSource:
     )
 
 
-def write_object(made: Dataset, variant: Variant, folder: Path) -> PublishedObject:
+def write_object(
+    made: Dataset, kind: str, destinations: tuple[str, ...], folder: Path
+) -> PublishedObject:
     """Write one object durably, under its own UID."""
     path = folder / f"{made.SOPInstanceUID}.dcm"
     made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     write_durably(path, lambda file: made.save_as(file, enforce_file_format=True))
     return PublishedObject(
-        kind=variant.rung,
+        kind=kind,
         sop_class_uid=str(made.SOPClassUID),
         sop_instance_uid=str(made.SOPInstanceUID),
         path=path,
         size=path.stat().st_size,
-        destinations=variant.destinations,
+        destinations=destinations,
     )

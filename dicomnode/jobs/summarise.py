@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from dicomnode.frames import read_headers
 from dicomnode.jobs.publish import (
     LesionFiles,
     PublishedObject,
@@ -15,6 +16,7 @@ from dicomnode.jobs.publish import (
     source_of,
     write_object,
 )
+from dicomnode.jobs.uncollected import uncollected
 from dicomnode.jobs.variants import Variant
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
@@ -59,6 +61,7 @@ class SummaryRequest:
     folder: Path
 
 
+@uncollected()
 def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
     """Write the objects of one series durably.
 
@@ -70,9 +73,10 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
     dicomnode.results.UnusableGeometry
         If a soft mask and its slices make no valid object.
     """
-    results = [read_lesion(lesion, with_ct=True)[0] for lesion in request.lesions]
-    if any(result.frames is not None for result in results):
-        return ()  # see `Rung.takes_frames`: none of those that hold a series does
+    # Lesions of one series lie on the same slices, and a series may have thousands.
+    slices = list(dict.fromkeys(one for lesion in request.lesions for one in lesion.slices))
+    headers = dict(zip(slices, read_headers(slices), strict=True))
+    results = [read_lesion(lesion, with_ct=True, headers=headers)[0] for lesion in request.lesions]
     # What points to others is made after them.
     ordered = sorted(request.variants, key=lambda made: made.variant.rung == _LAST)
     published: list[PublishedObject] = []
@@ -85,7 +89,8 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
             made = _make(results, wanted, twins)
         except NothingToReport:
             continue
-        published.append(write_object(made, wanted.variant, request.folder))
+        rung, destinations = wanted.variant.rung, wanted.variant.destinations
+        published.append(write_object(made, rung, destinations, request.folder))
     return tuple(published)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from dicomnode.deliver.capabilities import accepts
 from dicomnode.deliver.ladder_choice import choose
-from dicomnode.results.ladder import LADDER, Rung
+from dicomnode.results.ladder import LADDER
 from dicomnode.results.series_numbers import SeriesNumbers
 from dicomnode.settings import Destination, PublishSettings
+
+_RECORD = "fractional-seg"
+_Options = tuple[tuple[str, Hashable], ...]
 
 
 @dataclass(frozen=True)
@@ -27,24 +30,20 @@ class Variant:
         Name in `LADDER`.
     series_number : int
         First of the hundred that result series get.
-    omit_empty_frames : bool
+    options : tuple of (str, object)
+        Fields of the rung's settings that are not as by default, by name.
     destinations : tuple of str
     """
 
     rung: str
     series_number: int
-    omit_empty_frames: bool
+    options: tuple[tuple[str, Hashable], ...]
     destinations: tuple[str, ...]
 
     def settings(self) -> Any:
         """What the rung's function takes."""
-        kind = LADDER[self.rung].settings
-        given = {
-            "omit_empty_frames": self.omit_empty_frames,
-            "series_numbers": SeriesNumbers(self.series_number),
-        }
-        known = {field.name for field in fields(kind)}
-        return kind(**{name: value for name, value in given.items() if name in known})
+        numbers = SeriesNumbers(self.series_number)
+        return LADDER[self.rung].settings(series_numbers=numbers, **dict(self.options))
 
 
 class Ladders:
@@ -74,37 +73,46 @@ class Ladders:
         does nobody where there are no destinations: it is made and kept.
         """
         if not destinations and of == "lesion":
-            omit = self._publish.omit_empty_frames
-            return (Variant("fractional-seg", self._publish.series_number, omit, ()),)
-        wanted: dict[tuple[str, bool], list[str]] = {}
+            return (Variant(_RECORD, self._publish.series_number, self._options(_RECORD), ()),)
+        wanted: dict[tuple[str, _Options], list[str]] = {}
         for name in destinations:
-            for rung, omit in self._wanted(session, name):
+            for rung, options in self._wanted(session, name):
                 if LADDER[rung].of == of:
-                    wanted.setdefault((rung, omit), []).append(name)
+                    wanted.setdefault((rung, options), []).append(name)
         return tuple(
-            Variant(rung, self._publish.series_number, omit, tuple(names))
-            for (rung, omit), names in wanted.items()
+            Variant(rung, self._publish.series_number, options, tuple(names))
+            for (rung, options), names in wanted.items()
         )
 
-    def _wanted(self, session: Session, name: str) -> list[tuple[str, bool]]:
+    def _wanted(self, session: Session, name: str) -> list[tuple[str, _Options]]:
         destination = self._destinations.get(name)
-        omit = self._publish.omit_empty_frames
         if destination is None:
-            return [("fractional-seg", omit)]  # see _has_empty_frames: it has some
-        if destination.omit_empty_frames is not None:
-            omit = destination.omit_empty_frames
+            return [(_RECORD, self._options(_RECORD))]
 
         def known(sop_class_uid: str) -> tuple[bool | None, str]:
             acceptance = accepts(session, destination, sop_class_uid)
             return acceptance.answer, acceptance.why
 
         return [
-            # What makes no difference to an object must not make two of it.
-            (choice.rung.name, omit and _has_empty_frames(choice.rung))
+            (choice.rung.name, self._options(choice.rung.name, destination))
             for choice in choose(destination, known)
             if choice.made
         ]
 
+    def _options(self, rung: str, destination: Destination | None = None) -> _Options:
+        """What a rung is told, less what it does not know, and what it does by itself.
 
-def _has_empty_frames(rung: Rung) -> bool:
-    return any(field.name == "omit_empty_frames" for field in fields(rung.settings))
+        What makes no difference to an object must not make two of it.
+        """
+        told: dict[str, Hashable] = {"omit_empty_frames": self._publish.omit_empty_frames}
+        if destination is not None:
+            told["references"] = destination.references
+            if destination.omit_empty_frames is not None:
+                told["omit_empty_frames"] = destination.omit_empty_frames
+            told |= destination.options.get(rung, {})
+        default = LADDER[rung].settings()
+        return tuple(
+            (field.name, told[field.name])
+            for field in fields(default)
+            if field.name in told and told[field.name] != getattr(default, field.name)
+        )

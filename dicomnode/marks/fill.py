@@ -36,7 +36,7 @@ class Combination(Enum):
     """How the curves on one image make one region."""
 
     HOLES = "holes"
-    """All that enclose the lesion, together, without the holes."""
+    """All that enclose the lesion, together, without the holes, with what lies in a hole again."""
     ODD = "odd"
     """What an odd number of curves encloses (CLOSEDPLANAR_XOR, PS3.3 C.8.8.6.3)."""
 
@@ -171,22 +171,42 @@ def fill_contours(
         `Contour.edge_is_inside` says of every curve whether pixels centred on it are lesion, of a
         hole's edge as well.
     """
-    lesion, holes = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    edges, bare = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for contour in contours:
-        corners = _corners(contour.points)
-        box, first = _box(corners, shape)
-        size = tuple(side.stop - side.start for side in box)
-        inside, edge = _inside_and_edge(corners - first, size)
-        inside &= ~edge
-        if combination is Combination.ODD:
-            lesion[box] ^= inside
-        elif contour.encloses_lesion:
-            lesion[box] |= inside
-        else:
-            holes[box] |= inside
+    if combination is Combination.ODD:
+        return _odd(contours, shape)
+    region = np.zeros(shape, dtype=bool)
+    # The largest first: what lies within another curve is drawn over it, an island over its hole.
+    for contour in sorted(contours, key=_extent, reverse=True):
+        box, inside, edge = _on_image(contour, shape)
+        region[box][inside] = contour.encloses_lesion
         if contour.edge_is_inside:
-            edges[box] |= edge
-        elif combination is Combination.ODD or not contour.encloses_lesion:
-            bare[box] |= edge
-    return (lesion | edges) & ~holes & ~bare
+            region[box] |= edge
+        elif not contour.encloses_lesion:
+            region[box] &= ~edge
+    return region
+
+
+def _odd(contours: Sequence[Contour], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    lesion, edges, bare = (np.zeros(shape, dtype=bool) for _ in range(3))
+    for contour in contours:
+        box, inside, edge = _on_image(contour, shape)
+        lesion[box] ^= inside
+        on_curve = edges if contour.edge_is_inside else bare
+        on_curve[box] |= edge
+    return (lesion | edges) & ~bare
+
+
+def _extent(contour: Contour) -> tuple[float, bool]:
+    """Area of the box around a curve: greater than that of any within it. Holes after lesions."""
+    corners = _corners(contour.points)
+    return float(np.prod(np.ptp(corners, axis=0))), contour.encloses_lesion
+
+
+def _on_image(
+    contour: Contour, shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """The part of the image that a curve may reach; centres within it and on the curve there."""
+    corners = _corners(contour.points)
+    box, first = _box(corners, shape)
+    size = tuple(side.stop - side.start for side in box)
+    inside, edge = _inside_and_edge(corners - first, size)
+    return box, inside & ~edge, edge

@@ -209,6 +209,11 @@ class CommitmentConversation:
             report.information[context.transfer_syntax],
         )
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a report was sent here that the peer has not answered."""
+        return bool(self._unanswered)
+
     def answered(self, response: Response) -> bool:
         """Take a peer's answer to a report; False where there was none to answer."""
         report_id = self._unanswered.pop(response.message_id, None)

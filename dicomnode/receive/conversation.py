@@ -168,7 +168,7 @@ class Conversation:
                 f"a response (0x{response.command:04X}) where a request should be",
             )
         self._context_id = None
-        self._busy(False)
+        self._busy(self._commitment.awaits_answer)
 
     def _receive_data(self, fragment: Fragment) -> None:
         incoming = self._incoming
@@ -241,7 +241,8 @@ class Conversation:
                 self._follow_up(received)
         if report is not None:
             self._commitment.send(report, context_id, self._contexts[context_id])
-        self._busy(False)
+        # A stop lets the peer answer: the report has come only then.
+        self._busy(self._commitment.awaits_answer)
 
     def _follow_up(self, received: ReceivedInstance) -> None:
         if self._on_stored is None:

@@ -52,6 +52,7 @@ _VALUES = frozenset(
         0x00200032,  # Image Position (Patient)
         0x00200037,  # Image Orientation (Patient)
         0x00200052,  # Frame of Reference UID
+        0x00200242,  # SOP Instance UID of Concatenation Source
         0x00280002,  # Samples per Pixel
         0x00280004,  # Photometric Interpretation
         0x00280008,  # Number of Frames
@@ -114,6 +115,7 @@ def read_data_set(
 
     encodings = values.get(_CHARACTER_SET, b"")
     frame_of_reference = _uid(values, 0x00200052)
+    concatenated = _uid(values, 0x00200242)
     return InstanceHeader(
         sop_class_uid=found_class,
         sop_instance_uid=found_instance,
@@ -134,6 +136,7 @@ def read_data_set(
         image_orientation=_decimals(values, 0x00200037, 6),
         pixel_spacing=_decimals(values, 0x00280030, 2),
         slice_thickness=(_decimals(values, 0x00180050, 1) or (None,))[0],
+        concatenation_source_uid=concatenated if is_valid_uid(concatenated) else None,
     )
 
 

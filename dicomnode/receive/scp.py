@@ -163,7 +163,7 @@ class StorageSCP:
         self._index = index
         self._on_stored = on_stored
         self._commitments = commitments
-        self._supported = _supported_contexts(commitments is not None)
+        self._supported = supported_contexts(commitments is not None)
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -348,7 +348,8 @@ class StorageSCP:
             self._associated.discard(session)
 
 
-def _supported_contexts(commitment: bool) -> list[PresentationContext]:
+def supported_contexts(commitment: bool) -> list[PresentationContext]:
+    """Presentation contexts that are accepted; with storage commitment or without it."""
     contexts = []
     for sop_class in sorted(STORAGE_CLASSES | {VERIFICATION}):
         context = PresentationContext()

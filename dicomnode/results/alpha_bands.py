@@ -32,7 +32,23 @@ class AlphaBand:
     def __post_init__(self) -> None:
         if not 0 < self.low <= 1:
             raise ValueError(f"found a band from alpha {self.low}, expected one in (0, 1]")
+        check_rgb(self.rgb)
 
+
+def check_rgb(rgb: tuple[int, int, int]) -> None:
+    """Check that a colour is three numbers from 0 to 255.
+
+    Raises
+    ------
+    ValueError
+        With the colour.
+    """
+    if len(rgb) != 3 or not all(0 <= part <= 255 for part in rgb):
+        raise ValueError(f"found colour {rgb}, expected three numbers from 0 to 255")
+
+
+MOST_BANDS = 20
+"""More cannot be told apart; each is a segment of its own."""
 
 STANDARD_BANDS = (
     AlphaBand("halo", 0.25, (86, 180, 233)),
@@ -42,6 +58,21 @@ STANDARD_BANDS = (
 """Alpha 0.25 to 0.5, 0.5 to 0.75, and 0.75 or more. Rim and core together are the mask at 0.5. The
 colours are those of the iso-curves at the same levels, told apart by the colour-blind (Okabe and
 Ito 2008)."""
+
+
+def check_bands(bands: Sequence[AlphaBand]) -> None:
+    """Check that there are bands, and that they go inwards.
+
+    Raises
+    ------
+    ValueError
+        With where they begin.
+    """
+    lows = [band.low for band in bands]
+    if not 1 <= len(lows) <= MOST_BANDS or lows != sorted(set(lows)):
+        raise ValueError(
+            f"found bands from alpha {lows}, expected 1 to {MOST_BANDS}, ever greater ones"
+        )
 
 
 def band_labels(
@@ -70,9 +101,8 @@ def band_labels(
     ValueError
         If the bands do not go inwards, or there is none.
     """
+    check_bands(bands)
     lows = [band.low for band in bands]
-    if not lows or lows != sorted(set(lows)):
-        raise ValueError(f"found bands from alpha {lows}, expected ever greater ones")
     # Compared as float32, as the voxels are: 0.1 as float64 lies above 0.1 as float32.
     numbers = np.searchsorted(np.array(lows, dtype=alpha.dtype), alpha, side="right")
     filled = np.unique(numbers[numbers > 0])

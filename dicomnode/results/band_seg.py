@@ -9,8 +9,9 @@ import highdicom as hd
 import numpy as np
 from highdicom.color import CIELabColor
 
-from dicomnode.results.alpha_bands import STANDARD_BANDS, AlphaBand, band_labels
+from dicomnode.results.alpha_bands import STANDARD_BANDS, AlphaBand, band_labels, check_bands
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import segment_description
 from dicomnode.results.segmentation import SegSettings, segmentation
 from dicomnode.results.whole_frames import whole_frames
@@ -29,17 +30,13 @@ class BandSegSettings(SegSettings):
     series_description: str = "Alpha bands {method} RESEARCH"
     bands: tuple[AlphaBand, ...] = STANDARD_BANDS
 
+    def __post_init__(self) -> None:
+        check_bands(self.bands)
+
 
 def band_seg_uids(result: LesionResult, settings: BandSegSettings) -> ResultUids:
     """UIDs of the SEG, known before it is made."""
-    return result.uids(
-        "band-seg", *bands_as_options(settings.bands), f"omit={settings.omit_empty_frames}"
-    )
-
-
-def bands_as_options(bands: Sequence[AlphaBand]) -> list[str]:
-    """What of bands decides an object's pixels."""
-    return [f"{band.name}={band.low:.6g}" for band in bands]
+    return result.uids("band-seg", options_in_uids(settings))
 
 
 def band_descriptions(

@@ -9,8 +9,9 @@ import highdicom as hd
 import numpy as np
 from highdicom.color import CIELabColor
 
-from dicomnode.results.alpha_bands import STANDARD_BANDS, AlphaBand, band_labels
+from dicomnode.results.alpha_bands import STANDARD_BANDS, AlphaBand, band_labels, check_rgb
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import segment_description
 from dicomnode.results.segmentation import SegSettings, segmentation
 from dicomnode.results.whole_frames import whole_frames
@@ -35,13 +36,12 @@ class BinarySegSettings(SegSettings):
     def __post_init__(self) -> None:
         if not 0 < self.level <= 1:
             raise ValueError(f"found a level of {self.level}, expected one in (0, 1]")
+        check_rgb(self.rgb)
 
 
 def binary_seg_uids(result: LesionResult, settings: BinarySegSettings) -> ResultUids:
     """UIDs of the SEG, known before it is made."""
-    return result.uids(
-        "binary-seg", f"level={settings.level:.6g}", f"omit={settings.omit_empty_frames}"
-    )
+    return result.uids("binary-seg", options_in_uids(settings))
 
 
 def binary_seg(

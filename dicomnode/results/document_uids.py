@@ -16,11 +16,17 @@ class NothingToReport(ValueError):
     """The lesions have nothing of what the object would say."""
 
 
-def document_uids(rung: str, results: Sequence[LesionResult], *options: str | int) -> ResultUids:
+def document_uids(
+    rung: str,
+    results: Sequence[LesionResult],
+    options: Sequence[str] = (),
+    named: Sequence[str] = (),
+) -> ResultUids:
     """UIDs of one object of several lesions, known before it is made.
 
-    One series holds all such objects of one CT series and rung. The same lesions, in any order,
-    with the same configurations and options give the same instance; another lesion gives another.
+    One series holds all such objects of one CT series, rung and options. The same lesions, in any
+    order, with the same configurations and options give the same instance; another lesion gives
+    another.
 
     Parameters
     ----------
@@ -28,8 +34,10 @@ def document_uids(rung: str, results: Sequence[LesionResult], *options: str | in
         The kind of object, such as "report".
     results : sequence of LesionResult
         At least one, of one CT series.
-    *options : str or int
-        All else that decides the object's bytes, such as UIDs of the twins that it refers to.
+    options : sequence of str
+        `options_in_uids` of the rung's settings.
+    named : sequence of str
+        SOP Instance UIDs of the twins that the object refers to.
 
     Raises
     ------
@@ -44,6 +52,6 @@ def document_uids(rung: str, results: Sequence[LesionResult], *options: str | in
         for result in results
     )
     return ResultUids(
-        derive_uid(f"{rung} series", *place),
-        derive_uid(rung, *place, *lesions, "options", *options),
+        derive_uid(f"{rung} series", *place, *options),
+        derive_uid(rung, *place, *lesions, "options", *options, "named", *named),
     )

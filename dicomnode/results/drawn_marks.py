@@ -35,11 +35,11 @@ def drawn_marks(
     """
     spacing = float(result.mask.alpha.spacing[0])
     planes = {i: ImagePlane.from_dataset(result.slices[i], spacing) for i in shown}
-    by_uid = {str(result.slices[i].SOPInstanceUID): i for i in shown}
     found: dict[int, list[tuple[Points, bool]]] = {}
     for points, image, frame_of_reference, closed in _lines(result):
         if points.shape[1] == 2:
-            index = by_uid.get(image or "")
+            index = result.index_of(*image)
+            index = index if index in planes else None
         else:
             index = _nearest(points, frame_of_reference, planes)
             points = points if index is None else planes[index].to_pixel(points)
@@ -48,17 +48,22 @@ def drawn_marks(
     return {index: tuple(lines) for index, lines in found.items()}
 
 
-def _lines(result: LesionResult) -> Iterator[tuple[Points, str | None, str | None, bool]]:
+def _lines(
+    result: LesionResult,
+) -> Iterator[tuple[Points, tuple[str | None, int | None], str | None, bool]]:
     for opinion in result.mark.opinions:
         if opinion.axes is not None:
             for axis in (opinion.axes.long_axis, opinion.axes.short_axis):
                 if axis is not None:
-                    image = opinion.axes.referenced_sop_instance_uid
+                    image = (
+                        opinion.axes.referenced_sop_instance_uid,
+                        opinion.axes.referenced_frame,
+                    )
                     yield axis, image, opinion.axes.frame_of_reference_uid, False
         if opinion.outline is not None:
             frame_of_reference = opinion.outline.frame_of_reference_uid
             for contour in opinion.outline.contours:
-                image = contour.referenced_sop_instance_uid
+                image = (contour.referenced_sop_instance_uid, contour.referenced_frame)
                 yield contour.points, image, frame_of_reference, True
 
 

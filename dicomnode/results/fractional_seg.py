@@ -17,6 +17,7 @@ import numpy as np
 from pydicom.uid import JPEGLSLossless
 
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import segment_description
 from dicomnode.results.segmentation import MAXIMUM_FRACTIONAL_VALUE, SegSettings, segmentation
 from dicomnode.results.whole_frames import whole_frames
@@ -43,7 +44,7 @@ class FractionalSegSettings(SegSettings):
 
 def fractional_seg_uids(result: LesionResult, settings: FractionalSegSettings) -> ResultUids:
     """UIDs of the SEG, known before it is made. A lossless transcoding keeps them."""
-    return result.uids("fractional-seg", f"omit={settings.omit_empty_frames}")
+    return result.uids("fractional-seg", options_in_uids(settings))
 
 
 def fractional_seg(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
@@ -12,6 +13,9 @@ from dicomnode.results.lesion_result import MarkSource
 
 SOURCE_OF_MEASUREMENT = CodedConcept("121112", "DCM", "Source of Measurement")
 """CID 7003: the object that holds the mark."""
+
+References = Literal["ct", "all"]
+"""What an object names: the CT alone, or also the marks' objects and its own twins."""
 
 ALTERNATE = CodedConcept("121326", "DCM", "Alternate SOP Class instance")
 """CID 7205: the same soft mask in another form."""

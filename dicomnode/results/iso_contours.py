@@ -5,6 +5,7 @@ It has no VOI LUT: a window in a presentation state would replace the reader's o
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,9 @@ from dicomnode.results.iso_curves import (
 )
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import CONTENT_CREATOR, CONTENT_LABEL, NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study, source_headers
 
 NOTICE_LAYER = "NOTICE"
@@ -33,7 +36,7 @@ _NOTICE_BOX = (0.01, 0.01, 0.45, 0.04)
 """Left, top, right and bottom of the notice, as parts of the displayed area."""
 
 
-class MixedRescale(ValueError):
+class MixedRescale(NothingToReport):
     """The slices have several modality LUTs, of which a presentation state holds one."""
 
 
@@ -62,7 +65,7 @@ def iso_contours_uids(
     result: LesionResult, settings: IsoContourSettings = IsoContourSettings()
 ) -> ResultUids:
     """UIDs of the presentation state, known before it is made."""
-    return result.uids("iso-contours", *(repr(level) for level in settings.levels))
+    return result.uids("iso-contours", options_in_uids(settings))
 
 
 def iso_contours(
@@ -120,13 +123,9 @@ def iso_contours(
         display_color=CIELabColor.from_rgb(255, 255, 255),
     )
     annotations = [
-        hd.pr.GraphicAnnotation(
-            referenced_images=[headers[index]],
-            graphic_layer=layers[level],
-            graphic_objects=[_polyline(curve, result) for curve in by_slice[index]],
-        )
+        annotation
         for level, by_slice in curves.items()
-        for index in by_slice
+        for annotation in _annotations(headers, layers[level], by_slice, result)
     ]
     annotations.append(
         hd.pr.GraphicAnnotation(
@@ -165,6 +164,7 @@ def iso_contours(
     copy_patient_and_study(result.slices[indices[0]], state)
     copy_body_part(result.slices[indices[0]], state)
     _fix_displayed_area(state, result.slices[indices[0]])
+    name_frames(state, result.stand_ins)
     return state
 
 
@@ -189,6 +189,35 @@ def _without_window(header: Dataset) -> Dataset:
         if keyword in header:
             delattr(header, keyword)
     return header
+
+
+def _annotations(
+    headers: dict[int, Dataset],
+    layer: hd.pr.GraphicLayer,
+    by_slice: dict[int, tuple[IsoCurve, ...]],
+    result: LesionResult,
+) -> list[hd.pr.GraphicAnnotation]:
+    """One for each slice. The first is made and checked; the others are copies of it.
+
+    At every making highdicom looks the images' class up in its tables of the standard, which takes
+    longer than all else of the object.
+    """
+    made: list[hd.pr.GraphicAnnotation] = []
+    blank = None
+    for index, curves in by_slice.items():
+        drawn = [_polyline(curve, result) for curve in curves]
+        if blank is None:
+            annotation = hd.pr.GraphicAnnotation([headers[index]], layer, graphic_objects=drawn)
+            blank = copy.deepcopy(annotation)
+            del blank.GraphicObjectSequence
+        else:
+            annotation = copy.deepcopy(blank)
+            (image,) = annotation.ReferencedImageSequence
+            image.ReferencedSOPClassUID = headers[index].SOPClassUID
+            image.ReferencedSOPInstanceUID = headers[index].SOPInstanceUID
+            annotation.GraphicObjectSequence = drawn
+        made.append(annotation)
+    return made
 
 
 def _polyline(curve: IsoCurve, result: LesionResult) -> hd.pr.GraphicObject:

@@ -14,6 +14,9 @@ from dicomnode.results.lesion_result import LesionResult
 LEVELS = (0.25, 0.5, 0.75)
 """Where a soft edge is drawn: its middle, and both ends of the band."""
 
+LEAST_STEP = 0.001
+"""Between levels, and from 0: names of levels have so many digits."""
+
 LEVEL_COLOURS = {0.25: (86, 180, 233), 0.5: (240, 228, 66), 0.75: (213, 94, 0)}
 """Blue, yellow and vermilion, told apart by the colour-blind (Okabe and Ito 2008); RGB."""
 
@@ -54,16 +57,19 @@ def level_colour(level: float) -> tuple[int, int, int]:
 
 
 def check_levels(levels: tuple[float, ...]) -> None:
-    """Check that levels ascend in (0, 1].
+    """Check that levels ascend in (0, 1], and can be told apart where they are named.
 
     Raises
     ------
     ValueError
         With the levels.
     """
-    ascending = all(low < high for low, high in pairwise(levels))
-    if not levels or not ascending or not 0 < levels[0] <= levels[-1] <= 1:
-        raise ValueError(f"found levels {levels}, expected ascending ones above 0 and at most 1")
+    apart = all(high - low > 0.999 * LEAST_STEP for low, high in pairwise(levels))
+    if not levels or not apart or not LEAST_STEP <= levels[0] <= levels[-1] <= 1:
+        raise ValueError(
+            f"found levels {levels}, expected ascending ones above 0 and at most 1, "
+            f"at least {LEAST_STEP} apart"
+        )
 
 
 def iso_curves(result: LesionResult, level: float) -> dict[int, tuple[IsoCurve, ...]]:

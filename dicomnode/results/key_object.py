@@ -13,6 +13,7 @@ from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport, document_uids
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
 from dicomnode.results.sr_document import complete_document, evidence, observer_context
 
@@ -56,7 +57,7 @@ def key_object_uids(
 ) -> ResultUids:
     """UIDs of the key object, known before it is made; see `key_object`."""
     named = sorted({twin.sop_instance_uid for others in twins for twin in others})
-    return document_uids("key-object", results, settings.title.value, *named)
+    return document_uids("key-object", results, options_in_uids(settings), named)
 
 
 def key_object(

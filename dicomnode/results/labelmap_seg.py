@@ -10,8 +10,9 @@ import numpy as np
 from pydicom.uid import JPEGLSLossless
 
 from dicomnode.results.alpha_bands import band_labels
-from dicomnode.results.band_seg import BandSegSettings, band_descriptions, bands_as_options
+from dicomnode.results.band_seg import BandSegSettings, band_descriptions
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segmentation import segmentation
 from dicomnode.results.whole_frames import whole_frames
 
@@ -32,9 +33,7 @@ class LabelmapSegSettings(BandSegSettings):
 
 def labelmap_seg_uids(result: LesionResult, settings: LabelmapSegSettings) -> ResultUids:
     """UIDs of the SEG, known before it is made. A lossless transcoding keeps them."""
-    return result.uids(
-        "labelmap-seg", *bands_as_options(settings.bands), f"omit={settings.omit_empty_frames}"
-    )
+    return result.uids("labelmap-seg", options_in_uids(settings))
 
 
 def labelmap_seg(

@@ -55,8 +55,6 @@ class Rung:
     needs_ct : bool
         Whether `make` takes, as its keyword `hu`, the CT of the slices that the soft mask's crop
         covers: an array of HU, shape (slices of the crop, Rows, Columns).
-    takes_frames : bool
-        Whether it can name frames of an enhanced CT; others are not made of one.
     has_predecessors : bool
         Whether `make` takes what the object takes the place of as its keyword `predecessors`.
     """
@@ -67,29 +65,16 @@ class Rung:
     settings: type
     of: Literal["lesion", "series"] = "lesion"
     needs_ct: bool = False
-    takes_frames: bool = False
     has_predecessors: bool = False
 
 
 LADDER: dict[str, Rung] = {
     rung.name: rung
     for rung in (
-        Rung(
-            "fractional-seg",
-            SegmentationStorage,
-            fractional_seg,
-            FractionalSegSettings,
-            takes_frames=True,
-        ),
-        Rung("binary-seg", SegmentationStorage, binary_seg, BinarySegSettings, takes_frames=True),
-        Rung("band-seg", SegmentationStorage, band_seg, BandSegSettings, takes_frames=True),
-        Rung(
-            "labelmap-seg",
-            LABEL_MAP_SEGMENTATION_STORAGE,
-            labelmap_seg,
-            LabelmapSegSettings,
-            takes_frames=True,
-        ),
+        Rung("fractional-seg", SegmentationStorage, fractional_seg, FractionalSegSettings),
+        Rung("binary-seg", SegmentationStorage, binary_seg, BinarySegSettings),
+        Rung("band-seg", SegmentationStorage, band_seg, BandSegSettings),
+        Rung("labelmap-seg", LABEL_MAP_SEGMENTATION_STORAGE, labelmap_seg, LabelmapSegSettings),
         Rung("parametric-map", ParametricMapStorage, parametric_map, ParametricMapSettings),
         Rung(
             "report",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydicom.dataset import Dataset
 
 from dicomnode.marks.lesion_mark import LesionMark
+from dicomnode.results.source_frames import StandIns
 from dicomnode.results.uids import derive_uid
 from pipelines.measure import Measurements
 from pipelines.soft_mask import SoftMask
@@ -50,7 +52,8 @@ class LesionResult:
     mask : SoftMask
         Alpha on a crop of the volume that `slices` form; `mask.offset` says where.
     slices : sequence of Dataset
-        Headers of all slices of that volume, in its order, without need of pixel data.
+        Headers of all slices of that volume, in its order, each with a UID of its own, without
+        need of pixel data.
     mark : LesionMark
         Gives tracking, finding and site, and part of each UID.
     measurements : Measurements
@@ -60,9 +63,9 @@ class LesionResult:
     equipment : Equipment
     mark_sources : tuple of MarkSource
         The objects that held the mark; referenced by what is made.
-    frames : sequence of int or None, optional
-        Of each slice its frame number in an enhanced CT, from 1, where it is none of its own; the
-        header is then that of the frame (`dicomnode.frames.frame_headers`).
+    stand_ins : StandIns
+        Which of `slices` stand for frames of an enhanced CT; what is made of them names the frames
+        (`stand_in`, `name_frames`).
     number : int
         Of the lesion among those of its CT; the instance number of its objects.
     """
@@ -74,7 +77,7 @@ class LesionResult:
     configuration_digest: str
     equipment: Equipment
     mark_sources: tuple[MarkSource, ...] = ()
-    frames: Sequence[int | None] | None = None
+    stand_ins: StandIns = field(default_factory=StandIns)
     number: int = 1
 
     @property
@@ -97,23 +100,34 @@ class LesionResult:
         """That of the mark; a mark without one gets one that all its results share."""
         return self.mark.tracking_uid or derive_uid("tracking", self.mark.key)
 
-    def uids(self, rung: str, *options: str | int) -> ResultUids:
+    def index_of(self, sop_instance_uid: str | None, frame: int | None) -> int | None:
+        """Index in `slices` of the image, or frame of it, that a mark names; None for another."""
+        return self._indices.get((sop_instance_uid, frame or 1))
+
+    @cached_property
+    def _indices(self) -> dict[tuple[str, int], int]:
+        return {self.stand_ins.named_as(header): i for i, header in enumerate(self.slices)}
+
+    def uids(self, rung: str, options: Sequence[str] = (), part: str = "") -> ResultUids:
         """UIDs of one object of this lesion, known before it is made: twins can refer to it.
 
         Each lesion has a series of its own for each rung: OHIF opens one segmentation, map or
-        structure set of a series and leaves the others. A repeat with the same mark, CT series,
-        method, configuration and options gives the same instance.
+        structure set of a series and leaves the others. So has each set of options, for what a
+        series is called may be one of them. A repeat with the same mark, CT series, method,
+        configuration and options gives the same instance.
 
         Parameters
         ----------
         rung : str
             The kind of object, such as "seg".
-        *options : str or int
-            All else that decides the object's bytes, such as the level of a contour.
+        options : sequence of str
+            `options_in_uids` of the rung's settings.
+        part : str
+            Which one, of a rung that makes several objects of a lesion.
         """
         study, series = self.study_instance_uid, self.ct_series_instance_uid
         method, digest = self.mask.method, self.configuration_digest
         return ResultUids(
-            derive_uid(f"{rung} series", study, series, method, self.mark.key),
-            derive_uid(rung, self.mark.key, series, method, digest, *options),
+            derive_uid(f"{rung} series", study, series, method, self.mark.key, *options),
+            derive_uid(rung, self.mark.key, series, method, digest, *options, part),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -40,24 +41,29 @@ def marked_axes(result: LesionResult) -> tuple[MarkedAxes, ...]:
     left out: their length in mm would be a guess.
     """
     spacing = float(result.mask.alpha.spacing[0])
-    planes = [ImagePlane.from_dataset(header, spacing) for header in result.slices]
-    uids = [str(header.SOPInstanceUID) for header in result.slices]
+
+    @cache
+    def plane(index: int) -> ImagePlane:
+        return ImagePlane.from_dataset(result.slices[index], spacing)
+
     found = []
     for opinion in result.mark.opinions:
         mark = opinion.axes
         if mark is None:
             continue
         if mark.in_space:
-            index = int(np.argmin([off_plane_mm(mark, plane) for plane in planes]))
-        elif mark.referenced_sop_instance_uid in uids:
-            index = uids.index(mark.referenced_sop_instance_uid)
+            index = int(
+                np.argmin([off_plane_mm(mark, plane(i)) for i in range(len(result.slices))])
+            )
         else:
-            continue
+            index = result.index_of(mark.referenced_sop_instance_uid, mark.referenced_frame)
+            if index is None:
+                continue
         try:
-            axes = place(mark, planes[index])
+            axes = place(mark, plane(index))
         except Unplaceable:
             continue
-        to_pixel = planes[index].to_pixel
+        to_pixel = plane(index).to_pixel
         short = None if axes.short_axis is None else to_pixel(axes.short_axis)
         found.append(MarkedAxes(axes, index, to_pixel(axes.long_axis), short))
     return tuple(found)

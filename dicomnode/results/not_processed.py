@@ -43,12 +43,24 @@ class NotProcessedSettings:
     series_description: str = "Marks not processed RESEARCH"
 
 
-def not_processed_uids(source: Dataset, refusals: Sequence[Refusal]) -> ResultUids:
-    """UIDs of the document; the same refusals of the same object give the same one."""
+NONE_ANY_MORE = "No mark of this object is refused any more"
+
+
+def not_processed_uids(
+    source: Dataset, refusals: Sequence[Refusal], predecessors: Sequence[MarkSource] = ()
+) -> ResultUids:
+    """UIDs of the document.
+
+    The same refusals of the same object, after the same documents, give the same one. What is
+    refused again after it was taken back is another document: each names the one before, and none
+    may come to name itself.
+    """
     reasons = sorted(f"{len(r.item)}:{r.item} {r.reason}" for r in refusals)
+    before = sorted(other.sop_instance_uid for other in predecessors)
+    after = ("after", *before) if before else ()
     return ResultUids(
         derive_uid("not-processed series", str(source.SeriesInstanceUID)),
-        derive_uid("not-processed", str(source.SOPInstanceUID), *reasons),
+        derive_uid("not-processed", str(source.SOPInstanceUID), *reasons, *after),
     )
 
 
@@ -66,7 +78,8 @@ def not_processed(
     source : Dataset
         Header of the object that holds the marks; gives patient and study.
     refusals : sequence of Refusal
-        At least one: where in the object, and why, without patient data.
+        Where in the object, and why, without patient data. None where the document takes back what
+        its predecessors say.
     equipment : Equipment
     settings : NotProcessedSettings
     predecessors : sequence of MarkSource
@@ -82,17 +95,17 @@ def not_processed(
     Raises
     ------
     NothingToReport
-        If there are no refusals.
+        If there are neither refusals nor predecessors.
     ValueError
         If the object lacks one of its UIDs.
     """
-    if not refusals:
+    if not refusals and not predecessors:
         raise NothingToReport("found no refusals, expected some to report")
     keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     missing = [keyword for keyword in keywords if not source.get(keyword)]
     if missing:
         raise ValueError(f"the object has no {', '.join(missing)}")
-    uids = not_processed_uids(source, refusals)
+    uids = not_processed_uids(source, refusals, predecessors)
     held = MarkSource(
         *(str(source[k].value) for k in ("SOPClassUID", "SOPInstanceUID", *keywords[:2]))
     )
@@ -152,6 +165,7 @@ def _content(
         root.ContentSequence.append(group)
     more = len(refusals) - MAX_REFUSALS
     remark = f"{NOTICE}." + (f" {more} more are not listed." if more > 0 else "")
+    remark = remark if refusals else f"{NONE_ANY_MORE}. {remark}"
     root.ContentSequence.append(
         hd.sr.TextContentItem(name=code.COMMENT, value=remark, relationship_type=contains)
     )

@@ -25,7 +25,9 @@ from dicomnode.results.document_uids import NothingToReport, document_uids
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_groups import DECIMALS, finding_of, sites_of
 from dicomnode.results.research_notice import NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.sr_document import (
     complete_document,
     covered_slices,
@@ -52,11 +54,13 @@ class OhifReportSettings:
 
 
 def ohif_report_uids(
-    results: Sequence[LesionResult], twins: Sequence[Sequence[MarkSource]] = ()
+    results: Sequence[LesionResult],
+    twins: Sequence[Sequence[MarkSource]] = (),
+    settings: OhifReportSettings = OhifReportSettings(),
 ) -> ResultUids:
     """UIDs of the report, known before it is made; see `ohif_report`."""
     named = sorted(twin.sop_instance_uid for others in twins for twin in others)
-    return document_uids("ohif-report", results, *named)
+    return document_uids("ohif-report", results, options_in_uids(settings), named)
 
 
 def ohif_report(
@@ -89,7 +93,7 @@ def ohif_report(
     NothingToReport
         If no lesion has axes.
     """
-    uids = ohif_report_uids(results, twins)
+    uids = ohif_report_uids(results, twins, settings)
     groups = [_group(result) for result in results if result.measurements.axes is not None]
     if not groups:
         raise NothingToReport(f"found no axes of {len(results)} lesions, expected some to report")
@@ -122,6 +126,7 @@ def ohif_report(
         specific_character_set="ISO_IR 192",
     )
     complete_document(document, slices[0], settings.series_description)
+    name_frames(document, *(result.stand_ins for result in results))
     return document
 
 

@@ -20,7 +20,7 @@ from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
 from dicomnode.results.frame_anatomy import add_frame_anatomy
 from dicomnode.results.frame_order import order_along_normal
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import (
     CONTENT_CREATOR,
@@ -28,8 +28,10 @@ from dicomnode.results.research_notice import (
     CONTENT_QUALIFICATION,
     NOTICE,
 )
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study
 from dicomnode.results.whole_frames import whole_frames
 
@@ -54,17 +56,20 @@ class ParametricMapSettings:
     omit_empty_frames : bool
         Leave out the empty slices outside the lesion. False gives each slice of the CT a frame:
         512 x 512 floats are 1 MiB each, and cannot be compressed.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the mark, and twins.
     series_numbers : SeriesNumbers
     """
 
     series_description: str = "Alpha map {method} RESEARCH"
     omit_empty_frames: bool = True
+    references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
 
 
 def parametric_map_uids(result: LesionResult, settings: ParametricMapSettings) -> ResultUids:
     """UIDs of the map, known before it is made."""
-    return result.uids("parametric-map", f"omit={settings.omit_empty_frames}")
+    return result.uids("parametric-map", options_in_uids(settings))
 
 
 def parametric_map(
@@ -132,7 +137,9 @@ def parametric_map(
     add_frame_anatomy(result.slices[frames.first], made)
     name_dimensions(made)
     order_along_normal(made)
-    reference_instances(made, result.mark_sources, twins)
+    if settings.references == "all":
+        reference_instances(made, result.mark_sources, twins)
+    name_frames(made, result.stand_ins)
     return made
 
 

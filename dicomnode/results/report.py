@@ -13,7 +13,9 @@ from dicomnode.results.document_uids import NothingToReport, document_uids
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_codes import declare_scheme
 from dicomnode.results.report_groups import planar_group, segment_of, volumetric_group
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.sr_document import (
     complete_document,
     covered_slices,
@@ -38,11 +40,13 @@ class ReportSettings:
 
 
 def report_uids(
-    results: Sequence[LesionResult], twins: Sequence[Sequence[MarkSource]] = ()
+    results: Sequence[LesionResult],
+    twins: Sequence[Sequence[MarkSource]] = (),
+    settings: ReportSettings = ReportSettings(),
 ) -> ResultUids:
     """UIDs of the report, known before it is made; see `report`."""
     named = sorted(twin.sop_instance_uid for others in twins for twin in others)
-    return document_uids("report", results, *named)
+    return document_uids("report", results, options_in_uids(settings), named)
 
 
 def report(
@@ -86,7 +90,7 @@ def report(
     ValueError
         If there are twins, but not for each lesion.
     """
-    uids = report_uids(results, twins)
+    uids = report_uids(results, twins, settings)
     if twins and len(twins) != len(results):
         raise ValueError(f"found twins of {len(twins)} lesions, expected of {len(results)}")
     groups, drawn_on = [], []
@@ -129,5 +133,6 @@ def report(
         specific_character_set="ISO_IR 192",
     )
     complete_document(document, slices[0], settings.series_description)
+    name_frames(document, *(result.stand_ins for result in results))
     declare_scheme(document)
     return document

@@ -11,8 +11,11 @@ from datetime import datetime
 
 import highdicom as hd
 import numpy as np
+import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
 from pydicom.valuerep import format_number_as_ds
 
@@ -20,7 +23,7 @@ from dicomnode.marks.placement import ImagePlane
 from dicomnode.results.algorithm_identification import algorithm_identification
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport, document_uids
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.iso_curves import (
     LEVELS,
     IsoCurve,
@@ -33,12 +36,16 @@ from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.report_codes import MORPHOLOGICALLY_ALTERED
 from dicomnode.results.report_groups import finding_of, segment_of
 from dicomnode.results.research_notice import CONTENT_LABEL, NOTICE
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.segment_description import coded, is_public
 from dicomnode.results.series_numbers import SeriesNumbers
-from dicomnode.results.source_slices import copy_patient_and_study, source_headers
+from dicomnode.results.source_frames import name_frames
+from dicomnode.results.source_slices import check_complete, copy_patient_and_study
 
 _STUDY = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management, retired, and still what a structure set names its study by."""
+
+_CONTOUR_DATA = Tag("ContourData")
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,15 @@ class RtstructSettings:
     ----------
     levels : tuple of float
         Alpha on the curves, ascending; each lesion has a region for each level that it reaches.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the marks, and twins.
     series_numbers : SeriesNumbers
     series_description : str
         LO, at most 64 characters.
     """
 
     levels: tuple[float, ...] = LEVELS
+    references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     series_description: str = "Soft mask contours RESEARCH"
 
@@ -83,8 +93,9 @@ def rtstruct_uids(
     twins: Sequence[Sequence[MarkSource]] = (),
 ) -> ResultUids:
     """UIDs of the structure set, known before it is made; see `rtstruct`."""
-    named = sorted(twin.sop_instance_uid for others in twins for twin in others)
-    return document_uids("rtstruct", results, *map(repr, settings.levels), *named)
+    others = twins if settings.references == "all" else ()
+    named = sorted(twin.sop_instance_uid for group in others for twin in group)
+    return document_uids("rtstruct", results, options_in_uids(settings), named)
 
 
 def rtstruct(
@@ -101,7 +112,7 @@ def rtstruct(
     settings : RtstructSettings
     twins : sequence of sequence of MarkSource
         For each lesion, in the order of `results`, the other objects made of it. The first SEG
-        among them is named as what its regions are defined by.
+        among them is named as what its regions are defined by. None is with references "ct".
 
     Returns
     -------
@@ -122,12 +133,18 @@ def rtstruct(
         If there are twins, but not for each lesion.
     """
     uids = rtstruct_uids(results, settings, twins)
+    if settings.references == "ct":
+        twins = ()
     regions = _regions(results, settings, twins or [()] * len(results))
     if not regions:
         raise NothingToReport(f"alpha stays below {settings.levels[0]}, there are no contours")
     first, equipment = results[0], results[0].equipment
     source = first.slices[first.mask.offset[0]]
-    headers = source_headers(list(first.slices))
+    for region in regions:
+        check_complete([region.result.slices[index] for index in region.curves])
+    # A series of enhanced CT may hold several stacks, and a lesion lies on one of them.
+    slices = {str(header.SOPInstanceUID): header for one in results for header in one.slices}
+    headers = list(slices.values())
     made = hd.SOPClass(
         study_instance_uid=first.study_instance_uid,
         series_instance_uid=uids.series_instance_uid,
@@ -155,9 +172,10 @@ def rtstruct(
     made.ApprovalStatus = "UNAPPROVED"
     marks = [mark for result in results for mark in result.mark_sources]
     others = [twin for group in twins for twin in group]
-    if marks or others:
+    if settings.references == "all" and (marks or others):
         _list_slices(made, headers)
         reference_instances(made, marks, others)
+    name_frames(made, *(result.stand_ins for result in results))
     return made
 
 
@@ -236,16 +254,23 @@ def _contours(region: _Region) -> Dataset:
             contour.ContourGeometricType = "CLOSED_PLANAR"
             contour.NumberOfContourPoints = len(polygon)
             contour.ContourNumber = len(contours) + 1
-            contour.ContourData = [
-                format_number_as_ds(float(value) + 0.0)
-                for value in plane.to_patient(polygon).ravel()
-            ]
+            contour[_CONTOUR_DATA] = _decimals(_CONTOUR_DATA, plane.to_patient(polygon).ravel())
             contours.append(contour)
     item = Dataset()
     item.ROIDisplayColor = list(level_colour(region.level))
     item.ContourSequence = DicomSequence(contours)
     item.ReferencedROINumber = region.number
     return item
+
+
+def _decimals(tag: BaseTag, values: npt.NDArray[np.float64]) -> RawDataElement:
+    """Many decimal strings as they stand in the file; pydicom would check each once more."""
+    # Adding 0 makes a negative zero positive.
+    text = "\\".join(map(format_number_as_ds, (values + 0.0).tolist())).encode("ascii")
+    text += b" " * (len(text) % 2)
+    return RawDataElement(
+        tag, "DS", len(text), text, 0, is_implicit_VR=False, is_little_endian=True
+    )
 
 
 def _observation(region: _Region) -> Dataset:

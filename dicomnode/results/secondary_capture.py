@@ -25,10 +25,12 @@ from dicomnode.pictures.lesion_picture import BURNED_IN, Curve, Legend, lesion_p
 from dicomnode.results.body_part import copy_body_part
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.drawn_marks import drawn_marks
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.iso_curves import check_levels, iso_curves, level_colour
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.rung_options import options_in_uids
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import (
     check_geometry,
     check_same_grid,
@@ -61,6 +63,8 @@ class SecondaryCaptureSettings:
         Least side of what is shown.
     size : int
         Pixels of the longer side, at least, without the legend.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the mark, and twins.
     transfer_syntax_uid : str
         JPEG-LS Lossless or Explicit VR Little Endian, or another that highdicom writes RGB in.
     series_numbers : SeriesNumbers
@@ -71,6 +75,7 @@ class SecondaryCaptureSettings:
     levels: tuple[float, ...] = (0.25, 0.5, 0.75)
     field_of_view_mm: float = 100.0
     size: int = 512
+    references: References = "ct"
     transfer_syntax_uid: str = JPEGLSLossless
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
 
@@ -89,9 +94,8 @@ def secondary_capture_uids(
     result: LesionResult, settings: SecondaryCaptureSettings, slice_index: int
 ) -> ResultUids:
     """UIDs of the picture of one slice (index in `result.slices`), known before it is made."""
-    look = (settings.window, settings.levels, settings.field_of_view_mm, settings.size)
     slice_uid = str(result.slices[slice_index].SOPInstanceUID)
-    return result.uids("secondary-capture", str(look), slice_uid)
+    return result.uids("secondary-capture", options_in_uids(settings), slice_uid)
 
 
 def drawn_slices(result: LesionResult, settings: SecondaryCaptureSettings) -> range:
@@ -245,6 +249,8 @@ def _sizes(result: LesionResult) -> str:
 def _title(result: LesionResult, place: int, count: int, header: Dataset) -> str:
     number = header.get("InstanceNumber")
     image = "" if number is None else f",  CT image {number}"
+    frame = result.stand_ins.frames.get(str(header.SOPInstanceUID))
+    image += "" if frame is None else f",  frame {frame.number}"
     return f"lesion {result.number},  slice {place} of {count}{image}"
 
 
@@ -300,7 +306,9 @@ def _capture(
     _place_in_space(made, header, view, directions)
     _copy_lossy_compression(source, made)
     _reference_slice(made, source)
-    reference_instances(made, result.mark_sources, twins)
+    if settings.references == "all":
+        reference_instances(made, result.mark_sources, twins)
+    name_frames(made, result.stand_ins)
     return made
 
 

@@ -12,7 +12,7 @@ from dicomnode.marks.recist_mark import Code
 from dicomnode.results.algorithm_identification import NEIGHBOURHOOD_ANALYSIS
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
-from dicomnode.results.instance_references import reference_instances
+from dicomnode.results.instance_references import References, reference_instances
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
 from dicomnode.results.research_notice import (
     CONTENT_CREATOR,
@@ -21,6 +21,7 @@ from dicomnode.results.research_notice import (
     NOTICE,
 )
 from dicomnode.results.series_numbers import SeriesNumbers
+from dicomnode.results.source_frames import name_frames
 from dicomnode.results.source_slices import copy_patient_and_study
 from dicomnode.results.whole_frames import WholeFrames
 
@@ -40,6 +41,8 @@ class SegSettings:
     omit_empty_frames : bool
         Leave out the empty slices outside the lesion. False gives each slice of the CT a frame, for
         viewers that count frames instead of reading positions.
+    references : "ct" or "all"
+        Whether it names the CT alone, or also what held the mark, and twins.
     series_numbers : SeriesNumbers
     algorithm_family : Code
         From CID 7162.
@@ -48,6 +51,7 @@ class SegSettings:
     series_description: str = "Mask {method} RESEARCH"
     segment_label: str = "Lesion"
     omit_empty_frames: bool = True
+    references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     algorithm_family: Code = NEIGHBOURHOOD_ANALYSIS
 
@@ -111,8 +115,9 @@ def segmentation(
         omit_empty_frames=omit_empty_frames,
         contributing_equipment=[contributing_equipment(equipment)],
     )
-    frames.stand_ins.replace_in(seg)
     copy_patient_and_study(result.slices[frames.first], seg)
     name_dimensions(seg)
-    reference_instances(seg, result.mark_sources, twins)
+    if settings.references == "all":
+        reference_instances(seg, result.mark_sources, twins)
+    name_frames(seg, result.stand_ins)
     return seg

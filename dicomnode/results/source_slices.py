@@ -69,11 +69,9 @@ def source_headers(sources: Sequence[Dataset]) -> list[Dataset]:
     UnusableGeometry
         If an attribute of the slices' geometry or identity is missing.
     """
+    check_complete(sources)
     headers = []
     for source in sources:
-        missing = [keyword for keyword in _REQUIRED if source.get(keyword) in (None, "")]
-        if missing:
-            raise UnusableGeometry(f"a slice has no {', '.join(missing)}")
         header = Dataset()
         header.update(_readable_elements(source))
         for keyword in _OF_PATIENT_AND_STUDY:
@@ -82,6 +80,20 @@ def source_headers(sources: Sequence[Dataset]) -> list[Dataset]:
         header.setdefault("SliceThickness", None)
         headers.append(header)
     return headers
+
+
+def check_complete(sources: Sequence[Dataset]) -> None:
+    """Check that slices say what and where they are.
+
+    Raises
+    ------
+    UnusableGeometry
+        If an attribute of the slices' geometry or identity is missing.
+    """
+    for source in sources:
+        missing = [keyword for keyword in _REQUIRED if source.get(keyword) in (None, "")]
+        if missing:
+            raise UnusableGeometry(f"a slice has no {', '.join(missing)}")
 
 
 def copy_patient_and_study(source: Dataset, result: hd.SOPClass) -> None:

@@ -41,13 +41,17 @@ def observer_context(equipment: Equipment) -> hd.sr.ObserverContext:
 
 
 def covered_slices(results: Sequence[LesionResult]) -> list[Dataset]:
-    """Slices of all lesions together, each once, in the order of the stack."""
-    found: dict[int, Dataset] = {}
+    """Slices of all lesions together, each once, in the order of their stacks.
+
+    A series of enhanced CT may hold several stacks, and a lesion lies on one of them.
+    """
+    found: dict[str, tuple[int, Dataset]] = {}
     for result in results:
         first = result.mask.offset[0]
         for index in range(first, first + result.mask.alpha.array.shape[0]):
-            found.setdefault(index, result.slices[index])
-    return [found[index] for index in sorted(found)]
+            header = result.slices[index]
+            found.setdefault(str(header.SOPInstanceUID), (index, header))
+    return [header for _, header in sorted(found.values(), key=lambda place: place[0])]
 
 
 def evidence(slices: Iterable[Dataset], others: Iterable[MarkSource]) -> list[Dataset]:

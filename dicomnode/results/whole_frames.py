@@ -9,7 +9,6 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from dicomnode.results.lesion_result import LesionResult
-from dicomnode.results.source_frames import StandIns
 from dicomnode.results.source_slices import (
     check_geometry,
     check_same_grid,
@@ -34,14 +33,11 @@ class WholeFrames:
         Copies of the slices' headers for highdicom, without patient and study.
     pixels : ndarray, shape (frames, rows, columns)
         In the order of `headers`.
-    stand_ins : StandIns
-        Of frames of an enhanced CT; they are to be replaced in what is made of the headers.
     """
 
     first: int
     headers: list[Dataset]
     pixels: npt.NDArray
-    stand_ins: StandIns
 
 
 def covered_slices(result: LesionResult, values: npt.NDArray) -> range:
@@ -91,8 +87,6 @@ def whole_frames(
     check_same_grid(result.mask, result.slices)
     shown = range(len(result.slices)) if every_slice else covered
     headers = source_headers(result.slices[shown.start : shown.stop])
-    frames = None if result.frames is None else result.frames[shown.start : shown.stop]
-    stand_ins = StandIns(headers, frames)
     gap = check_geometry(headers) or result.mask.alpha.spacing_between_slices
     state_shared_geometry(headers, gap)
     pixels = np.zeros((len(shown), headers[0].Rows, headers[0].Columns), dtype=values.dtype)
@@ -103,4 +97,4 @@ def whole_frames(
         row : row + rows,
         column : column + columns,
     ] = values[covered.start - top : covered.stop - top]
-    return WholeFrames(shown.start, headers, pixels, stand_ins)
+    return WholeFrames(shown.start, headers, pixels)

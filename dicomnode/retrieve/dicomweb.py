@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
 
 from dicomnode.marks.attributes import read_uid
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
 from dicomnode.receive.encoded import InvalidInstance, meta_values
 from dicomnode.receive.intake import Announced, Intake, Refused
 from dicomnode.retrieve.budget import Budget
-from dicomnode.retrieve.http_session import HttpSession, as_failed
 from dicomnode.retrieve.multipart import boundary_of, only_part
 from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries, found_images, found_series
+from dicomnode.retrieve.web_faults import as_failed
 from dicomnode.settings import DicomWebSource
+from dicomnode.web_client import web_client
 
 _CHUNK = 2**18
 _MOST_META = 2**16
@@ -50,7 +53,7 @@ class DicomWebAsking:
         self._ae_title = ae_title
         self._intake = intake
         self._budget = budget
-        self._http = HttpSession(source)
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         """Nothing is sent yet.
@@ -59,8 +62,12 @@ class DicomWebAsking:
         ------
         Failed
         """
-        self._budget.interrupt = self._http.interrupt
+        sockets = OpenSockets()
+        self._budget.interrupt = sockets.cut
         self._budget.check()  # an end that came before there was something to interrupt
+        patience = self._source.connect_timeout_s, self._source.response_timeout_s
+        client = web_client(self._source, *patience, sockets)
+        self._client, self._session = self._open.enter_context(client)
         return self
 
     def __exit__(
@@ -71,12 +78,12 @@ class DicomWebAsking:
     ) -> None:
         """Close the connections."""
         self._budget.interrupt = lambda: None
-        self._http.close()
+        self._open.close()
 
     def series(self, study: str) -> Sequence[FoundSeries]:
         """Series of a study."""
         answers = self._search(
-            lambda **page: self._http.client.search_for_series(study, fields=_FIELDS, **page),
+            lambda **page: self._client.search_for_series(study, fields=_FIELDS, **page),
             _MAX_SERIES,
         )
         return found_series(answers)
@@ -85,9 +92,7 @@ class DicomWebAsking:
         """Series of the study that holds an image (QIDO-RS, instances of a study)."""
         wanted = {"SOPInstanceUID": sop_instance_uid}
         answers = self._search(
-            lambda **page: self._http.client.search_for_instances(
-                study, search_filters=wanted, **page
-            ),
+            lambda **page: self._client.search_for_instances(study, search_filters=wanted, **page),
             _MAX_IMAGES,
         )
         # A server may not heed the filter.
@@ -97,9 +102,7 @@ class DicomWebAsking:
     def images(self, study: str, series: str, limit: int | None = None) -> Sequence[FoundImage]:
         """Instances of a series."""
         answers = self._search(
-            lambda **page: self._http.client.search_for_instances(
-                study, series, fields=_FIELDS, **page
-            ),
+            lambda **page: self._client.search_for_instances(study, series, fields=_FIELDS, **page),
             limit,
         )
         return found_images(answers)
@@ -130,10 +133,11 @@ class DicomWebAsking:
             raise first
 
     def _fetch(self, study: str, series: str, uid: str) -> None:
-        url = f"{self._http.url}/studies/{study}/series/{series}/instances/{uid}"
+        url = f"{self._client.base_url}/studies/{study}/series/{series}/instances/{uid}"
         # DICOMwebClient would decode the instance and hold it whole: what is stored are its bytes.
-        with self._http.requests.get(
-            url, headers={"Accept": _ANY_SYNTAX}, stream=True, timeout=self._http.timeout
+        patience = self._source.connect_timeout_s, self._source.response_timeout_s
+        with self._session.get(
+            url, headers={"Accept": _ANY_SYNTAX}, stream=True, timeout=patience
         ) as response:
             response.raise_for_status()
             chunks = self._counted(response.iter_content(_CHUNK))

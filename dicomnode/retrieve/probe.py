@@ -10,9 +10,11 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as M
 from pynetdicom.sop_class import Verification
 
 from dicomnode.association import NoAssociation, associate, requesting_ae
-from dicomnode.retrieve.http_session import HttpSession, as_failed
+from dicomnode.proposed_contexts import retrieval_check
 from dicomnode.retrieve.source import Failed
+from dicomnode.retrieve.web_faults import as_failed
 from dicomnode.settings import DicomSource, DicomWebSource, Source
+from dicomnode.web_client import web_client
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,8 @@ def probe(source: Source, ae_title: str) -> Probed:
 def _by_dimse(source: DicomSource, ae_title: str) -> Probed:
     name, retrieve = ("C-MOVE", MOVE) if source.kind == "c-move" else ("C-GET", GET)
     ae = requesting_ae(source, ae_title)
-    for sop_class in (Verification, FIND, retrieve):
-        ae.add_requested_context(sop_class)
     try:
-        association = associate(ae, source)
+        association = associate(ae, source, retrieval_check(source.kind))
     except NoAssociation as error:
         return Probed(False, str(error))
     try:
@@ -84,12 +84,10 @@ def _by_dimse(source: DicomSource, ae_title: str) -> Probed:
 
 
 def _by_web(source: DicomWebSource) -> Probed:
-    session = HttpSession(source)
+    patience = source.connect_timeout_s, source.response_timeout_s
     try:
-        with as_failed():
-            session.client.search_for_studies(limit=1)
+        with web_client(source, *patience) as (client, _), as_failed():
+            client.search_for_studies(limit=1)
     except Failed as failed:
         return Probed(False, failed.words)
-    finally:
-        session.close()
     return Probed(True, "answers QIDO-RS")

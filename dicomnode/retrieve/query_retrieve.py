@@ -9,19 +9,18 @@ from types import TracebackType
 from typing import Self
 
 from pydicom.dataset import Dataset
-from pynetdicom import build_role, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as FIND
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GET
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as MOVE
 
 from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.faults import describe_fault
+from dicomnode.proposed_contexts import retrieval
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
 from dicomnode.receive.encoded import CANNOT_UNDERSTAND
 from dicomnode.receive.intake import Announced, Intake, Refused
-from dicomnode.receive.sop_classes import IMAGE_CLASSES, LOSSLESS, UNCOMPRESSED
 from dicomnode.retrieve.budget import Arrivals, Budget
 from dicomnode.retrieve.source import (
     CANDIDATES,
@@ -81,22 +80,11 @@ class DicomAsking:
         Failed
         """
         ae = requesting_ae(self._source, self._ae_title)
-        ae.add_requested_context(FIND)
-        roles: list[SCP_SCU_RoleSelectionNegotiation] = []
         handlers = [(evt.EVT_CONN_OPEN, self._opened)]
-        if self._source.kind == "c-move":
-            ae.add_requested_context(MOVE)
-        else:
-            ae.add_requested_context(GET)
-            for sop_class in sorted(IMAGE_CLASSES):
-                # A context a syntax: the source sends each image as it has it.
-                ae.add_requested_context(sop_class, list(UNCOMPRESSED))
-                for syntax in LOSSLESS:
-                    ae.add_requested_context(sop_class, syntax)
-                roles.append(build_role(sop_class, scp_role=True))
+        if not self._moves:
             handlers += [(evt.EVT_C_STORE, self._keep), (evt.EVT_DATA_RECV, self._count)]
         try:
-            self._association = associate(ae, self._source, roles, handlers)
+            self._association = associate(ae, self._source, retrieval(self._source.kind), handlers)
         except NoAssociation as error:
             self._budget.check()  # where an end is what went wrong
             raise Failed(str(error), final=isinstance(error, NothingAccepted)) from None

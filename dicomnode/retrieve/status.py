@@ -26,15 +26,24 @@ _FINAL = (0x0122, 0x0124, 0x0211, 0xA801, 0xA900)
 """What asking again cannot mend. 0xCxxx is not among them: some answer so whatever went wrong."""
 
 
+def meaning_of(code: int) -> str:
+    """Say a status in words."""
+    return _MEANINGS.get(code, "unable to process" if 0xC000 <= code <= 0xCFFF else "failure")
+
+
+def is_final(code: int) -> bool:
+    """Whether asking again cannot mend a status."""
+    return code in _FINAL
+
+
 def failed_by(status: Dataset) -> Failed:
     """Put the last answer to a C-FIND, C-MOVE or C-GET that failed in the retriever's terms."""
     code = int(status.Status)
-    meaning = _MEANINGS.get(code, "unable to process" if 0xC000 <= code <= 0xCFFF else "failure")
-    words = f"0x{code:04X} {meaning}"
+    words = f"0x{code:04X} {meaning_of(code)}"
     failed = status.get("NumberOfFailedSuboperations")
     if failed:
         words += f", {failed} failed"
     comment = str(status.get("ErrorComment", "") or "")
     if comment:
         words += f": {comment}"
-    return Failed(words, code, final=code in _FINAL)
+    return Failed(words, code, final=is_final(code))

@@ -1,5 +1,5 @@
 """Routing: which method and which destinations a mark gets. Rules are data."""
 
-from dicomnode.routing.rules import Candidate, Match, Rule, first_match
+from dicomnode.routing.rules import Candidate, Match, Rule, first_match, found_no_rule
 
-__all__ = ["Candidate", "Match", "Rule", "first_match"]
+__all__ = ["Candidate", "Match", "Rule", "first_match", "found_no_rule"]

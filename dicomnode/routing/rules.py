@@ -17,15 +17,18 @@ from pipelines.parameters import DEFAULT_METHOD, complete_parameters, known_meth
 
 @dataclass(frozen=True)
 class Candidate:
-    """What rules look at: how the mark came, and the CT series that it was drawn on."""
+    """What rules look at: how the mark came, and the CT series that it was drawn on.
+
+    None is what is not known, of a mark whose CT never came.
+    """
 
     calling_ae: str
     called_ae: str
     mark_sop_class: str
-    modality: str
-    body_part: str
-    study_description: str
-    series_description: str
+    modality: str | None
+    body_part: str | None
+    study_description: str | None
+    series_description: str | None
 
 
 def _as_patterns(value: Any) -> Any:
@@ -60,13 +63,26 @@ class Match(BaseModel):
         return tuple(_sop_class_uid(pattern) for pattern in patterns)
 
     def mismatch(self, candidate: Candidate) -> str | None:
-        """Say which condition does not hold, or None when all do."""
+        """Say which condition does not hold, or None when all do.
+
+        One on what is not known counts as holding; `undecided` names it.
+        """
         for name in _CONDITIONS:
             patterns = getattr(self, name)
             value = getattr(candidate, name)
-            if patterns is not None and not any(fits(value, pattern) for pattern in patterns):
+            if patterns is None or value is None:
+                continue
+            if not any(fits(value, pattern) for pattern in patterns):
                 return f"{name} {value!r} is none of {', '.join(map(repr, patterns))}"
         return None
+
+    def undecided(self, candidate: Candidate) -> tuple[str, ...]:
+        """Names of the conditions on what is not known of a candidate."""
+        return tuple(
+            name
+            for name in _CONDITIONS
+            if getattr(self, name) is not None and getattr(candidate, name) is None
+        )
 
 
 _CONDITIONS = tuple(field.name for field in fields(Candidate))
@@ -77,6 +93,8 @@ class Rule(BaseModel):
 
     `include_anatomy` takes regions and segments that say they are an organ or the body as well.
     `allow_other_patient_id` takes marks in objects whose Patient ID is not that of the CT.
+    `report_refusals` sends a report to the destinations that says which marks were not processed,
+    and why.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +106,7 @@ class Rule(BaseModel):
     destinations: tuple[str, ...] = ()
     include_anatomy: bool = False
     allow_other_patient_id: bool = False
+    report_refusals: bool = False
 
     @field_validator("method")
     @classmethod
@@ -109,6 +128,10 @@ class Rule(BaseModel):
         return parameters
 
 
+NO_RULE = "no rule is configured"
+NO_MATCH = "no rule matches: "
+
+
 def first_match(rules: Sequence[Rule], candidate: Candidate) -> tuple[Rule | None, str]:
     """Choose the first rule whose conditions hold.
 
@@ -126,8 +149,13 @@ def first_match(rules: Sequence[Rule], candidate: Candidate) -> tuple[Rule | Non
             return rule, f"rule {rule.name!r} matches"
         reasons.append(f"{rule.name!r}: {mismatch}")
     if not rules:
-        return None, "no rule is configured"
-    return None, "no rule matches: " + "; ".join(reasons)
+        return None, NO_RULE
+    return None, NO_MATCH + "; ".join(reasons)
+
+
+def found_no_rule(reason: str) -> bool:
+    """Whether a mark was refused because no rule fits, by the reason that `first_match` gave."""
+    return reason.startswith((NO_RULE, NO_MATCH))
 
 
 def _sop_class_uid(text: str) -> str:

@@ -33,6 +33,7 @@ class InstanceHeader:
     image_orientation: tuple[float, float, float, float, float, float] | None = None
     pixel_spacing: tuple[float, float] | None = None
     slice_thickness: float | None = None
+    concatenation_source_uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ class LesionState(StrEnum):
 
 
 class SummaryState(StrEnum):
-    """Of the objects that hold all lesions of one series."""
+    """Of the objects that hold all lesions of one series, or all refusals of one object."""
 
     WAITING = "waiting"
-    """Its lesions have changed; it is made at `due_at`, when none of them is worked at."""
+    """Its lesions have changed; it is made when it is due and none of them is worked at."""
     PUBLISHED = "published"
     """The objects are on disk, and every destination has a delivery; or there are none to make."""
     FAILED = "failed"
@@ -85,6 +85,8 @@ class CommitmentState(StrEnum):
 
     ASKED = "asked"
     """Begun; the peer's report has not come."""
+    INTERRUPTED = "interrupted"
+    """The node stopped before a report came; another was begun since. A late report counts."""
     REPORTED = "reported"
     """The peer has reported."""
     REFUSED = "refused"

@@ -83,6 +83,8 @@ class Instance(Base):
     image_orientation: Mapped[list[float] | None] = mapped_column(JSON)
     pixel_spacing: Mapped[list[float] | None] = mapped_column(JSON)
     slice_thickness: Mapped[float | None]
+    concatenation_source_uid: Mapped[str | None] = mapped_column(_UID, index=True)
+    """The image that was divided into the concatenation that it is a part of."""
     calling_ae: Mapped[str] = mapped_column(Text)
     called_ae: Mapped[str] = mapped_column(Text)
     path: Mapped[str] = mapped_column(Text)
@@ -208,15 +210,46 @@ class Summary(Base):
     __table_args__ = (UniqueConstraint("series_instance_uid", "rule", "method"),)
 
 
+class RefusalReport(Base):
+    """What is sent back of the refused marks of one object: "not processed, because".
+
+    It is made anew when its refusals change; the newest document takes the place of the one before.
+    """
+
+    __tablename__ = "refusal_report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
+    """The object that holds the marks."""
+    state: Mapped[SummaryState] = mapped_column(_state(SummaryState), index=True)
+    waits_from: Mapped[float]
+    """The quiet moment before it is made counts from here."""
+    changes: Mapped[int] = mapped_column(default=0)
+    """How often something became of its marks; what was made of an older count is made again."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Failed ones, since its refusals last changed."""
+    told: Mapped[dict[str, list[list[str]]]] = mapped_column(JSON, default=dict)
+    """Of each destination, the items and reasons that its newest document holds."""
+    reason: Mapped[str | None] = mapped_column(Text)
+    """What was decided last, for the administrator."""
+
+    results: Mapped[list[Result]] = relationship(
+        back_populates="refusal_report", order_by="Result.id"
+    )
+
+
 class Result(Base):
-    """One object that the node made of a lesion, or of all lesions of a series."""
+    """One object that the node made: of a lesion, of all lesions of a series, or of refusals."""
 
     __tablename__ = "result"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     lesion_id: Mapped[int | None] = mapped_column(ForeignKey("lesion.id"), index=True)
     summary_id: Mapped[int | None] = mapped_column(ForeignKey("summary.id"), index=True)
-    """Either this or `lesion_id` is set."""
+    """One of this, `lesion_id` and `refusal_report_id` is set."""
+    refusal_report_id: Mapped[int | None] = mapped_column(
+        ForeignKey("refusal_report.id"), index=True
+    )
     kind: Mapped[str] = mapped_column(String(32))
     sop_class_uid: Mapped[str] = mapped_column(_UID)
     sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
@@ -226,6 +259,7 @@ class Result(Base):
 
     lesion: Mapped[Lesion | None] = relationship(back_populates="results")
     summary: Mapped[Summary | None] = relationship(back_populates="results")
+    refusal_report: Mapped[RefusalReport | None] = relationship(back_populates="results")
     deliveries: Mapped[list[Delivery]] = relationship(back_populates="result")
 
 
@@ -307,8 +341,9 @@ class CommitmentReport(Base):
     calling_ae: Mapped[str] = mapped_column(Text)
     """Who asked, and is told."""
     called_ae: Mapped[str] = mapped_column(Text)
-    references: Mapped[list[list[str]]] = mapped_column(JSON)
-    """SOP Class and SOP Instance UID of each object that was asked about."""
+    references: Mapped[list[list[Any]]] = mapped_column(JSON)
+    """SOP Class and SOP Instance UID of each object that was asked about; once a report was made,
+    also the failure reason that it gave (PS3.3 C.14.1.1), None where the object is committed."""
     state: Mapped[ReportState] = mapped_column(_state(ReportState), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[float] = mapped_column(default=time.time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from dicomnode.testcard.answers import Answers, RowAnswers
@@ -14,8 +13,13 @@ _WITH_GRADES = ("parametric-map", "labelmap-seg", "band-seg")
 """Overlays that say how much of a voxel is lesion, the one that says most first."""
 
 _PLAIN = "binary-seg"
+_MAP = "parametric-map"
 _FALLBACKS = ("iso-contours", "rtstruct", "secondary-capture")
 """For viewers that show no overlay at all, the one that is most like one first."""
+
+
+class NothingArrived(ValueError):
+    """No object of the card can be sent there with any use."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,65 @@ class Choice:
     every_slice: bool = False
 
 
+@dataclass(frozen=True)
+class Profile:
+    """What a destination is to be told.
+
+    Attributes
+    ----------
+    choices : tuple of Choice
+        Of each rung, in the order of the ladder.
+    omit_empty_frames, map_omits_empty_frames : bool
+        Of segmentations, of which one on the card stands for all; of Parametric Maps.
+    all_references : bool
+        Whether what is drawn may name more than the CT.
+    """
+
+    choices: tuple[Choice, ...]
+    omit_empty_frames: bool
+    map_omits_empty_frames: bool
+    all_references: bool
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Names of the rungs that are sent."""
+        return tuple(choice.rung for choice in self.choices if choice.sent)
+
+
+def profile(answers: Answers) -> Profile:
+    """Turn what was seen into what is configured.
+
+    Raises
+    ------
+    NothingArrived
+        If no rung would be sent.
+    """
+    choices = choose(answers)
+    spread = {choice.rung for choice in choices if choice.sent and choice.every_slice}
+    found = Profile(
+        choices,
+        omit_empty_frames=not spread - {_MAP},
+        map_omits_empty_frames=_MAP not in spread if _sends(choices, _MAP) else not spread,
+        all_references=any(a.row.all_references and a.shown for a in answers.rows),
+    )
+    if not found.results:
+        raise NothingArrived("found no object that arrived and opened, expected one to be sent")
+    return found
+
+
+def _sends(choices: tuple[Choice, ...], rung: str) -> bool:
+    return any(choice.rung == rung and choice.sent for choice in choices)
+
+
 def choose(answers: Answers) -> tuple[Choice, ...]:
     """Decide rung by rung, in the order of the ladder.
 
     Shown means: accepted, listed, opened, and drawn in its place. Of overlays in labels, the one
     that says most is sent. Contours or pictures are sent where no overlay is shown.
     """
-    plain = {a.row.rung.name: a for a in answers.rows if not a.row.every_slice}
-    spread = {a.row.rung.name: a for a in answers.rows if a.row.every_slice}
+    forms = [a for a in answers.rows if not a.row.all_references]
+    plain = {a.row.rung.name: a for a in forms if not a.row.every_slice}
+    spread = {a.row.rung.name: a for a in forms if a.row.every_slice}
     best = {name: _better(one, spread.get(name)) for name, one in plain.items()}
     label = next(
         (name for name in ("labelmap-seg", "band-seg") if name in best and best[name].graded), None
@@ -55,24 +110,6 @@ def choose(answers: Answers) -> tuple[Choice, ...]:
     ] + ([label] if label else [])
     fallback = next((name for name in _FALLBACKS if name in best and best[name].shown), None)
     return tuple(_choice(name, best[name], label, overlays, fallback) for name in plain)
-
-
-def profile(answers: Answers) -> str:
-    """Say the choice as lines of configuration, each rung with its reason."""
-    choices = choose(answers)
-    viewer = answers.viewer or "its viewer"
-    sent = [choice.rung for choice in choices if choice.sent]
-    lines = [
-        f"# What {viewer} showed of the test card; for the table of {answers.destination!r} in",
-        "# [[destinations]]. Research, not for diagnosis.",
-        f"results = {json.dumps(sent)}",
-    ]
-    for choice in choices:
-        lines.append(f"# {choice.rung}: {'sent' if choice.sent else 'not sent'}: {choice.reason}")
-    every = [choice.rung for choice in choices if choice.sent and choice.every_slice]
-    if every:
-        lines.append(f"# Need a frame for every slice (omit_empty_frames = false): {every}")
-    return "\n".join(lines) + "\n"
 
 
 def _better(plain: RowAnswers, every_slice: RowAnswers | None) -> RowAnswers:

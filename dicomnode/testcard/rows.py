@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicomnode.results.ladder import LADDER, Rung
 from dicomnode.results.lesion_result import LesionResult, MarkSource
-from dicomnode.testcard.card import METHOD, Card
+from dicomnode.testcard.card import Card
 
 QUESTIONS = ("listed", "opens", "in_place", "grades")
 """What a person ticks; see `Row.asks`."""
@@ -19,6 +19,9 @@ QUESTIONS = ("listed", "opens", "in_place", "grades")
 _EVERY_SLICE = ("band-seg", "parametric-map")
 """Rungs that are sent twice, the second time with a frame for every slice of the CT: viewers that
 count frames show only those in their place. One segmentation stands for all."""
+
+_ALL_REFERENCES = "band-seg"
+"""Sent once more, with all references that it can have: some viewers break on them."""
 
 _LOOK = {
     "fractional-seg": "ball fades, wedge has ten steps",
@@ -48,7 +51,7 @@ _WITH_GRADES = frozenset(
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of object, with or without a frame for every slice.
+    """One kind of object, with or without a frame for every slice, and references.
 
     Attributes
     ----------
@@ -57,16 +60,21 @@ class Row:
     rung : Rung
     every_slice : bool
         Whether slices without a shape have a frame, too.
+    all_references : bool
+        Whether it names the report with the marks beside the CT.
     """
 
     number: int
     rung: Rung
     every_slice: bool = False
+    all_references: bool = False
 
     @property
     def name(self) -> str:
         """As on the sheet, in the answers and in series descriptions."""
-        return f"{self.number:02d} {self.rung.name}{' every slice' if self.every_slice else ''}"
+        form = " every slice" if self.every_slice else ""
+        form += " all references" if self.all_references else ""
+        return f"{self.number:02d} {self.rung.name}{form}"
 
     @property
     def look(self) -> str:
@@ -83,14 +91,25 @@ class Row:
         """
         if self.rung.name == "key-object":
             return QUESTIONS[:2]
-        return QUESTIONS if self.rung.name in _WITH_GRADES else QUESTIONS[:3]
+        if self.all_references or self.rung.name not in _WITH_GRADES:
+            return QUESTIONS[:3]
+        return QUESTIONS
+
+    @property
+    def settings(self) -> Any:
+        """Of its rung."""
+        settings = self.rung.settings(series_description=f"{self.name} RESEARCH")
+        if self.every_slice:
+            settings = replace(settings, omit_empty_frames=False)
+        return replace(settings, references="all") if self.all_references else settings
 
 
 def rows() -> tuple[Row, ...]:
-    """One for each rung of the ladder, then those with a frame for every slice."""
-    kinds = [(rung, False) for rung in LADDER.values()]
-    kinds += [(LADDER[name], True) for name in _EVERY_SLICE if name in LADDER]
-    return tuple(Row(n, rung, every) for n, (rung, every) in enumerate(kinds, start=1))
+    """One for each rung of the ladder, then those in another form."""
+    kinds = [(rung, False, False) for rung in LADDER.values()]
+    kinds += [(LADDER[name], True, False) for name in _EVERY_SLICE]
+    kinds.append((LADDER[_ALL_REFERENCES], False, True))
+    return tuple(Row(n, *kind) for n, kind in enumerate(kinds, start=1))
 
 
 def objects_of(card: Card) -> dict[Row, tuple[Dataset, ...]]:
@@ -107,31 +126,17 @@ def objects_of(card: Card) -> dict[Row, tuple[Dataset, ...]]:
     made: dict[Row, tuple[Dataset, ...]] = {}
     twins: list[list[MarkSource]] = [[] for _ in card.lesions]
     for row in sorted(rows(), key=lambda row: (row.rung.of == "series", row.number)):
-        settings = _settings(row)
-        lesions = [_named(lesion, row) for lesion in card.lesions]
         if row.rung.of == "series":
-            made[row] = _listed(row.rung.make(lesions, settings, twins))
+            made[row] = _listed(row.rung.make(card.lesions, row.settings, twins))
             continue
         objects: list[Dataset] = []
-        for lesion, others in zip(lesions, twins, strict=True):
-            made_of_it = _listed(row.rung.make(lesion, settings, **_pixels(row, lesion, card)))
+        for lesion, others in zip(card.lesions, twins, strict=True):
+            made_of_it = _listed(row.rung.make(lesion, row.settings, **_pixels(row, lesion, card)))
             objects += made_of_it
-            if not row.every_slice:
+            if not row.every_slice and not row.all_references:
                 others += map(_reference, made_of_it)
         made[row] = tuple(objects)
     return {row: made[row] for row in rows()}
-
-
-def _settings(row: Row) -> Any:
-    settings = row.rung.settings(series_description=f"{row.name} RESEARCH")
-    return replace(settings, omit_empty_frames=False) if row.every_slice else settings
-
-
-def _named(lesion: LesionResult, row: Row) -> LesionResult:
-    """Objects with a frame for every slice get a series of their own, by the method's name."""
-    if not row.every_slice:
-        return lesion
-    return replace(lesion, mask=replace(lesion.mask, method=f"{METHOD} every slice"))
 
 
 def _pixels(row: Row, lesion: LesionResult, card: Card) -> dict[str, np.ndarray]:

@@ -79,11 +79,13 @@ def enhanced_ct(
     *,
     number: int = 1,
     part: tuple[int, int] | None = None,
+    offset: int | None = None,
     series: str | None = None,
 ) -> Dataset:
     """An Enhanced CT (PS3.3 A.38) with these frames in this order.
 
-    `part` makes it that part (from 1) of a concatenation of so many.
+    `part` makes it that part (from 1) of a concatenation of so many, with `offset` frames before
+    it; without, all parts have as many frames as this one.
     """
     first = frames[0].image
     made = Dataset()
@@ -114,7 +116,8 @@ def enhanced_ct(
     if part is not None:
         made.ConcatenationUID = derive_uid("concatenation", seed, study, number)
         made.InConcatenationNumber, made.InConcatenationTotalNumber = part
-        made.ConcatenationFrameOffsetNumber = 0
+        before = (part[0] - 1) * len(frames) if offset is None else offset
+        made.ConcatenationFrameOffsetNumber = before
         made.SOPInstanceUIDOfConcatenationSource = derive_uid("source", seed, study, number)
     made.PixelData = b"".join(_stored(frame) for frame in frames)
     made["PixelData"].VR = "OW"
@@ -234,6 +237,21 @@ def naming_frames(
             item.ReferencedFrameNumber = number
         if item.get("SeriesInstanceUID") in series:
             item.SeriesInstanceUID = made[0].SeriesInstanceUID
+    return changed
+
+
+def naming_the_whole(marks: Dataset, parts: Sequence[Dataset]) -> Dataset:
+    """Marks on parts of a concatenation, made to name the image that they were made of."""
+    by_uid = {part.SOPInstanceUID: part for part in parts}
+    changed = copy.deepcopy(marks)
+    changed.SOPInstanceUID = derive_uid("naming the whole", marks.SOPInstanceUID)
+    changed.file_meta.MediaStorageSOPInstanceUID = changed.SOPInstanceUID
+    for item in _items(changed):
+        part = by_uid.get(item.get("ReferencedSOPInstanceUID"))
+        if part is not None:
+            item.ReferencedSOPInstanceUID = part.SOPInstanceUIDOfConcatenationSource
+            if "ReferencedFrameNumber" in item:
+                item.ReferencedFrameNumber += part.ConcatenationFrameOffsetNumber
     return changed
 
 

@@ -18,7 +18,7 @@ from dicomnode.pictures.panels import panel_of
 from dicomnode.routing import Rule
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery
-from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames
+from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames, naming_the_whole
 from tests.dicomnode.studies import Study, save, send_to, study
 from tests.dicomnode.test_node import PATIENCE_S, accepted, settings, until
 
@@ -98,3 +98,26 @@ def test_the_node_gets_an_enhanced_ct_and_gives_the_mask_of_the_slices(tmp_path,
     assert "Enhanced CT Image Storage" in told
     assert "1 lesion(s) are marked on it" in told
     assert "published" in told
+
+
+def test_a_report_on_the_image_that_was_divided_comes_before_its_parts(tmp_path):
+    made = study("divided")
+    frames = frames_of(made.ct)
+    parts = [enhanced_ct(frames[:12], part=(1, 2)), enhanced_ct(frames[12:], part=(2, 2))]
+    report = naming_the_whole(naming_frames(made.report, parts, frames), parts)
+    with (
+        StandInPacs(tmp_path / "pacs") as pacs,
+        Node(settings(tmp_path, pacs.port)) as node,
+    ):
+        for number, one in enumerate([report, *parts]):
+            assert accepted(send_to(node.port, [one], tmp_path / str(number)))
+        assert pacs.wait_for(1, PATIENCE_S)
+        (path,) = pacs.folder.glob("*.dcm")
+    seg = hd.seg.segread(path)
+    named = {
+        item.ReferencedSOPInstanceUID: set(item.ReferencedFrameNumber)
+        for item in seg.SourceImageSequence
+    }
+    first, second = (part.SOPInstanceUID for part in parts)
+    assert max(named[first]) == 12
+    assert min(named[second]) == 1

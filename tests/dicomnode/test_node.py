@@ -32,7 +32,13 @@ def settings(tmp_path: Path, pacs_port: int, **changes: object) -> NodeSettings:
         "segment": {"processes": 1},
         "retry": {"first_wait_s": 0.3, "factor": 1.0},
         "destinations": [
-            {"name": "pacs", "ae_title": "STANDINPACS", "host": "127.0.0.1", "port": pacs_port}
+            {
+                "name": "pacs",
+                "ae_title": "STANDINPACS",
+                "host": "127.0.0.1",
+                "port": pacs_port,
+                "results": ["fractional-seg"],
+            }
         ],
         "rules": [{"name": "all", "destinations": ["pacs"]}],
     }

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    SegmentationStorage,
+)
 from sqlalchemy import select
 
+from dicomnode.deliver.ladder_choice import AUTOMATIC
 from dicomnode.node import Node
 from dicomnode.results.ladder import LADDER
 from dicomnode.store.states import DeliveryState, InstanceState, SummaryState
 from dicomnode.store.tables import Instance, Lesion, Result, Summary
+from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames
+from tests.dicomnode.results.rungs import references
 from tests.dicomnode.studies import send_to, study
 from tests.dicomnode.test_node import deliveries, explained, settings, until
 
@@ -98,6 +107,37 @@ def test_every_rung_arrives_and_each_destination_gets_its_own(tmp_path):
     assert "to short: accepted" in text
 
 
+def test_every_rung_of_a_concatenation_arrives_and_names_frames(tmp_path):
+    made = study("ladder on frames", centres=[(10, 20, 20), (13, 42, 40)])
+    frames = frames_of(made.ct)
+    parts = [enhanced_ct(frames[:12], part=(1, 2)), enhanced_ct(frames[12:], part=(2, 2))]
+    report = naming_frames(made.report, parts, frames)
+    with node_with(tmp_path, folder(tmp_path, "pacs", results=list(LADDER))) as node:
+        send_to(node.port, [*parts, report], tmp_path / "out")
+        until(lambda: settled(node), "all objects")
+        kind = kinds(node)
+    found = objects(tmp_path / "pacs")
+    assert {kind[uid] for uid in found} == set(LADDER)
+    images = {part.SOPInstanceUID for part in parts}
+    for uid, made_of_it in found.items():
+        if kind[uid] == "key-object":  # points to results alone
+            continue
+        named = {
+            (item.ReferencedSOPInstanceUID, number)
+            for item in references(made_of_it)
+            if "ReferencedFrameNumber" in item
+            for number in np.atleast_1d(item.ReferencedFrameNumber).tolist()
+        }
+        assert named, kind[uid]
+        assert {image for image, _ in named} <= images
+        assert all(1 <= number <= 12 for _, number in named)
+        assert {
+            item.ReferencedSOPInstanceUID
+            for item in references(made_of_it)
+            if item.ReferencedSOPClassUID in (CTImageStorage, EnhancedCTImageStorage)
+        } <= images
+
+
 def test_a_later_mark_gives_a_new_report_that_names_the_one_before(tmp_path):
     centres = [(10, 20, 20), (13, 42, 40)]
     both = study("two of one series", centres=centres)
@@ -150,6 +190,43 @@ def test_what_is_made_after_a_kill_is_made_once(tmp_path):
     assert len(objects(tmp_path / "pacs")) == 3
 
 
+def test_destinations_share_what_is_told_alike_and_get_their_own_of_what_is_not(tmp_path):
+    made = study("profiles")
+    bands = {"band-seg": {"bands": [{"name": "half", "low": 0.5, "rgb": [0, 255, 0]}]}}
+    names = ("default", "one", "other", "all")
+    with node_with(
+        tmp_path,
+        folder(tmp_path, "default"),
+        folder(tmp_path, "one", options=bands),
+        folder(tmp_path, "other", options=bands | {"iso-contours": {"levels": [0.25, 0.5, 0.75]}}),
+        folder(tmp_path, "all", references="all", results=["fractional-seg", "iso-contours"]),
+    ) as node:
+        send_to(node.port, [*made.ct, made.report], tmp_path / "out")
+        until(lambda: settled(node), "all objects")
+        kind = kinds(node)
+    got = {name: objects(tmp_path / name) for name in names}
+    uid = {name: {kind[one]: one for one in got[name]} for name in names}
+    assert sorted(uid["default"]) == sorted(AUTOMATIC), "what a destination gets unless told"
+    assert uid["one"] == uid["other"], "levels as by default are no option"
+    for name in ("fractional-seg", "iso-contours"):
+        assert uid["default"][name] == uid["one"][name]
+    for name in ("band-seg", "report"):  # the report names the bands that its destination has
+        assert uid["default"][name] != uid["one"][name]
+    assert len(got["one"][uid["one"]["band-seg"]].SegmentSequence) == 1
+    assert len(got["default"][uid["default"]["band-seg"]].SegmentSequence) == 3
+    assert uid["one"]["band-seg"] in evidence(got["one"][uid["one"]["report"]])
+    # Contours name nothing but the CT in any case; the SEG does when told.
+    assert uid["all"]["iso-contours"] == uid["default"]["iso-contours"]
+    assert uid["all"]["fractional-seg"] != uid["default"]["fractional-seg"]
+    mark = str(made.report.SOPInstanceUID)
+    assert mark in named(got["all"][uid["all"]["fractional-seg"]])
+    assert mark not in named(got["default"][uid["default"]["fractional-seg"]])
+
+
+def named(made: pydicom.Dataset) -> set[str]:
+    return {str(e.value) for e in made.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+
+
 @pytest.mark.parametrize("results", [[], ["no-such-rung"]])
 def test_results_that_are_none_or_unknown_stop_the_start(tmp_path, results):
     with pytest.raises(ValueError, match="results"):
@@ -158,7 +235,7 @@ def test_results_that_are_none_or_unknown_stop_the_start(tmp_path, results):
 
 def test_lesions_without_a_summary_have_one_result_each(tmp_path):
     made = study("default")
-    with node_with(tmp_path, folder(tmp_path, "pacs")) as node:
+    with node_with(tmp_path, folder(tmp_path, "pacs", results=["fractional-seg"])) as node:
         send_to(node.port, [*made.ct, made.report], tmp_path / "out")
         until(lambda: settled(node), "the SEG")
         with node.database.read() as session:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from dicomnode.deliver.ladder_choice import AUTOMATIC
 from dicomnode.offline import Outcome, Progress, process_folder
+from dicomnode.results.ladder import LADDER
 from dicomnode.routing import Rule
 from dicomnode.store.states import LesionState
 from tests.dicomnode.studies import save, study
@@ -68,6 +70,46 @@ def test_what_holds_a_lesion_up_is_shown(tmp_path, monkeypatch):
     (lesion,) = run(tmp_path / "in", tmp_path / "out", on_progress=make_room).lesions
     assert lesion.state is LesionState.PUBLISHED
     assert "cannot write" in shown[0]
+
+
+def test_every_rung_is_written_of_each_lesion_and_once_of_each_series(tmp_path):
+    made = study("offline ladder", centres=[(10, 20, 20), (13, 42, 40)])
+    save([*made.ct, made.report], tmp_path / "in")
+    out = tmp_path / "out"
+    outcome = run(tmp_path / "in", out, results=tuple(LADDER))
+    assert len(outcome.lesions) == 2
+    for lesion in outcome.lesions:
+        assert {result.kind for result in lesion.results} == {
+            rung.name for rung in LADDER.values() if rung.of == "lesion"
+        }
+    (summary,) = outcome.summaries
+    assert summary.reason is None
+    assert sorted(result.kind for result in summary.results) == sorted(
+        rung.name for rung in LADDER.values() if rung.of == "series"
+    )
+    listed = [r for owner in (*outcome.lesions, summary) for r in owner.results]
+    assert {Path(r.path) for r in listed} == set(out.rglob("*.dcm"))
+    report = next(r for r in summary.results if r.kind == "report")
+    tracked = {mark.TrackingUID for mark in _segments(outcome)}
+    assert tracked <= {str(e.value) for e in pydicom.dcmread(report.path).iterall() if e.VR == "UI"}
+
+
+def _segments(outcome: Outcome) -> list[pydicom.Dataset]:
+    return [
+        segment
+        for lesion in outcome.lesions
+        for result in lesion.results
+        if result.kind == "band-seg"
+        for segment in pydicom.dcmread(result.path).SegmentSequence
+    ]
+
+
+def test_auto_writes_what_a_destination_gets(tmp_path):
+    made = study("offline auto")
+    save([*made.ct, made.report], tmp_path / "in")
+    outcome = run(tmp_path / "in", tmp_path / "out", results="auto")
+    kinds = [r.kind for one in (*outcome.lesions, *outcome.summaries) for r in one.results]
+    assert sorted(kinds) == sorted(AUTOMATIC)
 
 
 def test_a_folder_that_is_none_is_an_error(tmp_path):

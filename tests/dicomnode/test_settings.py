@@ -176,6 +176,7 @@ def test_the_destinations_of_the_example_configuration_load(tmp_path):
     text = GOOD.replace("\n[[rules]]", "\n".join(["", *lines, "", "[[rules]]"]))
     store, web, folder = load(tmp_path, text).destinations
     assert store.dicomweb.url.host == "pacs.example.org"
+    assert store.options["parametric-map"] == {"omit_empty_frames": False}
     assert (web.kind, folder.kind) == ("stow-rs", "folder")
 
 
@@ -187,7 +188,6 @@ def test_the_destinations_of_the_example_configuration_load(tmp_path):
         ('"https://pacs.example.org/dicom-web"', '"pacs"', 18, "valid URL"),
         ('verify = "pixels"', 'verify = "all"', 19, "'none', 'find' or 'pixels'"),
         ('"/srv/results"', '"results"', 24, "an absolute path"),
-        ("port = 104", 'port = 104\nverify = "pixels"', 5, "needs the url of"),
         (
             "port = 104",
             'port = 104\nverify = "pixels"\n[destinations.dicomweb]\nurl = "nowhere"',
@@ -206,6 +206,54 @@ def test_the_destinations_of_the_example_configuration_load(tmp_path):
 )
 def test_an_error_in_a_destination_names_line_and_reason(tmp_path, before, after, line, reason):
     good = GOOD + STOW + FOLDER
+    assert before in good
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, good.replace(before, after, 1))
+    assert reason in str(caught.value)
+    assert f":{line}:" in str(caught.value)
+
+
+OPTIONS = """
+[destinations.options.band-seg]
+series_description = "Alpha RESEARCH"
+bands = [
+    { name = "half", low = 0.5, rgb = [0, 255, 0] },
+]
+
+[destinations.options.iso-contours]
+levels = [0.5]
+"""
+
+
+def test_a_destination_gets_everything_that_suits_most_unless_it_says(tmp_path):
+    (destination,) = load(tmp_path, GOOD).destinations
+    assert destination.results == "auto"
+    assert (destination.references, destination.options) == ("ct", {})
+
+
+def test_rungs_are_told_in_the_types_of_their_settings(tmp_path):
+    (drop,) = load(tmp_path, FOLDER + OPTIONS).destinations
+    (band,) = drop.options["band-seg"]["bands"]
+    assert (band.name, band.low, band.rgb) == ("half", 0.5, (0, 255, 0))
+    assert drop.options["iso-contours"] == {"levels": (0.5,)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "reason"),
+    [
+        ("options.band-seg", "options.band-sgg", 8, "'fractional-seg', 'binary-seg'"),
+        ("series_description", "description", 9, "Extra inputs are not permitted"),
+        ("series_description", "series_number = 4\nseries_description", 9, "Extra inputs"),
+        ("Alpha RESEARCH", "Alpha", 9, "expected a description that says RESEARCH"),
+        ("low = 0.5", "low = 1.5", 10, "expected one in (0, 1]"),
+        ("low = 0.5", 'low = "half"', 10, "valid number"),
+        ("levels = [0.5]", "levels = [0.5, 0.25]", 14, "expected ascending ones"),
+        ("levels = [0.5]", "levels = 0.5", 15, "valid tuple"),
+        ('"series"', '"series"\nreferences = "none"', 7, "'ct' or 'all'"),
+    ],
+)
+def test_an_error_in_an_option_names_line_and_reason(tmp_path, before, after, line, reason):
+    good = FOLDER + OPTIONS
     assert before in good
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, good.replace(before, after, 1))

@@ -91,7 +91,7 @@ def seg(volume, ct, marks, **changes) -> hd.seg.Segmentation:
     mark = LesionMark.of(read_marks(report).marks[0])
     equipment = Equipment("1.2.3")
     result = LesionResult(mask, ct, mark, measure(mask), "digest", equipment, (source,))
-    return fractional_seg(result, FractionalSegSettings(**changes))
+    return fractional_seg(result, FractionalSegSettings(references="all", **changes))
 
 
 def test_ct(ct, tmp_path):

@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from scipy.spatial.transform import Rotation
 
 from dicomnode.results import LADDER
+from tests.dicomnode.results.enhanced_lesions import enhanced_result
 from tests.dicomnode.results.lesions import ball_result, real_result
 from tests.dicomnode.results.rungs import objects_of, twin_of
 from tests.interop.peers import need
@@ -34,6 +35,8 @@ PHANTOMS = {
         overrides={i: {"ImagePositionPatient": [-50, -40 + 0.7 * i, 10 + 2 * i]} for i in range(6)}
     ),
     "one slice": lambda: ball_result(box=(1, 20, 22)),
+    "enhanced CT": lambda: enhanced_result()[0],
+    "concatenation": lambda: enhanced_result(parts=2)[0],
     "nothing known of the body": lambda: ball_result(
         overrides={
             i: {"BodyPartExamined": None, "PositionReferenceIndicator": None} for i in range(6)
@@ -74,6 +77,13 @@ def test_lesions_of_phantoms(name, phantom, tmp_path):
 )
 def test_frames_for_every_slice(name, tmp_path):
     check(ball_result(), name, tmp_path, omit_empty_frames=False)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, r in LADDER.items() if hasattr(r.settings(), "references")]
+)
+def test_references_to_the_ct_alone(name, tmp_path):
+    check(ball_result(), name, tmp_path, references="ct")
 
 
 @pytest.mark.parametrize(

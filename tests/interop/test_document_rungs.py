@@ -23,6 +23,7 @@ from dicomnode.results.ohif_report import ohif_report
 from dicomnode.results.report import report
 from dicomnode.results.rtstruct import rtstruct
 from pipelines.measure import measure
+from tests.dicomnode.results.enhanced_lesions import enhanced_result
 from tests.dicomnode.results.lesions import (
     EQUIPMENT,
     ball_alpha,
@@ -91,6 +92,13 @@ def test_dciodvfy_finds_no_error(geometry, tmp_path):
     assert found == {name: [] for name in found}
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_dciodvfy_finds_no_error_on_frames_of_enhanced_ct(parts, tmp_path):
+    result, _ = enhanced_result(parts, **GEOMETRIES["axial"])
+    found = {name: errors(document, tmp_path) for name, document in documents_of(result).items()}
+    assert found == {name: [] for name in found}
+
+
 @pytest.mark.real_data
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("folder", ["ibsi_ct", "lungdx_A0002_B40f", "dicom_objects"])
@@ -122,13 +130,10 @@ def test_dsrdump_reads_every_report(tmp_path):
             assert word in done.stdout, (name, word)
 
 
-# Points of square pixels are in pixels, others in space; sagittal axes run across the slices.
-@pytest.mark.parametrize("name", ["axial", "oblique", "not square", "sagittal"])
-def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
+def opened_by_ohif(result, paths, folder) -> dict:
+    """The one measurement that OHIF's adapters make of the lesion's axes."""
     need_folder(DCMJS / "node_modules", "run npm ci in tests/interop/dcmjs")
-    result = ball_result(**GEOMETRIES[name])
-    paths = save_series(result.slices, tmp_path / "ct")
-    document = tmp_path / "report.dcm"
+    document = folder / "report.dcm"
     ohif_report([result]).save_as(document, enforce_file_format=True)
     done = subprocess.run(
         [need("node"), "read_bidirectional.mjs", str(document), *map(str, paths)],
@@ -141,6 +146,27 @@ def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
     read = json.loads(done.stdout[done.stdout.index('{"tools"') :])
     assert read["tools"] == ["Bidirectional"]
     (measurement,) = read["found"]
+    return measurement
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_ohif_reads_a_bidirectional_measurement_on_a_frame(parts, tmp_path):
+    result, objects = enhanced_result(parts, **GEOMETRIES["axial"])
+    measurement = opened_by_ohif(result, save_series(objects, tmp_path / "ct"), tmp_path)
+    axes, mark = result.measurements.axes, result.mark.axes
+    points = np.concatenate([axes.long_axis, axes.short_axis])
+    np.testing.assert_allclose(measurement["points"], points, atol=0.01)
+    # Ours are measured where the reader's are drawn, in the middle of a ball.
+    assert measurement["image"] == mark.referenced_sop_instance_uid
+    assert measurement["frame"] == mark.referenced_frame
+    assert measurement["statistics"]["length"] == pytest.approx(axes.long_mm, abs=6e-4)
+
+
+# Points of square pixels are in pixels, others in space; sagittal axes run across the slices.
+@pytest.mark.parametrize("name", ["axial", "oblique", "not square", "sagittal"])
+def test_ohif_reads_a_bidirectional_measurement(name, tmp_path):
+    result = ball_result(**GEOMETRIES[name])
+    measurement = opened_by_ohif(result, save_series(result.slices, tmp_path / "ct"), tmp_path)
     assert measurement["trackingUid"] == result.tracking_uid
     assert "not for diagnosis" in measurement["label"]
     axes = result.measurements.axes

@@ -19,6 +19,7 @@ from dicomnode.results import (
     MarkSource,
     fractional_seg,
 )
+from dicomnode.results.source_frames import stand_in
 from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of, naming_frames
@@ -76,9 +77,12 @@ def test_dciodvfy_finds_no_error_in_a_result_on_frames(tmp_path, parts, omit_emp
         {},
         (9, 20, 30),
     )
+    headers, stand_ins = stand_in(
+        [header for one in objects for header in frame_headers(one, range(1, size + 1))], numbers
+    )
     result = LesionResult(
         mask,
-        [header for one in objects for header in frame_headers(one, range(1, size + 1))],
+        headers,
         LesionMark((Opinion(axes=read_marks(report).marks[0]),)),
         measure(mask),
         "digest",
@@ -91,7 +95,7 @@ def test_dciodvfy_finds_no_error_in_a_result_on_frames(tmp_path, parts, omit_emp
                 report.SeriesInstanceUID,
             ),
         ),
-        numbers,
+        stand_ins,
     )
-    settings = FractionalSegSettings(omit_empty_frames=omit_empty_frames)
+    settings = FractionalSegSettings(omit_empty_frames=omit_empty_frames, references="all")
     assert errors(fractional_seg(result, settings), tmp_path) == []

@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +42,9 @@ INSIDE[20:150, 10:-10] = True
 
 
 def make(rung: str, shape: str, **settings):
-    """One object of the ladder for one shape of the test card.
-
-    Overlays name the CT only, not the report with the marks. OHIF takes the first series of the
-    study that it has met and that a SEG or a structure set names for the one to draw on; where that
-    is the report, which depends on what the server answers first, the page breaks.
-    """
+    """One object of the ladder for one shape of the test card, as a destination gets it."""
     step = LADDER[rung]
     lesion = lesion_of(shape)
-    if step.of == "lesion":
-        lesion = replace(lesion, mark_sources=())
     chosen = step.settings(series_description=f"{rung} of {shape}", **settings)
     return step.make(lesion if step.of == "lesion" else [lesion], chosen)
 

@@ -15,7 +15,13 @@ from dicomnode.jobs.read_volume import UnscaledFrameError, read_volume
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 from pipelines.recist import RecistAxes
-from tests.dicomnode.enhanced_ct import FrameOf, enhanced_ct, frames_of, naming_frames
+from tests.dicomnode.enhanced_ct import (
+    FrameOf,
+    enhanced_ct,
+    frames_of,
+    naming_frames,
+    naming_the_whole,
+)
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
@@ -221,7 +227,7 @@ def parts(made: Study, *sizes: int) -> tuple[list, list[FrameOf]]:
     frames = frames_of(made.ct)
     ends = np.cumsum(sizes)
     objects = [
-        enhanced_ct(frames[end - size : end], part=(n, len(sizes)))
+        enhanced_ct(frames[end - size : end], part=(n, len(sizes)), offset=int(end - size))
         for n, (size, end) in enumerate(zip(sizes, ends, strict=True), start=1)
     ]
     return objects, frames
@@ -239,6 +245,49 @@ def test_a_concatenation_is_one_stack(database, collect_objects, made):
     array = hu(database, lesion)
     first = 10 - uids.count(objects[0].SOPInstanceUID)
     np.testing.assert_array_equal(array, made.volume.array[first : first + len(array)])
+
+
+@pytest.mark.parametrize("form", ["axes", "gsps", "rtstruct", "seg"])
+def test_a_mark_on_the_image_that_was_divided_finds_its_part(collect_objects, made, form):
+    objects, frames = parts(made, 10, 4, 10)
+    marks = {
+        "axes": lambda: made.report,
+        "gsps": lambda: curves(made, [circles(made)[3]]),
+        "rtstruct": lambda: structure_set(made, [circles(made)]),
+        "seg": lambda: segmentation(made.ct, [ball()]),
+    }[form]()
+    in_parts = naming_frames(marks, objects, frames)
+    (expected,) = collect_objects(*objects, in_parts)
+    assert expected.state is LesionState.READY, expected.reason
+    found = collect_objects(naming_the_whole(in_parts, objects))
+    states = {lesion.id: (lesion.state, lesion.replaced_by) for lesion in found}
+    # It is the same mark in other words: one of the two stands, for both.
+    assert sorted(state for state, _ in states.values()) == ["ready", "superseded"]
+    assert found[0].slices == found[1].slices == expected.slices
+
+
+def test_a_mark_on_an_image_that_was_divided_waits_for_its_part(collect_objects, made):
+    objects, frames = parts(made, 10, 4, 10)
+    report = naming_the_whole(naming_frames(made.report, objects, frames), objects)
+    whole = objects[0].SOPInstanceUIDOfConcatenationSource
+    (lesion,) = collect_objects(report, objects[0], quiet=3600.0)
+    assert lesion.state is LesionState.WAITING
+    assert lesion.reason == f"the part with frame 13 of the image {whole} has not come"
+    (lesion,) = collect_objects(*objects[1:], quiet=3600.0)
+    assert lesion.state is LesionState.READY, lesion.reason
+    assert lesion.key_sop_instance_uid == objects[1].SOPInstanceUID
+
+
+def test_a_mark_on_an_image_that_was_divided_names_one_of_its_frames(collect_objects, made):
+    objects, frames = parts(made, 10, 4, 10)
+    report = naming_the_whole(naming_frames(made.report, objects, frames), objects)
+    for changed, words in ((99, "no part of its concatenation holds it"), (None, "no frame of it")):
+        for element in report.iterall():
+            if element.keyword == "ReferencedFrameNumber":
+                element.value = changed
+        report.SOPInstanceUID += ".1"
+        *_, lesion = collect_objects(*objects, report)
+        assert words in refused(lesion)
 
 
 def test_the_last_frames_of_a_whole_concatenation_are_not_waited_beyond(collect_objects):

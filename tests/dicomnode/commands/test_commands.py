@@ -243,7 +243,8 @@ def processed(tmp_path_factory):
     save([lonely.report], folder)
     (folder / "notes.txt").write_text("no DICOM")
     (folder / "empty.dcm").write_bytes(b"")
-    result = run("process", folder, "-o", out, "--processes", 1, width=400)
+    results = "fractional-seg,band-seg,report"
+    result = run("process", folder, "-o", out, "--processes", 1, "--results", results, width=400)
     return result, out, whole, lonely
 
 
@@ -272,6 +273,16 @@ def test_process_writes_a_seg_and_a_float_matte_for_each_mark(processed):
     )
 
 
+def test_process_lists_every_object_that_it_wrote(processed):
+    _, out, whole, _ = processed
+    with open(out / "objects.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {out / row["path"] for row in rows} == set(out.rglob("*.dcm"))
+    assert {row["ct_series"] for row in rows} == {whole.ct[0].SeriesInstanceUID}
+    kinds = sorted((row["kind"], bool(row["lesion"])) for row in rows)
+    assert kinds == [("band-seg", True)] * 2 + [("fractional-seg", True)] * 2 + [("report", False)]
+
+
 def test_process_draws_a_contact_sheet(processed):
     _, out, _, _ = processed
     with Image.open(out / "contact_sheet.png") as picture:
@@ -297,6 +308,8 @@ def test_process_says_of_each_file_and_mark_why_it_was_not_used(processed):
         (["-p", "band_outer=1"], "band_outer"),
         (["-p", "band_outer_mm=wide"], "band_outer_mm"),
         (["-p", "band_outer_mm"], "expected NAME=VALUE"),
+        (["--results", "band-sgg"], "'fractional-seg', 'binary-seg'"),
+        (["--results", ""], "'fractional-seg', 'binary-seg'"),
     ],
 )
 def test_process_refuses_what_it_does_not_know(tmp_path, arguments, words):

@@ -18,6 +18,7 @@ from pynetdicom.sop_class import (
 from sqlalchemy import select
 
 from dicomnode.commit.provider import CommitmentProvider
+from dicomnode.explain import explain
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import NodeSettings
@@ -25,6 +26,7 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import ReportState
 from dicomnode.store.tables import CommitmentReport, Instance
+from dicomnode.woken_thread import DueThread
 from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.receive.loopback import ct
 
@@ -74,9 +76,21 @@ class Archive:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """As the node does."""
+        self._provider.ask_to_stop()
         self._scp.stop()
         self._provider.stop()
-        self._scheduler.shutdown()
+        if self._scheduler.running:
+            self._scheduler.shutdown()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether every association has been told to end."""
+        sessions = list(self._scp._associated)
+        return bool(sessions) and all(session.stopping for session in sessions)
 
 
 class Sender:
@@ -88,6 +102,9 @@ class Sender:
         self.port = port
         self.reports: list[tuple[int, Dataset]] = []
         self.report_status = 0x0000
+        self.may_answer = threading.Event()
+        """Set unless a test keeps the node waiting for the answer to its report."""
+        self.may_answer.set()
         self._came = threading.Event()
         self._answered = threading.Event()
         self._server = None
@@ -109,6 +126,7 @@ class Sender:
 
     def _take(self, event: evt.Event) -> tuple[int, None]:
         self.reports.append((event.event_type, event.event_information))
+        self.may_answer.wait()
         if self.report_status == 0x0000:
             self._came.set()
         return self.report_status, None
@@ -230,6 +248,45 @@ def test_what_is_not_there_is_said_to_fail_and_why(archive):
     }
 
 
+def told(archive: Archive, uid: str) -> str:
+    with archive.database.read() as session:
+        return "\n".join(explain(session, str(uid)))
+
+
+def test_explain_says_who_asked_for_an_object_and_what_they_were_told(archive):
+    sender = Sender(archive.port)
+    here, never, unasked = ct(), ct(), ct()
+    sender.send(here, unasked)
+    assert sender.ask(request_for(here, never)) == 0x0000
+    until(lambda: archive.reports()[0].state is ReportState.REPORTED, "the answer")
+    assert "asked for by MODALITY" in told(archive, here.SOPInstanceUID)
+    assert "transaction 1.2.3.4.5: committed, told" in told(archive, here.SOPInstanceUID)
+    of_never = told(archive, never.SOPInstanceUID)
+    assert of_never.startswith(f"{never.SOPInstanceUID}: not received here")
+    assert "not committed: 0x0112 no such object instance, told" in of_never
+    assert "commitment" not in told(archive, unasked.SOPInstanceUID)
+    # It comes after all, and the same request is made again.
+    sender.send(never)
+    assert sender.ask(request_for(here, never)) == 0x0000
+    until(lambda: archive.reports()[0].failures == 0, "the second report")
+    assert "1.2.3.4.5: committed" in told(archive, never.SOPInstanceUID)
+
+
+def test_explain_says_who_could_not_be_told(database, tmp_path):
+    sender = Sender(0)
+    port = sender.listen()
+    sender.shut()
+    with Archive(database, tmp_path / "store", **peers(port)) as archive:
+        sender.port = archive.port
+        made = ct()
+        sender.send(made)
+        assert sender.ask(request_for(made), stay=False) == 0x0000
+        until(lambda: archive.reports()[0].attempts > 1, "repeats")
+        text = told(archive, made.SOPInstanceUID)
+    assert "to be told after" in text
+    assert "could not be reached" in text
+
+
 def test_a_report_of_many_objects_goes_in_as_many_pieces_as_the_peer_takes(archive):
     sender = Sender(archive.port)
     template = ct()
@@ -349,3 +406,45 @@ def test_roles_are_negotiated_for_commitment_and_for_nothing_else(archive):
     roles = {c.abstract_syntax: (c.as_scu, c.as_scp) for c in association.accepted_contexts}
     association.release()
     assert roles == {StorageCommitmentPushModel: (False, True), CTImageStorage: (True, False)}
+
+
+def test_a_stop_lets_the_answer_to_a_report_come(archive):
+    sender = Sender(archive.port)
+    made = ct()
+    sender.send(made)
+    sender.may_answer.clear()
+    asking = threading.Thread(target=sender.ask, args=[request_for(made)], daemon=True)
+    asking.start()
+    until(lambda: sender.reports, "the report")
+    stop = threading.Thread(target=archive.stop, daemon=True)
+    stop.start()
+    until(lambda: archive.stopping, "the stop")
+    sender.may_answer.set()
+    stop.join(PATIENCE_S)
+    assert not stop.is_alive()
+    assert archive.reports()[0].state is ReportState.REPORTED
+
+
+def test_a_peer_that_hangs_holds_up_no_stop_and_is_told_after_it(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(DueThread, "grace_s", 0.0)
+    sender = Sender(0)
+    port = sender.listen()
+    sender.may_answer.clear()
+    settings = peers(port)
+    settings["commitment"]["peers"][0]["response_timeout_s"] = 4 * PATIENCE_S
+    with Archive(database, tmp_path / "store", **settings) as archive:
+        sender.port = archive.port
+        made = ct()
+        sender.send(made)
+        assert sender.ask(request_for(made), stay=False) == 0x0000
+        until(lambda: sender.reports, "the report")
+        stop = threading.Thread(target=archive.stop, daemon=True)
+        stop.start()
+        stop.join(PATIENCE_S)
+        assert not stop.is_alive()
+    assert archive.reports()[0].state is ReportState.QUEUED
+    sender.may_answer.set()
+    with Archive(database, tmp_path / "store", **settings) as archive:
+        until(lambda: archive.reports()[0].state is ReportState.REPORTED, "the answer")
+        sender.shut()
+    assert committed(sender.reports[-1][1]) == {made.SOPInstanceUID}

@@ -53,6 +53,9 @@ class CommittingPeer:
         self.requests: list[Dataset] = []
         self.answers: list[int] = []
         """To the reports."""
+        self.hangs = False
+        """Whether requests and objects are answered only once it is shut."""
+        self._shut = threading.Event()
         self._ae = AE(ae_title=self.AE_TITLE)
         self._ae.add_supported_context(
             SegmentationStorage, [JPEGLSLossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian]
@@ -76,16 +79,23 @@ class CommittingPeer:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._shut.set()
         self._server.shutdown()
+
+    def _hang(self) -> None:
+        if self.hangs:
+            self._shut.wait()
 
     def _store(self, event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)
         self.stores.append(uid)
+        self._hang()
         self.kept[uid] = event.dataset
         return 0x0000
 
     def _asked(self, event: evt.Event) -> tuple[int, None]:
         self.requests.append(event.action_information)
+        self._hang()
         return self.action_status, None
 
     def _answered(self, event: evt.Event) -> None:
@@ -97,9 +107,12 @@ class CommittingPeer:
 
     def _send(self, association, request: Dataset) -> None:
         report, event_type = self.outcome(request)
-        status, _ = association.send_n_event_report(
-            report, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
-        )
+        try:
+            status, _ = association.send_n_event_report(
+                report, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+            )
+        except RuntimeError:  # the association has ended
+            status = Dataset()
         self.answers.append(int(status.Status) if "Status" in status else -1)
 
     def outcome(self, request: Dataset) -> tuple[Dataset, int]:
@@ -123,17 +136,22 @@ class CommittingPeer:
             report.FailedSOPSequence = failed
         return report, 2 if failed else 1
 
-    def report(self, request: Dataset, port: int, role: bool = True) -> int:
-        """Report on an association of its own, as the SCP; the status of the answer."""
+    def report(self, request: Dataset, port: int, role: bool = True) -> int | None:
+        """Report on an association of its own, as the SCP; the status of the answer.
+
+        None where nobody takes the association, -1 where no answer came.
+        """
         ae = AE(ae_title=self.AE_TITLE)
         ae.add_requested_context(StorageCommitmentPushModel)
+        ae.connection_timeout = 5
         association = ae.associate(
             "127.0.0.1",
             port,
             ae_title="DICOMNODE",
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)] if role else [],
         )
-        assert association.is_established
+        if not association.is_established:
+            return None
         if not role:  # what a peer that knows nothing of roles does
             for context in association.accepted_contexts:
                 context._as_scp = True

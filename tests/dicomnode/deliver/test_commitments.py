@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -19,6 +22,9 @@ from dicomnode.deliver import commitments, confirmation, outbox
 from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.deliver.confirmation import ReadBack, Reading
 from dicomnode.deliver.standing import in_full, in_short
+from dicomnode.explain import explain
+from dicomnode.marks import RecistMark
+from dicomnode.marks.serialised import to_json
 from dicomnode.settings import ConfirmSettings, DicomDestination, RetrySettings
 from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState, LesionState
 from dicomnode.store.tables import Commitment, Delivery, Lesion, Result
@@ -30,6 +36,7 @@ PACS = DicomDestination(
     name="pacs", ae_title="PACS", host="127.0.0.1", port=104, commit=True, verify="find"
 )
 ONLY_COMMIT = PACS.model_copy(update={"verify": "none"})
+MARK = RecistMark(np.array([[1.0, 1.0], [5.0, 1.0]]), None, "1.2", "1", "1.3")
 ACCEPTED = Answer(Verdict.ACCEPTED, "0x0000 success", 0)
 
 
@@ -226,6 +233,15 @@ def test_a_withdrawn_lesion_is_not_sent_again(database):
     assert row(database, one).state is DeliveryState.WITHDRAWN
 
 
+def test_what_is_made_of_several_lesions_or_of_refusals_is_sent_again_too(database):
+    one = sent(database, 1)
+    request = ask(database, [one])
+    with database.write() as session:
+        session.get_one(Delivery, one).result.lesion = None
+    report(database, request, failed={1: FailureReason.NO_SUCH_OBJECT})
+    assert row(database, one).state is DeliveryState.QUEUED
+
+
 def test_no_report_in_time_is_asked_again_and_not_for_ever(database):
     one = sent(database, 1)
     requests = []
@@ -241,6 +257,51 @@ def test_no_report_in_time_is_asked_again_and_not_for_ever(database):
     # A report that comes after all counts all the same, also that of an older request.
     report(database, requests[0], committed=(1,))
     assert row(database, one).state is DeliveryState.COMMITTED
+
+
+def restart(database, again_in_s: float = 0) -> None:
+    with database.write() as session:
+        commitments.record_interrupted(session, "pacs", time.time() + again_in_s)
+
+
+def test_what_was_open_when_the_node_stopped_is_asked_again_soon_and_not_counted(database):
+    one = sent(database, 1)
+    requests = []
+    for _ in range(CONFIRM.requests + 1):
+        requests.append(ask(database, [one]))
+        restart(database)
+        assert due(database) == [one]
+    assert len({request.transaction_uid for request in requests}) == len(requests)
+    assert "no report before the node stopped" in told(database, one)
+    requests.append(ask(database, [one]))
+    overdue(database)
+    assert "asked 1 time(s)" in row(database, one).commit_words
+    assert due(database) == [one]
+    # The report of the very first counts, too.
+    report(database, requests[0], committed=(1,))
+    assert row(database, one).state is DeliveryState.COMMITTED
+
+
+def test_a_start_asks_when_it_is_told_to_and_leaves_alone_what_awaits_no_report(database):
+    one, two, three = (sent(database, n) for n in (1, 2, 3))
+    ask(database, [one])
+    request = ask(database, [two])
+    report(database, request, committed=(2,))
+    before = row(database, two).due_at, row(database, three).due_at
+    restart(database, again_in_s=60)
+    assert due(database) == [three]
+    assert time.time() + 30 < row(database, one).due_at < time.time() + 90
+    assert (row(database, two).due_at, row(database, three).due_at) == before
+    assert row(database, two).confirmation is Confirmation.VERIFY
+
+
+def test_what_failed_of_a_request_before_the_stop_is_sent_again(database):
+    one = sent(database, 1)
+    request = ask(database, [one])
+    restart(database)
+    report(database, request, failed={1: FailureReason.NO_SUCH_OBJECT})
+    assert row(database, one).state is DeliveryState.QUEUED
+    assert row(database, one).resends == 1
 
 
 def test_a_report_that_is_late_counts_for_what_was_read_back_already(database):
@@ -333,3 +394,31 @@ def test_it_is_called_sent_before_it_leaves_and_not_at_all_once_withdrawn(databa
         assert delivery.state is DeliveryState.SENT
         delivery.state = DeliveryState.WITHDRAWN
         assert not outbox.begin(session, one)
+
+
+def test_explain_says_of_each_destination_how_far_a_result_is_and_what_failed_last(database):
+    one = sent(database, 1)
+    with database.write() as session:
+        result = session.get_one(Delivery, one).result
+        result.lesion.mark = to_json(MARK)
+        others = {
+            name: Delivery(result=result, destination=name, state=DeliveryState.QUEUED)
+            for name in ("away", "strict")
+        }
+        session.add_all(others.values())
+        session.flush()
+        for name, answer in (
+            ("away", Answer(Verdict.REPEAT, "AWAY@h:104 could not be reached")),
+            ("strict", Answer(Verdict.REFUSED, "0xA900 data set does not match", 0xA900)),
+        ):
+            outbox.record(session, others[name].id, answer, RETRY)
+        confirmation.stop_committing(session.get_one(Delivery, one), ONLY_COMMIT, "it said no")
+    with database.read() as session:
+        lines = list(explain(session, "1.2.1"))
+    text = "\n".join(lines)
+    assert "to pacs: accepted" in text
+    assert "not committed: it said no" in text
+    away, due = (line for line in lines if "to away" in line or "to be sent" in line)
+    assert "queued after 1 attempt(s), the peer said: AWAY@h:104 could not be reached" in away
+    assert "to be sent again at" in due
+    assert "to strict: refused after 1 attempt(s), the peer said: 0xA900" in text

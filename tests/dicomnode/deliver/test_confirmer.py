@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -19,10 +20,18 @@ from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import NodeSettings
 from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
-from dicomnode.store.states import Confirmation, DeliveryState
+from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState
 from dicomnode.store.tables import Commitment
+from dicomnode.woken_thread import DueThread
 from tests.dicomnode.deliver.committing_peer import CommittingPeer
-from tests.dicomnode.deliver.results_on_disk import deliveries, queue, segs, states, until
+from tests.dicomnode.deliver.results_on_disk import (
+    PATIENCE_S,
+    deliveries,
+    queue,
+    segs,
+    states,
+    until,
+)
 
 COMMITTED = DeliveryState.COMMITTED
 LOST = 0x0112
@@ -44,7 +53,7 @@ class Delivering:
             "port": peer_port,
             "commit": True,
             "connect_timeout_s": 5,
-            "response_timeout_s": 10,
+            "response_timeout_s": sections.get("response_timeout_s", 10),
         }
         confirm = {"batch_s": 0.1, "same_association_s": 0.1, "report_within_s": 600}
         self.settings = NodeSettings(
@@ -87,11 +96,19 @@ class Delivering:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._scp.stop()
-        self._courier.stop()
+        self.stop()
+
+    def stop(self) -> None:
+        """As the node does."""
+        callers = (self._confirmer, self._courier, self._provider)
+        for caller in callers:
+            caller.ask_to_stop()
         self._confirmer.stop()
-        self._provider.stop()
-        self._scheduler.shutdown()
+        self._scp.stop()
+        for caller in callers:
+            caller.stop()
+        if self._scheduler.running:
+            self._scheduler.shutdown()
 
 
 @contextmanager
@@ -147,6 +164,94 @@ def test_after_a_restart(database, tmp_path, paths):
             assert peer.report(request, node.port) == 0x0000
         until(all_are(database, COMMITTED), "commitment")
     assert len(peer.stores) == 2
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_a_report_that_came_while_the_node_was_down_is_asked_for_again(
+    database, tmp_path, paths, which
+):
+    peer = CommittingPeer("later")
+    with delivering(database, tmp_path, paths, peer) as node:
+        until(asked(peer), "the request")
+        until(
+            lambda: {d.confirmation for d in deliveries(database)} == {Confirmation.REPORT},
+            "both asked for",
+        )
+        gone = node.port
+    before = list(peer.requests)
+    for request in before:
+        assert peer.report(request, gone) is None  # nobody listens
+    confirm = {"after_start_s": 0.1, "requests": 1}
+    with peer, Delivering(database, tmp_path, peer.port, confirm=confirm) as node:
+        until(asked(peer, len(before) + 1), "another request")
+        uids = [request.TransactionUID for request in peer.requests]
+        assert len(set(uids)) == len(uids)
+        until(
+            lambda: {d.confirmation for d in deliveries(database)} == {Confirmation.REPORT},
+            "both asked for again",
+        )
+        for request in before if which == "old" else peer.requests[len(before) :]:
+            assert peer.report(request, node.port) == 0x0000
+        until(all_are(database, COMMITTED), "commitment")
+    assert len(peer.stores) == 2
+
+
+@pytest.mark.parametrize("during", ["object", "request"])
+def test_a_peer_that_hangs_holds_up_no_stop(database, tmp_path, paths, during, monkeypatch):
+    monkeypatch.setattr(DueThread, "grace_s", 0.0)
+    peer = CommittingPeer("same")
+    peer.hangs = during == "object"
+    with peer:
+        queue(database, paths[:1], "pacs")
+        node = Delivering(database, tmp_path, peer.port, response_timeout_s=4 * PATIENCE_S)
+        with node:
+            until(lambda: peer.stores, "the object")
+            if during == "request":
+                peer.hangs = True
+                until(asked(peer), "the request")
+            stop = threading.Thread(target=node.stop, daemon=True)
+            stop.start()
+            stop.join(PATIENCE_S)
+            assert not stop.is_alive()
+        (delivery,) = deliveries(database)
+        # Neither is known to have come: both are repeated.
+        if during == "object":
+            assert (delivery.state, delivery.accepted_at) == (DeliveryState.SENT, None)
+        else:
+            assert delivery.state is DeliveryState.ACCEPTED
+            assert delivery.confirmation is Confirmation.COMMIT
+
+
+@pytest.mark.parametrize("way", ["same", "later"])
+def test_a_report_that_is_acknowledged_during_a_stop_is_kept(database, tmp_path, way):
+    paths = segs(12, tmp_path / "results")
+    peer = CommittingPeer(way)
+    reported: dict[str, int | None] = {}
+    confirm = {"batch": 1, "same_association_s": PATIENCE_S if way == "same" else 0.0}
+    with delivering(database, tmp_path, paths, peer, confirm=confirm) as node:
+
+        def report_all() -> None:
+            for request in peer.requests:
+                reported[request.TransactionUID] = peer.report(request, node.port)
+
+        if way == "later":
+            until(asked(peer, len(paths)), "all requests")
+            reporting = threading.Thread(target=report_all, daemon=True)
+            reporting.start()
+        until(lambda: len(peer.answers) >= 3, "some answers")
+        node.stop()
+        if way == "later":
+            reporting.join(PATIENCE_S)
+            assert not reporting.is_alive()
+        acknowledged = sum(status == 0x0000 for status in peer.answers)
+    with database.read() as session:
+        kept = session.query(Commitment).filter_by(state=CommitmentState.REPORTED).count()
+    assert 3 <= acknowledged <= kept
+    for uid, status in reported.items():
+        if status == 0x0000:
+            with database.read() as session:
+                (row,) = session.query(Commitment).filter_by(transaction_uid=str(uid))
+            assert row.state is CommitmentState.REPORTED
 
 
 @pytest.mark.parametrize("way", ["same", "later"])

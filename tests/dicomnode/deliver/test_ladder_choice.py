@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from dicomnode.deliver.ladder_choice import AUTOMATIC, choose
+from dicomnode.deliver.ladder_choice import AUTOMATIC, DRAWN, PICTURES, choose
 from dicomnode.results.ladder import LADDER
 from dicomnode.settings import FolderDestination, RungName
 
@@ -39,3 +39,20 @@ def test_what_is_known_to_be_refused_is_not_made_and_says_why(tmp_path):
     assert [c.rung.name for c in choices if not c.made] == ["report"]
     (choice,) = (c for c in choices if not c.made)
     assert choice.why.endswith("it did not accept it")
+
+
+@pytest.mark.parametrize("results", ["auto", ("fractional-seg", "band-seg")])
+@pytest.mark.parametrize("refused", [(), DRAWN[:1], DRAWN[1:], DRAWN])
+def test_pictures_go_where_nothing_else_that_is_drawn_is_taken(tmp_path, results, refused):
+    uids = {str(LADDER[name].sop_class_uid) for name in refused}
+    made = {
+        choice.rung.name
+        for choice in choose(destination(tmp_path, results), lambda uid: (uid not in uids, "so"))
+        if choice.made
+    }
+    assert (PICTURES in made) is (results == "auto" and refused == DRAWN)
+
+
+def test_what_is_not_known_brings_no_pictures(tmp_path):
+    choices = choose(destination(tmp_path, "auto"), lambda _: (None, "it was not asked"))
+    assert [choice.rung.name for choice in choices if choice.made] == list(AUTOMATIC)

@@ -10,9 +10,10 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as FIND
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GET
 from pynetdicom.sop_class import Verification
 
 from benchmarks.peers.ports import free_port
@@ -115,9 +116,9 @@ class Archive:
         self._server.shutdown()
 
 
-def destination(port: int) -> DicomDestination:
+def destination(port: int, verify: str = "find") -> DicomDestination:
     return DicomDestination(
-        name="pacs", ae_title="PEER", host="127.0.0.1", port=port, verify="find"
+        name="pacs", ae_title="PEER", host="127.0.0.1", port=port, verify=verify
     )
 
 
@@ -166,6 +167,115 @@ def test_a_peer_without_queries_or_away_is_not_mistaken_for_one_without_it(path)
     with Archive([], offers=False) as peer:
         assert read(path, peer).reading is Reading.IMPOSSIBLE
     assert read(path, destination(free_port())).reading is Reading.UNREACHABLE
+
+
+# -- C-GET
+
+
+class Giving:
+    """A pynetdicom peer that gives what it keeps by C-GET."""
+
+    def __init__(
+        self, *kept: Dataset, status: int = 0x0000, offers: bool = True, finds: bool = True
+    ) -> None:
+        self.kept = kept
+        self.status = status
+        self.asked: list[Dataset] = []
+        self.offers = offers
+        self.finds = finds
+
+    def _get(self, event: evt.Event):
+        self.asked.append(event.identifier)
+        if self.status != 0x0000:
+            yield 1
+            yield self.status, None
+            return
+        yield len(self.kept)
+        for dataset in self.kept:
+            yield 0xFF00, dataset
+
+    def _find(self, event: evt.Event):
+        if self.finds:
+            yield 0xFF00, found(event.identifier.SOPInstanceUID)
+        yield 0x0000, None
+
+    def __enter__(self) -> DicomDestination:
+        ae = AE(ae_title="PEER")
+        ae.add_supported_context(FIND)
+        if self.offers:
+            ae.add_supported_context(GET)
+        ae.add_supported_context(
+            SEG, [JPEGLSLossless, ExplicitVRLittleEndian], scu_role=True, scp_role=True
+        )
+        self._server = ae.start_server(
+            ("127.0.0.1", 0),
+            block=False,
+            evt_handlers=[(evt.EVT_C_GET, self._get), (evt.EVT_C_FIND, self._find)],
+        )
+        return destination(self._server.socket.getsockname()[1], "pixels")
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.shutdown()
+
+
+def uncompressed(path: Path) -> Dataset:
+    kept = pydicom.dcmread(path)
+    kept.decompress(generate_instance_uid=False)
+    return kept
+
+
+@pytest.mark.parametrize("kept", [pydicom.dcmread, uncompressed])
+def test_without_dicomweb_pixels_come_back_by_c_get(path, kept):
+    giving = Giving(kept(path))
+    with giving as peer:
+        outcome = read(path, peer)
+    assert outcome.reading is Reading.SAME
+    assert "C-GET, the same pixel data" in outcome.words
+    (asked,) = giving.asked
+    sent = pydicom.dcmread(path)
+    assert asked.QueryRetrieveLevel == "IMAGE"
+    assert asked.StudyInstanceUID == sent.StudyInstanceUID
+    assert asked.SeriesInstanceUID == sent.SeriesInstanceUID
+    assert asked.SOPInstanceUID == sent.SOPInstanceUID
+
+
+def test_several_are_fetched_over_one_association_and_each_is_compared(tmp_path):
+    paths = segs(3, tmp_path)
+    changed = uncompressed(paths[1])
+    changed.PixelData = bytes(len(changed.PixelData))
+    giving = Giving(pydicom.dcmread(paths[0]), changed)
+    # The peer gives all that it has, whatever it is asked for.
+    wanted = [to_read(path) for path in paths]
+    with giving as peer:
+        outcomes = [read.reading for _, read in read_back(wanted, peer, "NODE")]
+    assert outcomes[:2] == [Reading.SAME, Reading.DIFFERENT]
+    assert outcomes[2] is not Reading.SAME
+    assert len(giving.asked) == 3
+
+
+def test_what_c_get_does_not_give_is_not_verified(path):
+    with Giving() as peer:
+        assert read(path, peer).reading is Reading.ABSENT
+    with Giving(status=0xA701) as peer:
+        assert read(path, peer).reading is Reading.UNREACHABLE
+    # Some fail where they do not have it: a query then tells.
+    with Giving(status=0xA701, finds=False) as peer:
+        assert read(path, peer).reading is Reading.ABSENT
+    with Giving(status=0xA900) as peer:
+        assert read(path, peer).reading is Reading.IMPOSSIBLE
+    with Giving(offers=False) as peer:
+        assert read(path, peer) == ReadBack(Reading.IMPOSSIBLE, "the peer does not offer C-GET")
+    assert read(path, destination(free_port(), "pixels")).reading is Reading.UNREACHABLE
+
+
+def test_more_than_was_sent_is_not_waited_for(path):
+    huge = uncompressed(path)
+    huge.NumberOfFrames = 3000
+    huge.PixelData = bytes(3000 * huge.Rows * huge.Columns)
+    with Giving(huge) as peer:
+        outcome = read(path, peer)
+    assert outcome.reading is Reading.DIFFERENT
+    assert "more than" in outcome.words
 
 
 # -- DICOMweb

@@ -11,7 +11,14 @@ from dicomnode.explained import CtFolder, explain_reading
 from dicomnode.explained.item import Outcome
 from dicomnode.marks import read_marks
 from dicomnode.pictures.marks_on_slices import save_marks_on_slices
-from tests.dicomnode.enhanced_ct import FrameOf, enhanced_ct, frames_of, hounsfield, naming_frames
+from tests.dicomnode.enhanced_ct import (
+    FrameOf,
+    enhanced_ct,
+    frames_of,
+    hounsfield,
+    naming_frames,
+    naming_the_whole,
+)
 from tests.dicomnode.mask_objects import ball, circles, segmentation, structure_set
 from tests.dicomnode.studies import save, study
 
@@ -42,6 +49,18 @@ def test_a_mark_is_drawn_on_the_frame_that_it_names(made, ct, folder, tmp_path):
     assert item.axes[0].length_mm == pytest.approx(12.0, abs=0.01)
     np.testing.assert_array_equal(item.drawing.slice.hounsfield(), hounsfield(made.ct[12]))
     assert save_marks_on_slices([item], tmp_path / "marks.png") == 1
+
+
+@pytest.mark.parametrize("form", ["axes", "structures"])
+def test_a_mark_on_the_image_that_was_divided_is_drawn_on_its_part(made, form, tmp_path):
+    frames = frames_of(made.ct)
+    parts = [enhanced_ct(frames[:12], part=(1, 2)), enhanced_ct(frames[12:], part=(2, 2))]
+    save(parts, tmp_path)
+    marks = made.report if form == "axes" else structure_set(made, [circles(made)])
+    named = naming_the_whole(naming_frames(marks, parts, frames), parts)
+    (item,) = explain_reading(read_marks(named), CtFolder.read(tmp_path))
+    assert item.outcome is Outcome.TAKEN
+    assert item.found_image == f"{parts[1].SOPInstanceUID}#1"
 
 
 def test_a_mark_in_space_finds_its_frame(made, ct, folder):

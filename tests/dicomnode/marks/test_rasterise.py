@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import cv2
@@ -156,6 +157,13 @@ def test_islands_join_and_an_odd_number_of_curves_encloses():
     apart = [contour(square(0, 3)), contour(square(5, 8))]
     for combination in Combination:
         assert fill_contours(apart, SHAPE, combination).sum() == 18
+
+
+def test_an_island_in_a_hole_is_lesion_whatever_comes_first():
+    rings = [contour(square(0, 12)), contour(square(2, 10), encloses_lesion=False)]
+    rings += [contour(square(4, 8)), contour(square(5, 7), encloses_lesion=False)]
+    for order in itertools.permutations(rings):
+        assert fill_contours(order, SHAPE).sum() == 144 - 64 + 16 - 4
 
 
 def test_the_edge_of_an_odd_hole_is_lesion_as_it_says():

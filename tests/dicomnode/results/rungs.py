@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
+
 import numpy as np
 from pydicom.dataset import Dataset
 
@@ -17,9 +20,12 @@ def hu_of(result: LesionResult, value: float = -850.0) -> np.ndarray:
 def objects_of(result: LesionResult, name: str, twins=(), **settings) -> list[Dataset]:
     """The objects of one rung.
 
-    `twins` are those of the lesion, which some rungs cannot do without.
+    `twins` are those of the lesion, which some rungs cannot do without. Unless told otherwise, it
+    names all that it can, so that whoever checks it checks that, too.
     """
     rung = LADDER[name]
+    if any(field.name == "references" for field in fields(rung.settings)):
+        settings = {"references": "all"} | settings
     more = {"hu": hu_of(result)} if rung.needs_ct else {}
     if rung.of == "series":
         made = rung.make([result], rung.settings(**settings), [twins], **more)
@@ -36,3 +42,13 @@ def twin_of(made: Dataset) -> MarkSource:
         str(made.StudyInstanceUID),
         str(made.SeriesInstanceUID),
     )
+
+
+def references(made: Dataset) -> Iterator[Dataset]:
+    """All items that name an instance."""
+    for element in made:
+        if element.VR == "SQ":
+            for item in element.value:
+                if "ReferencedSOPInstanceUID" in item:
+                    yield item
+                yield from references(item)

@@ -519,7 +519,8 @@ def test_a_hole_with_an_island_in_it_stays_a_hole():
 
 def test_regions_say_what_they_are_and_are_no_targets():
     result = ball_result(OBLIQUE)
-    structures = saved(rtstruct([result], twins=[twins_of(result)]))
+    everything = RtstructSettings(references="all")
+    structures = saved(rtstruct([result], everything, twins=[twins_of(result)]))
     names = [roi.ROIName for roi in structures.StructureSetROISequence]
     assert names == [f"Lesion 1 alpha {level}" for level in (0.25, 0.5, 0.75)]
     volumes_ml = [roi.ROIVolume for roi in structures.StructureSetROISequence]

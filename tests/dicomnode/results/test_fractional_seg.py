@@ -277,7 +277,9 @@ def test_a_private_finding_becomes_a_lesion(ct, mask):
 def test_the_report_that_held_the_mark_is_referenced(ct, mask, same_study):
     study = ct[0].StudyInstanceUID if same_study else "1.2.99"
     source = replace(SOURCE, study_instance_uid=study)
-    seg = fractional_seg(lesion_result(mask, ct, mark_sources=[source]))
+    seg = fractional_seg(
+        lesion_result(mask, ct, mark_sources=[source]), FractionalSegSettings(references="all")
+    )
     assert seg.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == "1.2.5"
     if same_study:
         series = seg.ReferencedSeriesSequence[-1]
@@ -296,7 +298,8 @@ def test_all_objects_that_held_the_mark_are_referenced(ct, mask):
         MarkSource("1.2.3", "1.2.5.2", study, "1.2.50"),
         MarkSource("1.2.3", "1.2.5.3", "1.2.99", "1.2.51"),
     ]
-    seg = written(fractional_seg(lesion_result(mask, ct, mark_sources=sources)))
+    result = lesion_result(mask, ct, mark_sources=sources)
+    seg = written(fractional_seg(result, FractionalSegSettings(references="all")))
     named = [item.ReferencedSOPInstanceUID for item in seg.ReferencedInstanceSequence]
     assert named == ["1.2.5.1", "1.2.5.2", "1.2.5.3"]
     series = seg.ReferencedSeriesSequence[-1]

@@ -154,10 +154,11 @@ def test_every_rung_has_its_own_uids():
     assert [one.SOPClassUID for one in objects] == [LADDER[name].sop_class_uid for name in NAMES]
 
 
-def test_another_level_is_another_instance_of_the_same_series():
+def test_another_level_is_another_instance_in_a_series_of_its_own():
+    # OHIF opens one segmentation of a series.
     result = ball_result()
     uids = [binary_seg_uids(result, BinarySegSettings(level=level)) for level in (0.5, 0.4)]
-    assert uids[0].series_instance_uid == uids[1].series_instance_uid
+    assert uids[0].series_instance_uid != uids[1].series_instance_uid
     assert uids[0].sop_instance_uid != uids[1].sop_instance_uid
 
 
@@ -166,7 +167,7 @@ def test_each_says_what_it_is_and_of_what(name):
     result = ball_result()
     twin = MarkSource("1.2.3", "1.2.3.4", result.study_instance_uid, "1.2.3.5")
     rung = LADDER[name]
-    one = rung.make(result, rung.settings(), [twin])
+    one = rung.make(result, rung.settings(references="all"), [twin])
     assert one.ContentQualification == "RESEARCH"
     assert "not for diagnosis" in one.ContentDescription
     assert "RESEARCH" in one.SeriesDescription

@@ -15,6 +15,7 @@ from dicomnode.results import Equipment, LesionResult, fractional_seg
 from dicomnode.results.binary_seg import binary_seg
 from dicomnode.results.labelmap_seg import labelmap_seg
 from dicomnode.results.ladder import LADDER
+from dicomnode.results.source_frames import stand_in
 from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of
@@ -36,8 +37,9 @@ def mask(made):
 
 def seg(made, mask, headers, frames, make=fractional_seg, **settings) -> hd.seg.Segmentation:
     mark = LesionMark((Opinion(axes=read_marks(made.report).marks[0]),))
+    slices, stand_ins = stand_in(headers, frames or [None] * len(headers))
     result = LesionResult(
-        mask, headers, mark, measure(mask), "digest", Equipment("1.2.3"), (), frames
+        mask, slices, mark, measure(mask), "digest", Equipment("1.2.3"), (), stand_ins
     )
     return make(result, replace(_settings_of(make), **settings))
 

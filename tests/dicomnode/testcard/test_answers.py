@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicomnode.results.ladder import LADDER
+from dicomnode.settings import (
+    Destination,
+    DicomDestination,
+    FolderDestination,
+    StowDestination,
+    load_settings,
+)
 from dicomnode.testcard.answers import (
     Answers,
     RowAnswers,
@@ -16,11 +23,48 @@ from dicomnode.testcard.answers import (
     blank_answers,
     read_answers,
 )
-from dicomnode.testcard.profile import choose, profile
+from dicomnode.testcard.fragment import fragment
+from dicomnode.testcard.profile import NothingArrived, choose, profile
 from dicomnode.testcard.rows import rows
 
 ROWS = rows()
 ALL_ACCEPTED = dict.fromkeys(ROWS)
+BLANK = {"listed": False, "opens": False, "in_place": False}
+DESTINATIONS = (
+    DicomDestination(
+        name="pacs",
+        ae_title="PACS",
+        host="pacs.example.org",
+        port=104,
+        commit=True,
+        verify="pixels",
+        dicomweb={"url": "https://pacs.example.org/dicom-web", "headers": {"Authorization": "abc"}},
+        results=["report"],
+        omit_empty_frames=False,
+        references="all",
+        options={
+            "band-seg": {
+                "bands": [{"name": "h\u00e4lfte", "low": 0.5, "rgb": [0, 255, 0]}],
+                "omit_empty_frames": False,
+            },
+            "secondary-capture": {"window": [-160.0, 240.0]},
+        },
+    ),
+    StowDestination(
+        name='a "web" \\ \u00fc',
+        kind="stow-rs",
+        url="https://pacs.example.org/dicom-web",
+        headers={"Authorization": "abc"},
+    ),
+    FolderDestination(name="drop", kind="folder", path=Path("/srv/results"), subfolders="study"),
+)
+
+
+def loaded(text: str, folder: Path) -> Destination:
+    path = folder / "node.toml"
+    path.write_text(text, encoding="utf-8")
+    (found,) = load_settings(path).destinations
+    return found
 
 
 def ticked(**changes: object) -> Answers:
@@ -123,8 +167,52 @@ def test_labels_without_their_grades_become_one_plain_mask():
     assert not {"band-seg", "labelmap-seg"} & set(names)
 
 
-@given(st.data())
-def test_whatever_is_ticked_only_what_arrives_and_opens_is_sent(data):
+@pytest.mark.parametrize("destination", DESTINATIONS, ids=lambda d: d.kind)
+def test_the_fragment_is_the_destination_as_it_was_with_its_new_profile(tmp_path, destination):
+    answers = ticked(
+        parametric_map={"opens": False, "in_place": False, "grades": False},
+        band_seg_all_references=BLANK,
+    )
+    text = fragment(answers, destination)
+    assert "abc" not in text, "a secret is not printed"
+    found = loaded(text, tmp_path)
+    chosen = profile(answers)
+    assert found.results == chosen.results
+    assert (found.omit_empty_frames, found.references) == (True, "ct")
+    assert found.options["parametric-map"] == {"omit_empty_frames": False}
+    others = {name: dict(told) for name, told in destination.options.items()}
+    for told in others.values():
+        told.pop("omit_empty_frames", None)
+    assert found.options == others | {"parametric-map": {"omit_empty_frames": False}}
+    left = {"results", "omit_empty_frames", "references", "options", "headers", "dicomweb"}
+    assert found.model_dump(exclude=left) == destination.model_dump(exclude=left)
+    if isinstance(destination, DicomDestination):
+        assert found.dicomweb.url == destination.dicomweb.url
+
+
+def test_a_viewer_that_counts_frames_gets_a_frame_for_every_slice(tmp_path):
+    answers = ticked(labelmap_seg="refused", band_seg={"in_place": False, "grades": False})
+    found = loaded(fragment(answers, DESTINATIONS[2]), tmp_path)
+    assert "band-seg" in found.results
+    assert found.omit_empty_frames is False
+    assert found.options == {"parametric-map": {"omit_empty_frames": True}}
+
+
+@pytest.mark.parametrize(("change", "references"), [({}, "all"), (BLANK, "ct"), ("refused", "ct")])
+def test_what_breaks_on_references_gets_none_but_to_the_ct(tmp_path, change, references):
+    answers = ticked(band_seg_all_references=change)
+    assert loaded(fragment(answers, DESTINATIONS[2]), tmp_path).references == references
+
+
+def test_answers_to_nothing_that_arrived_give_no_profile():
+    refused = tuple(RowAnswers(row, "refused", {}) for row in ROWS)
+    with pytest.raises(NothingArrived, match="found no object that arrived"):
+        fragment(Answers("drop", "", refused), DESTINATIONS[2])
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_whatever_is_ticked_only_what_arrives_and_opens_is_sent(data, tmp_path_factory):
     found = []
     for row in ROWS:
         refusal = data.draw(st.sampled_from([None, "refused"]))
@@ -138,5 +226,10 @@ def test_whatever_is_ticked_only_what_arrives_and_opens_is_sent(data):
         if choice.sent:
             assert any(a.refusal is None and a.ticks["opens"] for a in forms)
         assert choice.reason
-    lines = tomllib.loads(profile(answers))
-    assert lines == {"results": [choice.rung for choice in choices if choice.sent]}
+    if not any(choice.sent for choice in choices):
+        with pytest.raises(NothingArrived):
+            profile(answers)
+        return
+    text = fragment(answers, data.draw(st.sampled_from(DESTINATIONS)))
+    found = loaded(text, tmp_path_factory.mktemp("profile", numbered=True))
+    assert found.results == tuple(choice.rung for choice in choices if choice.sent)

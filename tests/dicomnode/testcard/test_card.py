@@ -106,7 +106,7 @@ def test_a_second_card_takes_the_place_of_the_first(made, objects):
     again = card()
     assert [one.SOPInstanceUID for one in again.ct] == [one.SOPInstanceUID for one in made.ct]
     row = next(row for row in objects if row.rung.name == "fractional-seg")
-    repeated = row.rung.make(again.lesions[0])
+    repeated = row.rung.make(again.lesions[0], row.settings)
     assert repeated.SOPInstanceUID == objects[row][0].SOPInstanceUID
 
 
@@ -114,6 +114,19 @@ def test_the_fractional_seg_holds_the_very_alpha_of_the_shape(made, objects):
     row = next(row for row in objects if row.rung.name == "fractional-seg")
     for seg, one in zip(objects[row], made.shapes, strict=True):
         np.testing.assert_allclose(read_alpha(seg, made.volume), one.alpha, atol=1 / 510 + 1e-6)
+
+
+def test_all_references_are_named_once_and_nowhere_else(made, objects):
+    report = str(made.report.SOPInstanceUID)
+    for row, made_of_it in objects.items():
+        if row.rung.of == "lesion":
+            named = {
+                str(element.value)
+                for one in made_of_it
+                for element in one.iterall()
+                if element.keyword == "ReferencedSOPInstanceUID"
+            }
+            assert (report in named) is row.all_references
 
 
 def test_every_slice_means_every_slice(objects):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 
 import pydicom
 import pytest
@@ -11,6 +10,7 @@ from typer.testing import CliRunner
 
 from dicomnode.commands import app
 from dicomnode.demo.stand_in_pacs import StandInPacs
+from dicomnode.settings import load_settings
 from dicomnode.testcard.rows import rows
 
 
@@ -71,7 +71,12 @@ def test_answers_become_a_profile(configuration, sent, tmp_path):
     answer = run("export folder", "--answers", filled, "--config", configuration)
     assert answer.exit_code == 0, answer.output
     assert "Viewer 1" in answer.output
-    assert "fractional-seg" in tomllib.loads(answer.output)["results"]
+    profile = tmp_path / "node.toml"
+    profile.write_text(answer.output)
+    (found,) = load_settings(profile).destinations
+    assert (found.name, found.kind) == ("export folder", "folder")
+    assert "fractional-seg" in found.results
+    assert found.references == "all"
 
     unfilled = run("export folder", "--answers", blank, "--config", configuration)
     assert unfilled.exit_code == 2

@@ -1,6 +1,7 @@
 // Reads a report as OHIF does and prints its bidirectional measurements as JSON.
 //
 // node read_bidirectional.mjs SR.dcm CT_1.dcm CT_2.dcm ...
+// A CT is a slice, or an enhanced CT of several frames.
 import { readFileSync } from 'node:fs';
 
 import MeasurementReport from '@cornerstonejs/adapters/cornerstone3D/MeasurementReport';
@@ -21,28 +22,43 @@ const read = (path) => {
 
 const modules = {};
 const imageIds = {};
+const first = (sequence) => (Array.isArray(sequence) ? sequence[0] : sequence);
+const planes = (ct) => {
+  if (!ct.PerFrameFunctionalGroupsSequence) {
+    return [ct];
+  }
+  const shared = first(ct.SharedFunctionalGroupsSequence);
+  return ct.PerFrameFunctionalGroupsSequence.map((frame) => ({
+    ...first(shared.PixelMeasuresSequence),
+    ...first(shared.PlaneOrientationSequence),
+    ...first(frame.PlanePositionSequence),
+  }));
+};
 for (const path of ctPaths) {
   const ct = read(path);
-  const imageId = `ct:${ct.SOPInstanceUID}`;
-  const [rowPixelSpacing, columnPixelSpacing] = ct.PixelSpacing.map(Number);
-  const orientation = ct.ImageOrientationPatient.map(Number);
-  modules[imageId] = {
-    imagePlaneModule: {
-      rowCosines: orientation.slice(0, 3),
-      columnCosines: orientation.slice(3, 6),
-      imagePositionPatient: ct.ImagePositionPatient.map(Number),
-      rowPixelSpacing,
-      columnPixelSpacing,
-      frameOfReferenceUID: ct.FrameOfReferenceUID,
-    },
-  };
-  imageIds[`${ct.SOPInstanceUID}:1`] = imageId;
+  planes(ct).forEach((plane, index) => {
+    const imageId = `ct:${ct.SOPInstanceUID}:${index + 1}`;
+    const [rowPixelSpacing, columnPixelSpacing] = plane.PixelSpacing.map(Number);
+    const orientation = plane.ImageOrientationPatient.map(Number);
+    modules[imageId] = {
+      imagePlaneModule: {
+        rowCosines: orientation.slice(0, 3),
+        columnCosines: orientation.slice(3, 6),
+        imagePositionPatient: plane.ImagePositionPatient.map(Number),
+        rowPixelSpacing,
+        columnPixelSpacing,
+        frameOfReferenceUID: ct.FrameOfReferenceUID,
+      },
+    };
+    imageIds[`${ct.SOPInstanceUID}:${index + 1}`] = imageId;
+  });
 }
 metaData.addProvider((type, id) => modules[id]?.[type]);
 
 const state = MeasurementReport.generateToolState(read(reportPath), imageIds, metaData);
 const found = (state.Bidirectional ?? []).map((measurement) => ({
   image: measurement.sopInstanceUid,
+  frame: measurement.annotation.data.frameNumber,
   points: measurement.annotation.data.handles.points.map((point) => Array.from(point)),
   label: measurement.annotation.data.label,
   trackingUid: measurement.TrackingUniqueIdentifier,

@@ -1,0 +1,1 @@
+"""What of the refused marks is sent back: "not processed, because"."""
