@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -88,6 +89,20 @@ REGISTRY: Mapping[str, Network] = {
         ),
     )
 }
+
+
+def weights_digest(name: str) -> str:
+    """First 16 digits of the SHA-256 of a network's weights, which say how it was trained.
+
+    Raises
+    ------
+    NoWeightsError
+        If there are none.
+    """
+    path = REGISTRY[name].weights
+    if not path.is_file():
+        raise NoWeightsError(f"the network {name} has no weights: {path} is not there")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def problem_of(name: str) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from models import load_network
+from models import load_network, weights_digest
 from pipelines.errors import UnusableMarkError
 from pipelines.prompted.frame import MarkFrame
 from pipelines.recist import RecistAxes
@@ -39,15 +39,15 @@ NOTHING_FOUND = "the network found no lesion at the mark"
 
 
 @lru_cache(maxsize=4)
-def network_of(method: str) -> nn.Module:
-    """The network of a method, loaded once a process.
+def network_of(method: str) -> tuple[nn.Module, str]:
+    """The network of a method and the digest of its weights, loaded once a process.
 
     Raises
     ------
     models.NoWeightsError
         If it has no weights, or PyTorch is not installed.
     """
-    return load_network(method)
+    return load_network(method), weights_digest(method)
 
 
 def frame_of(axes: RecistAxes, volume: hd.VolumeGeometry | hd.Volume) -> MarkFrame:
@@ -107,7 +107,7 @@ def soft_mask_by_network(
     models.NoWeightsError
         If the network has no weights, or PyTorch is not installed.
     """
-    network = network_of(method)
+    network, digest = network_of(method)
     # Only here: a node without networks has no PyTorch.
     from pipelines.prompted.planes import on_grid, soft_planes
 
@@ -128,6 +128,7 @@ def soft_mask_by_network(
         alpha=crop.with_array(alpha),
         trimap=crop.with_array(trimap),
         method=method,
+        parameters={"weights": digest},
         offset=tuple(p.start for p in part),
         warnings=() if (alpha >= READERS_LEVEL).any() else (NOTHING_FOUND,),
     )

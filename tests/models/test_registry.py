@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from models import NoWeightsError, load_network
+from models import REGISTRY, NoWeightsError, load_network, weights_digest
 from models.recist_net import CHANNELS, RecistNet
 
 ABOUT = {"network": "recist-net", "widths": "4,6,8", "blocks": "1"}
@@ -43,6 +45,20 @@ def test_a_broken_file_is_refused(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"no weights")
     with pytest.raises(NoWeightsError, match="cannot be read"):
         load_network("recist-net", tmp_path / "w.safetensors")
+
+
+def test_other_weights_have_another_digest(tmp_path, monkeypatch):
+    digests = set()
+    for number in range(2):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes([number]))
+        one = dataclasses.replace(REGISTRY["recist-net"], weights=path)
+        monkeypatch.setitem(REGISTRY, "recist-net", one)
+        digests.add(weights_digest("recist-net"))
+    assert len(digests) == 2
+    path.unlink()
+    with pytest.raises(NoWeightsError):
+        weights_digest("recist-net")
 
 
 def test_an_unknown_name_is_refused():

@@ -37,7 +37,7 @@ class Bright(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def bright(monkeypatch):
-    monkeypatch.setattr(segment, "network_of", lambda method: Bright())
+    monkeypatch.setattr(segment, "network_of", lambda method: (Bright(), "0123"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_marked_lesion_is_found_and_its_neighbour_is_not(scene, which):
     volume, balls = scene
     soft = soft_mask_from_recist(volume, axes_from_mask(balls[which], volume), method=METHOD)
     alpha = masked(soft, volume.spatial_shape)
-    assert soft.method == METHOD
+    assert (soft.method, soft.parameters) == (METHOD, {"weights": "0123"})
     assert dice(alpha >= READERS_LEVEL, balls[which]) > 0.9
     assert alpha[balls[1 - which]].max() == 0
     part = volume[tuple(slice(o, None) for o in soft.offset)]
