@@ -47,7 +47,12 @@ def network_of(method: str) -> tuple[nn.Module, str]:
     models.NoWeightsError
         If it has no weights, or PyTorch is not installed.
     """
-    return load_network(method), weights_digest(method)
+    loaded = load_network(method), weights_digest(method)
+    import torch
+
+    # Lesions run side by side in processes; threads of each would wait for one another.
+    torch.set_num_threads(1)
+    return loaded
 
 
 def frame_of(axes: RecistAxes, volume: hd.VolumeGeometry | hd.Volume) -> MarkFrame:

@@ -31,3 +31,5 @@ def export_weights(settings: TrainingSettings, checkpoint: Path, path: Path) -> 
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata=about)
+    # The library writes for its user alone.
+    path.chmod(0o644)
