@@ -4,8 +4,10 @@
 
 FOLDER holds `index.csv` and `lidc_slices_4readers.tar.xz` (LIDC-IDRI nodules as 128x128 slices
 with four reader masks). Patients are split by a hash: everything was tuned on the half `tune`;
-`report` is for the numbers that are published. A mark is the longest chord and its perpendicular
-of ONE reader, drawn by lot; the reference is what at least two of the four readers marked.
+`report` is for the numbers that are published. Networks are trained on the part `train` of `tune`:
+of theirs, only `validation`, the rest of it, and `report` say anything. A mark is the longest chord
+and its perpendicular of ONE reader, drawn by lot; the reference is what at least two of the four
+readers marked.
 
 Two masks are scored: GrabCut's cut, and alpha from a level on. Alpha is an occupancy, and readers
 draw their outline outside of where half of a voxel is lesion: the default level was fitted on the
@@ -33,8 +35,9 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
 
+from pipelines.dataset.beyond_ends import without_lesion
+from pipelines.dataset.lidc import SPLITS, calibrate, split_of
 from pipelines.grabcut import RecistEllipsoid, grabcut
 from pipelines.lesion import soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
@@ -45,8 +48,6 @@ from pipelines.soft_mask import READERS_LEVEL
 
 SIZES_MM = (0.0, 6.0, 10.0, 20.0, 1000.0)
 AGREEMENTS = (0.0, 0.6, 0.7, 0.8, 1.01)
-
-LUNG_HU, TISSUE_HU, AIR_HU = -860.0, 40.0, -1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,33 +68,16 @@ class Nodule:
 
 
 def half_of(patient: str) -> str:
-    """`tune` or `report`, by a hash of the patient."""
-    return ("tune", "report")[hashlib.sha256(patient.encode()).digest()[0] % 2]
-
-
-def calibrate(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """HU of a nodule's 8-bit slices, which were stretched between minimum and maximum.
-
-    The minimum is about -1000 HU. The scale comes from the soft tissue peak (40 HU) where the crop
-    holds enough of it, else from the peak of lung (-860 HU).
-    """
-    counts = np.bincount(grey.ravel(), minlength=256).astype(float)
-    smooth = np.convolve(counts, np.ones(5) / 5, "same")
-    tissue = 60 + int(smooth[60:220].argmax())
-    lung = 3 + int(smooth[3:60].argmax())
-    if counts[tissue - 8 : tissue + 9].sum() > 0.08 * counts.sum():
-        scale = (TISSUE_HU - AIR_HU) / tissue
-    else:
-        scale = (LUNG_HU - AIR_HU) / max(lung, 9)
-    return AIR_HU + scale * grey.astype(np.float32)
+    """`report`, or `tune`: those on whom networks are trained and validated."""
+    return "report" if split_of(patient) == "report" else "tune"
 
 
 def load(folder: Path, half: str) -> Iterator[Nodule]:
-    """Nodules of one half, in the order of their names."""
+    """Nodules of one half, or of one split of networks, in the order of their names."""
     rows: dict[tuple[str, str], list[dict[str, str]]] = {}
     with open(folder / "index.csv", newline="") as file:
         for row in csv.DictReader(file):
-            if half_of(row["patient"]) == half:
+            if half in (half_of(row["patient"]), split_of(row["patient"])):
                 rows.setdefault((row["patient"], row["nodule"]), []).append(row)
     # A slice without a position would leave a gap: such nodules (17 of 572) are left out.
     rows = {key: found for key, found in rows.items() if all(row["z_mm"] for row in found)}
@@ -134,8 +118,7 @@ def with_context(nodule: Nodule, reach_mm: float) -> Nodule:
     marked = masks.any(axis=0)
     added = []
     for end in (0, -1):
-        hole = ndimage.binary_dilation(marked[end], iterations=2)
-        filled = _filled(array[end], hole)
+        filled = without_lesion(array[end], marked[end])
         near = 0.3 * array[end] + 0.7 * filled
         slices = [near] + [filled] * (count - 1)
         added.append(np.stack(slices[::-1] if end == 0 else slices))
@@ -147,18 +130,6 @@ def with_context(nodule: Nodule, reach_mm: float) -> Nodule:
     )
     masks = np.pad(masks, ((0, 0), (count, count), (0, 0), (0, 0)))
     return Nodule(nodule.patient, nodule.name, volume, masks, nodule.reader, nodule.axes)
-
-
-def _filled(image: npt.NDArray, hole: npt.NDArray[np.bool_]) -> npt.NDArray:
-    """A slice with a hole filled by repeated averaging, plus the noise of its surroundings."""
-    ring = ndimage.binary_dilation(hole, iterations=6) & ~hole
-    filled = image.copy()
-    filled[hole] = np.median(image[ring]) if ring.any() else LUNG_HU
-    for _ in range(200):
-        filled[hole] = ndimage.uniform_filter(filled, 3)[hole]
-    rough = image - ndimage.uniform_filter(image, 3)
-    shift = np.roll(np.where(hole, 0, rough), (17, 23), axis=(0, 1))
-    return filled + np.where(hole, np.clip(shift, -100, 100), 0)
 
 
 @dataclass(frozen=True)
@@ -260,7 +231,7 @@ def main() -> None:
     """Print tables and write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--half", choices=("tune", "report"), default="tune")
+    parser.add_argument("--half", choices=("tune", *SPLITS), default="tune")
     parser.add_argument("--method", default=DEFAULT_METHOD)
     parser.add_argument(
         "--level", type=float, default=READERS_LEVEL, help="alpha from which on is lesion"

@@ -1,8 +1,5 @@
 """Networks: tensors in, tensors out. Research software, not for diagnosis."""
 
-from __future__ import annotations
+from models.registry import REGISTRY, NoWeightsError, load_network, problem_of, weights_digest
 
-from collections.abc import Callable
-
-REGISTRY: dict[str, Callable] = {}
-"""Name of a matting network to the function ``(volume crop, prior) -> alpha``; none ships yet."""
+__all__ = ["REGISTRY", "NoWeightsError", "load_network", "problem_of", "weights_digest"]

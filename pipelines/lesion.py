@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 
+from models import REGISTRY
 from pipelines.errors import (
     EmptyMaskError,
     NotConvergedWarning,
@@ -20,15 +22,17 @@ from pipelines.errors import (
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.grabcut.opencv_2d import grabcut_opencv_2d
 from pipelines.grabcut.outline import shape_from_cut
+from pipelines.longest_axes import axes_from_mask
 from pipelines.matting import METHODS, quantity_of
 from pipelines.parameters import (
     DEFAULT_METHOD,
     complete_parameters,
+    known_methods,
     method_settings,
     parameters_of,
 )
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import Parameter, SoftMask
+from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
 from pipelines.trimap import (
     as_masks,
     mask_has_core,
@@ -45,6 +49,8 @@ _LONGEST_MM = 400.0
 _PADDING_HU = -1024.0
 CONTEXT_MM = 6.0
 """How far beyond readers' masks the pipeline looks at voxels."""
+
+_FROM_AXES = "the network looked at the longest diameters of the readers' masks only"
 
 _UNLIKE_MARK = (0.35, 2.0)
 """Volumes beyond these multiples of the mark's ellipsoid are worth a warning."""
@@ -156,8 +162,8 @@ def _mark_warnings(cut: Cut, ratio: float) -> tuple[str, ...]:
 
 def _method(method: str, volume: hd.Volume) -> None:
     """Refuse an unknown method and volumes with channels."""
-    if method not in METHODS:
-        known = ", ".join(sorted(METHODS))
+    if method not in known_methods():
+        known = ", ".join(known_methods())
         raise UnknownParameterError(f"found the method {method!r}, known are: {known}")
     if volume.number_of_channel_dimensions:
         raise UnusableVolumeError(f"found a volume of shape {volume.shape}, expected three axes")
@@ -213,7 +219,7 @@ def soft_mask_from_recist(
     axes : RecistAxes
         The mark.
     method : str
-        Name in `pipelines.matting.METHODS`.
+        Name in `pipelines.matting.METHODS` or `models.REGISTRY`; a network takes no parameters.
     parameters : Mapping, optional
         Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
 
@@ -236,6 +242,14 @@ def soft_mask_from_recist(
     _method(method, volume)
     values = complete_parameters(parameters)
     box, ends = crop_around(volume, axes)
+    if method in REGISTRY:
+        from pipelines.prompted.segment import soft_mask_by_network
+
+        hounsfield(volume[box])  # Refuses what is not finite around the mark.
+        soft = soft_mask_by_network(volume, axes, method, box)
+        sure = bool((soft.trimap.array == FOREGROUND).any())
+        said = soft.warnings + _warnings(soft.alpha.array, sure, ends)
+        return replace(soft, warnings=said)
     crop = volume[box]
     offset = tuple(s.start for s in box)
     image = hounsfield(crop)
@@ -297,7 +311,7 @@ def soft_mask_from_masks(
     masks : ndarray of bool, shape (readers, slices, rows, columns) or (slices, rows, columns)
         On the volume's grid. Readers who marked nothing do not vote.
     method : str
-        Name in `pipelines.matting.METHODS`.
+        Name in `pipelines.matting.METHODS` or `models.REGISTRY`; a network takes no parameters.
     parameters : Mapping, optional
         Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
 
@@ -329,6 +343,14 @@ def soft_mask_from_masks(
     union = masks.any(axis=0)
     if not union.any():
         raise EmptyMaskError("found no reader who marked a voxel, expected a lesion")
+    if method in REGISTRY:
+        # The network is told by axes which lesion is meant; those of what most readers marked.
+        voting = masks[masks.any(axis=(1, 2, 3))]
+        most = 2 * voting.sum(axis=0) >= len(voting)
+        found = soft_mask_from_recist(
+            volume, axes_from_mask(most if most.any() else union, volume), method=method
+        )
+        return replace(found, warnings=(_FROM_AXES, *found.warnings))
     spacing = tuple(float(s) for s in volume.spacing)
     box, ends = [], False
     for axis, (n, s) in enumerate(zip(union.shape, spacing, strict=True)):

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from models import REGISTRY
 from pipelines.errors import UnknownParameterError
+from pipelines.matting import METHODS
 from pipelines.matting.density_weighted import FALLS
 from pipelines.matting.occupancy import MOST_PSF_MM
 from pipelines.soft_mask import Parameter
@@ -82,6 +84,11 @@ _NOT_NEGATIVE = (
 
 
 _AT_MOST = {"smoothness_mm": 100.0, "psf_mm": MOST_PSF_MM, "smoothing": 100.0}
+
+
+def known_methods() -> tuple[str, ...]:
+    """Names of all methods: of `pipelines.matting.METHODS` and of `models.REGISTRY`."""
+    return tuple(sorted((*METHODS, *REGISTRY)))
 
 
 def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str, Parameter]:

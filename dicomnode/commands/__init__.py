@@ -10,6 +10,7 @@ from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
+from dicomnode.commands.train import train
 
 __all__ = [
     "app",
@@ -22,4 +23,5 @@ __all__ = [
     "probe",
     "process",
     "serve",
+    "train",
 ]

@@ -1,0 +1,1 @@
+"""Lesions with readers' masks as training samples; needed for training only, never by the node."""

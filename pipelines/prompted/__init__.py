@@ -1,0 +1,1 @@
+"""Networks that are told by a mark which lesion is meant."""

@@ -1,0 +1,1 @@
+"""Training of networks: `pipelines.training.settings` says what, `loop` does it."""

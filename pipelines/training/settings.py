@@ -1,0 +1,106 @@
+"""What a training configuration may say."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TrainingSettingsError(ValueError):
+    """A training configuration that cannot be used."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSettings(_Strict):
+    """`models.recist_net.RecistNet`."""
+
+    widths: tuple[Count, ...] = (16, 32, 64, 128)
+    blocks: Count = 1
+
+
+class DataSettings(_Strict):
+    """Where lesions come from. Paths are relative to where the command runs."""
+
+    cache: Path
+    """Folder of samples that are made once; may be deleted at any time."""
+    lidc: Path | None = None
+    """Folder of `index.csv` and `lidc_slices_4readers.tar.xz`; without, phantoms only."""
+    phantoms: Annotated[int, Field(ge=0)] = 150
+    phantom_share: Share = 0.1
+    """Of the lesions of a batch."""
+    validation_phantoms: Annotated[int, Field(ge=0)] = 0
+    """Phantoms to validate on, beside LIDC's validation patients."""
+    planes: Annotated[int, Field(ge=2)] = 6
+    """Of a lesion in a batch."""
+
+    @model_validator(mode="after")
+    def _something(self) -> DataSettings:
+        if self.lidc is None and not self.phantoms:
+            raise ValueError("found neither lidc nor phantoms, expected lesions to train on")
+        return self
+
+
+class OptimiserSettings(_Strict):
+    """AdamW; the rate rises, stays, and falls to nothing at the end."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    warm_up: Annotated[int, Field(ge=0)] = 60
+    """Steps in which the rate rises."""
+    cool_down: Share = 0.3
+    """Last part of all steps, in which it falls."""
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    """Longest gradient."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    """Weights are averaged with this memory; the average is what is validated and shipped."""
+
+
+class TrainingSettings(_Strict):
+    """One training run."""
+
+    network: NetworkSettings = NetworkSettings()
+    data: DataSettings
+    optimiser: OptimiserSettings = OptimiserSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    steps: Count
+    batch: Count = 10
+    """Lesions in a batch."""
+    folder: Path
+    """Of checkpoints, log and the trained weights."""
+    keep_every: Count = 100
+    """Steps between checkpoints; one is also kept when the command is stopped."""
+    validate_every: Count = 400
+    """Steps between validations."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count | None = None
+    """Of the CPU."""
+
+
+def load_training_settings(path: Path) -> TrainingSettings:
+    """Read a TOML file.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If it is no TOML, or says what cannot be.
+    """
+    try:
+        with open(path, "rb") as file:
+            return TrainingSettings.model_validate(tomllib.load(file))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise TrainingSettingsError(f"{path}: {error}") from error
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc']) or 'file'}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise TrainingSettingsError(f"{path}: {found}") from error
