@@ -87,7 +87,7 @@ def measure(soft: SoftMask, ct: hd.Volume | None = None) -> Measurements:
     UnusableVolumeError
         If the CT does not hold the soft mask's grid, or is not finite on it.
     """
-    if soft.quantity != "occupancy":
+    if not soft.sums_to_volume:
         return Measurements()
     alpha = soft.alpha.array
     voxel_ml = float(soft.alpha.voxel_volume) / 1000

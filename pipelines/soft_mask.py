@@ -20,7 +20,7 @@ READERS_LEVEL = 0.35
 """Occupancy at which readers draw: fitted on the tuning half of `benchmarks/lidc.py` (every
 other nodule; 0.35 and 0.4 are equally good there). Half of a voxel is lesion at 0.5."""
 
-QUANTITIES = ("occupancy", "density-weighted")
+QUANTITIES = ("occupancy", "probability", "density-weighted")
 """What alpha can say of a voxel."""
 
 
@@ -35,7 +35,7 @@ class SoftMask:
     trimap : highdicom.Volume, uint8
         `BACKGROUND`, `UNKNOWN` or `FOREGROUND`, on the same grid.
     method : str
-        Name in `pipelines.matting.METHODS`.
+        Name in `pipelines.matting.METHODS` or `models.REGISTRY`.
     parameters : Mapping
         Everything that, beside the voxels and the mark, decides the result.
     offset : tuple of int
@@ -44,6 +44,8 @@ class SoftMask:
         What a reader should know of this result, without patient data.
     quantity : str
         "occupancy": alpha is the proportion of the voxel that is lesion, and its sum is a volume.
+        "probability": alpha is the share of readers who would mark the voxel, and its sum is the
+        mean of their volumes.
         "density-weighted": the foreground's alpha comes from its HU (Wang et al., 3D Matting,
         journal version, eq. 28); its sum is no volume.
 
@@ -75,12 +77,17 @@ class SoftMask:
             raise ValueError("alpha leaves [0, 1]")
 
     @property
+    def sums_to_volume(self) -> bool:
+        """Whether the sum of alpha is a volume."""
+        return self.quantity != "density-weighted"
+
+    @property
     def volume_ml(self) -> float | None:
         """Soft volume in ml: the sum of alpha times the volume of a voxel.
 
         None for a density-weighted mask, the sum of which is no volume.
         """
-        if self.quantity != "occupancy":
+        if not self.sums_to_volume:
             return None
         return float(self.alpha.array.sum(dtype=np.float64) * self.alpha.voxel_volume / 1000)
 

@@ -1,7 +1,8 @@
 """A soft mask as DICOM SEG FRACTIONAL: the record object of a result.
 
-An occupancy is written as type OCCUPANCY. The sum of a density-weighted mask is no volume: it is
-written as PROBABILITY, which nobody sums, and its label says what it is. There is no third type.
+An occupancy is written as type OCCUPANCY, a share of readers as PROBABILITY. The sum of a
+density-weighted mask is no volume: it is written as PROBABILITY, too, which nobody sums, and its
+label says what it is. There is no third type.
 
 Written by highdicom from the covered source slices only, so that time and memory follow the
 lesion and not the study. Geometry is that of the source slices themselves.
@@ -24,6 +25,7 @@ from dicomnode.results.whole_frames import whole_frames
 
 _FRACTIONAL_TYPE = {
     "occupancy": hd.seg.SegmentationFractionalTypeValues.OCCUPANCY,
+    "probability": hd.seg.SegmentationFractionalTypeValues.PROBABILITY,
     "density-weighted": hd.seg.SegmentationFractionalTypeValues.PROBABILITY,
 }
 

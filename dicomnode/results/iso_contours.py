@@ -40,6 +40,13 @@ class MixedRescale(NothingToReport):
     """The slices have several modality LUTs, of which a presentation state holds one."""
 
 
+_LEVEL_MEANS = {
+    "occupancy": "Occupancy {level:.4g}",
+    "probability": "Probability {level:.4g}",
+    "density-weighted": "Alpha {level:.4g}, density-weighted",
+}
+
+
 @dataclass(frozen=True)
 class IsoContourSettings:
     """How a destination wants its contours.
@@ -109,9 +116,7 @@ def iso_contours(
         level: hd.pr.GraphicLayer(
             layer_name=_layer_name(level),
             order=order,
-            description=f"Occupancy {level:.4g}"
-            if result.mask.quantity == "occupancy"
-            else f"Alpha {level:.4g}, density-weighted",
+            description=_LEVEL_MEANS[result.mask.quantity].format(level=level),
             display_color=CIELabColor.from_rgb(*level_colour(level)),
         )
         for order, level in enumerate(settings.levels, start=1)

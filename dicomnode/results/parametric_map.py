@@ -37,6 +37,7 @@ from dicomnode.results.whole_frames import whole_frames
 
 _QUANTITY = {
     "occupancy": CodedConcept("110855", "DCM", "Fractional Occupancy Segmentation"),
+    "probability": CodedConcept("110854", "DCM", "Fractional Probabilistic Segmentation"),
     "density-weighted": CodedConcept("110854", "DCM", "Fractional Probabilistic Segmentation"),
 }
 """From CID 7180. A density-weighted mask is no occupancy, and called what nobody sums."""

@@ -40,15 +40,15 @@ MILLILITRE = CodedConcept("ml", "UCUM", "ml")
 MILLIGRAM = CodedConcept("mg", "UCUM", "mg")
 HOUNSFIELD = CodedConcept("[hnsf'U]", "UCUM", "Hounsfield unit")
 
-SUM_OF_OCCUPANCY = CodedConcept("1001", SCHEME, "Sum of voxel occupancy")
+SUM_OF_MASK = CodedConcept("1001", SCHEME, "Sum of the soft mask")
 """Measurement method of the soft volume."""
 
-HALF_OCCUPANCY = CodedConcept("1002", SCHEME, "Voxels with occupancy >= 0.5")
+HALF_OF_MASK = CodedConcept("1002", SCHEME, "Voxels with soft mask >= 0.5")
 """Measurement method."""
 
-CORE_VOLUME = CodedConcept("1003", SCHEME, "Volume where occupancy >= 0.75")
-OUTER_VOLUME = CodedConcept("1004", SCHEME, "Volume where occupancy >= 0.25")
-BAND_WIDTH = CodedConcept("1005", SCHEME, "Width of edge, occupancy 0.25 to 0.75")
+CORE_VOLUME = CodedConcept("1003", SCHEME, "Volume where soft mask >= 0.75")
+OUTER_VOLUME = CodedConcept("1004", SCHEME, "Volume where soft mask >= 0.25")
+BAND_WIDTH = CodedConcept("1005", SCHEME, "Width of edge, soft mask 0.25 to 0.75")
 MARKED_LONG_AXIS = CodedConcept("1006", SCHEME, "Long axis as marked by reader")
 MARKED_SHORT_AXIS = CodedConcept("1007", SCHEME, "Short axis as marked by reader")
 LONG_AXIS_DIFFERENCE = CodedConcept("1008", SCHEME, "Long axis, computed minus marked")

@@ -33,6 +33,10 @@ NO_OCCUPANCY = (
     "it takes, so it has no volume and no diameters."
 )
 
+SHARE_OF_READERS = (
+    "Alpha is the share of readers who would mark a voxel; the soft volume is the mean of theirs."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class PlanarGroup:
@@ -111,9 +115,9 @@ def volumetric_group(
     Without a segment the region is the outlines on all slices (PS3.16 TID 1411).
     """
     sizes = result.measurements
-    method, derivation = {"method": code.HALF_OCCUPANCY}, {"derivation": code.MEAN}
+    method, derivation = {"method": code.HALF_OF_MASK}, {"derivation": code.MEAN}
     values = (
-        (code.VOLUME, sizes.soft_volume_ml, code.MILLILITRE, {"method": code.SUM_OF_OCCUPANCY}),
+        (code.VOLUME, sizes.soft_volume_ml, code.MILLILITRE, {"method": code.SUM_OF_MASK}),
         (code.CORE_VOLUME, sizes.core_volume_ml, code.MILLILITRE, {}),
         (code.VOXEL_VOLUME, sizes.volume_ml, code.MILLILITRE, method),
         (code.OUTER_VOLUME, sizes.outer_volume_ml, code.MILLILITRE, {}),
@@ -267,7 +271,9 @@ def _draw(
 def _comment(group: Sequence[Dataset], result: LesionResult, more: list[str]) -> None:
     """Say that it is research, and what a reader should know of this result."""
     texts = [f"{NOTICE}.", STARTED_BY, *more]
-    if result.mask.quantity != "occupancy":
+    if result.mask.quantity == "probability":
+        texts.append(SHARE_OF_READERS)
+    elif not result.mask.sums_to_volume:
         texts.append(NO_OCCUPANCY)
     texts += [f"{warning.rstrip('.')}." for warning in result.mask.warnings]
     text = hd.sr.TextContentItem(

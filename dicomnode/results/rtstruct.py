@@ -226,7 +226,7 @@ def _definition(region: _Region, frame_of_reference_uid: str) -> Dataset:
         f"{NOTICE}. Alpha {region.level:.4g} of lesion {result.tracking_id}, "
         f"tracking UID {result.tracking_uid}"
     )
-    if result.mask.quantity == "occupancy":
+    if result.mask.sums_to_volume:
         voxels = int(np.count_nonzero(result.mask.alpha.array >= region.level))
         item.ROIVolume = format_number_as_ds(voxels * float(result.mask.alpha.voxel_volume) / 1000)
     item.ROIGenerationAlgorithm = "SEMIAUTOMATIC"

@@ -46,6 +46,13 @@ _NUMBERS_OF_A_LESION = 1000
 """Instance numbers that each lesion has to itself in the series."""
 
 
+_ALPHA_MEANS = {
+    "occupancy": "alpha: part of the voxel that is lesion",
+    "probability": "alpha: part of readers who would mark the voxel",
+    "density-weighted": "alpha: weighted by density, no volume",
+}
+
+
 @dataclass(frozen=True)
 class SecondaryCaptureSettings:
     """How a destination wants its pictures.
@@ -218,11 +225,8 @@ def _legend(
     window: tuple[float, float],
     view: FieldOfView,
 ) -> Legend:
-    occupancy = result.mask.quantity == "occupancy"
     return Legend(
-        alpha="alpha: part of the voxel that is lesion"
-        if occupancy
-        else "alpha: weighted by density, no volume",
+        alpha=_ALPHA_MEANS[result.mask.quantity],
         levels=tuple((level, level_colour(level)) for level in settings.levels),
         lines=(
             _sizes(result),

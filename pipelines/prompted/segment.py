@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from models import load_network, weights_digest
+from models import REGISTRY, load_network, weights_digest
 from pipelines.errors import UnusableMarkError
 from pipelines.prompted.frame import MarkFrame
 from pipelines.recist import RecistAxes
@@ -135,6 +135,7 @@ def soft_mask_by_network(
         method=method,
         parameters={"weights": digest},
         offset=tuple(p.start for p in part),
+        quantity=REGISTRY[method].meaning.lower(),
         warnings=() if (alpha >= READERS_LEVEL).any() else (NOTHING_FOUND,),
     )
 
