@@ -95,7 +95,7 @@ CLAIMS = (
     Claim(
         "Regions",
         "The report's volumetric group refers to the segment",
-        "tests/dicomnode/results/test_document_rungs.py::"
+        "tests/dicomnode/results/test_report.py::"
         "test_the_volumetric_group_names_a_segment_and_no_frame",
     ),
     Claim(

@@ -22,16 +22,13 @@ from dicomnode.store import summaries
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.tables import Summary
-from dicomnode.timing import call_at
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 from pipelines.errors import SegmentationError
 
 logger = logging.getLogger(__name__)
 
 _WAIT_S = 30.0
 """Before work that broke is tried again."""
-
-_PAUSE_AFTER_FAULT_S = 5.0
 
 
 class Summariser:
@@ -64,12 +61,11 @@ class Summariser:
     ) -> None:
         self._database = database
         self._engine = engine
-        self._scheduler = scheduler
         self._ladders = ladders
         self._results = results
         self._attempts = attempts
         self._on_published = on_published
-        self._thread = WokenThread("summariser", self._look, self._recover)
+        self._thread = DueThread("summariser", scheduler, self._look, self._report_fault)
 
     def start(self) -> None:
         """Resume: make what a former life left, then what becomes due."""
@@ -88,22 +84,19 @@ class Summariser:
         """Say that lesions may have settled. Returns at once."""
         self._thread.wake()
 
-    def _look(self) -> None:
+    def _look(self) -> float | None:
         while not self._thread.stopping:
+            now = time.time()
             with self._database.read() as session:
-                found = summaries.due(session)
+                found = summaries.due(session, now)
                 if not found:
-                    moment = summaries.next_due(session)
-                    break
+                    return summaries.next_due(session, now)
                 summary = found[0]
                 request = summary_queue.summary_request(
                     session, summary, self._ladders, self._results
                 )
             self._make(summary, request)
-        else:
-            return
-        if moment is not None:
-            self._wake_at(moment)
+        return None
 
     def _make(self, summary: Summary, request: SummaryRequest | None) -> None:
         try:
@@ -141,12 +134,7 @@ class Summariser:
             )
         logger.error("summary.fault summary=%d state=%s %s", summary_id, state.value, fault)
 
-    def _recover(self, error: Exception) -> None:
-        """Nothing is lost: rows still say what is to be made. Try again, not at once."""
-        if self._thread.stopping:
-            return
-        logger.error("summary.failed %s", describe_fault(error))
-        self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, "summary:due", self._thread.wake)
+    def _report_fault(self, error: Exception) -> None:
+        """Nothing is lost: rows still say what is to be made."""
+        if not self._thread.stopping:
+            logger.error("summary.failed %s", describe_fault(error))

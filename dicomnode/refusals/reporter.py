@@ -27,9 +27,8 @@ from dicomnode.store import refusals
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.tables import Instance, RefusalReport
-from dicomnode.timing import call_at
 from dicomnode.version import VERSION
-from dicomnode.woken_thread import WokenThread
+from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +37,6 @@ KIND = "not-processed"
 
 _WAIT_S = 30.0
 """Before work that broke is tried again."""
-
-_PAUSE_AFTER_FAULT_S = 5.0
 
 _STUDY_ID = 0x00200010
 """The last attribute that a document takes over from the object that it is about."""
@@ -76,7 +73,6 @@ class RefusalReporter:
         on_published: Callable[[], None],
     ) -> None:
         self._database = database
-        self._scheduler = scheduler
         self._rules = rules
         self._is_asked = any(rule.report_refusals for rule in rules)
         self._destinations = {destination.name: destination for destination in destinations}
@@ -84,7 +80,7 @@ class RefusalReporter:
         self._results = results
         self._attempts = attempts
         self._on_published = on_published
-        self._thread = WokenThread("refusals", self.report_due, self._recover)
+        self._thread = DueThread("refusals", scheduler, self.report_due, self._report_fault)
 
     def start(self) -> None:
         """Resume: report what a former life left, then what becomes due."""
@@ -99,11 +95,11 @@ class RefusalReporter:
         """Say that refusals may have come, changed or gone. Returns at once."""
         self._thread.wake()
 
-    def report_due(self) -> None:
-        """Report all that is due, in this thread."""
+    def report_due(self) -> float | None:
+        """Report all that is due, in this thread; give when the next may be."""
         if not self._is_asked:
             self._put_away()
-            return
+            return None
         while not self._thread.stopping:
             quiet_since = time.time() - self._publish.gather_s
             with self._database.read() as session:
@@ -112,9 +108,8 @@ class RefusalReporter:
             if report is not None:
                 self._report(report)
                 continue
-            if change is not None:
-                self._wake_at(change + self._publish.gather_s)
-            return
+            return None if change is None else change + self._publish.gather_s
+        return None
 
     def _put_away(self) -> None:
         with self._database.read() as session:
@@ -166,14 +161,9 @@ class RefusalReporter:
             state = record_fault(session, report.id, fault, self._attempts, _WAIT_S)
         logger.error("refusals.fault report=%d state=%s %s", report.id, state.value, fault)
 
-    def _recover(self, error: Exception) -> None:
-        """Nothing is lost: rows still say what is to be reported. Try again, not at once."""
+    def _report_fault(self, error: Exception) -> None:
+        """Nothing is lost: rows still say what is to be reported."""
         logger.error("refusals.failed %s", describe_fault(error))
-        if not self._thread.stopping:
-            self._wake_at(time.time() + _PAUSE_AFTER_FAULT_S)
-
-    def _wake_at(self, moment: float) -> None:
-        call_at(self._scheduler, moment, "refusals:due", self._thread.wake)
 
 
 def _head(path: Path) -> Dataset:

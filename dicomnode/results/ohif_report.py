@@ -11,45 +11,28 @@ both coordinates by one of the two spacings. There the points are written in spa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes
 
 from dicomnode.results import report_codes as code
 from dicomnode.results.computed_axes import computed_axes
-from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport, document_uids
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.measurement_report import MeasurementReportSettings, measurement_report
 from dicomnode.results.report_groups import DECIMALS, finding_of, sites_of
 from dicomnode.results.research_notice import NOTICE
 from dicomnode.results.rung_options import options_in_uids
-from dicomnode.results.series_numbers import SeriesNumbers
-from dicomnode.results.source_frames import name_frames
-from dicomnode.results.sr_document import (
-    complete_document,
-    covered_slices,
-    evidence,
-    observer_context,
-)
 
 TRACKING_IDENTIFIER = "Cornerstone3DTools@^0.1.0:Bidirectional"
 
 
 @dataclass(frozen=True)
-class OhifReportSettings:
-    """How a destination wants its report.
+class OhifReportSettings(MeasurementReportSettings):
+    """How a destination wants its report."""
 
-    Attributes
-    ----------
-    series_numbers : SeriesNumbers
-    series_description : str
-        LO, at most 64 characters; what OHIF lists.
-    """
-
-    series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
     series_description: str = "Soft mask diameters RESEARCH"
 
 
@@ -97,37 +80,7 @@ def ohif_report(
     groups = [_group(result) for result in results if result.measurements.axes is not None]
     if not groups:
         raise NothingToReport(f"found no axes of {len(results)} lesions, expected some to report")
-    equipment = results[0].equipment
-    content = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(
-            observer_device_context=observer_context(equipment)
-        ),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=groups,
-        title=codes.DCM.ImagingMeasurementReport,
-    )
-    slices = covered_slices(results)
-    others = [source for result in results for source in result.mark_sources]
-    others += [twin for group in twins for twin in group]
-    document = hd.sr.Comprehensive3DSR(
-        evidence=evidence(slices, others),
-        content=content[0],
-        series_instance_uid=uids.series_instance_uid,
-        series_number=settings.series_numbers.number_of(uids.series_instance_uid),
-        sop_instance_uid=uids.sop_instance_uid,
-        instance_number=1,
-        manufacturer=equipment.manufacturer,
-        manufacturer_model_name=equipment.model_name,
-        software_versions=equipment.software_version,
-        device_serial_number=equipment.serial_number,
-        is_complete=True,
-        previous_versions=evidence([], predecessors) if predecessors else None,
-        contributing_equipment=[contributing_equipment(equipment)],
-        specific_character_set="ISO_IR 192",
-    )
-    complete_document(document, slices[0], settings.series_description)
-    name_frames(document, *(result.stand_ins for result in results))
-    return document
+    return measurement_report(results, groups, uids, settings, twins, predecessors)
 
 
 def _group(result: LesionResult) -> hd.sr.MeasurementsAndQualitativeEvaluations:

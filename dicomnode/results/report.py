@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import highdicom as hd
-from pydicom.sr.codedict import codes
 
-from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport, document_uids
 from dicomnode.results.lesion_result import LesionResult, MarkSource, ResultUids
+from dicomnode.results.measurement_report import MeasurementReportSettings, measurement_report
 from dicomnode.results.report_codes import declare_scheme
 from dicomnode.results.report_groups import planar_group, segment_of, volumetric_group
 from dicomnode.results.rung_options import options_in_uids
-from dicomnode.results.series_numbers import SeriesNumbers
-from dicomnode.results.source_frames import name_frames
-from dicomnode.results.sr_document import (
-    complete_document,
-    covered_slices,
-    evidence,
-    observer_context,
-)
 
 
 @dataclass(frozen=True)
-class ReportSettings:
-    """How a destination wants its report.
-
-    Attributes
-    ----------
-    series_numbers : SeriesNumbers
-    series_description : str
-        LO, at most 64 characters.
-    """
-
-    series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
-    series_description: str = "Soft mask measurements RESEARCH"
+class ReportSettings(MeasurementReportSettings):
+    """How a destination wants its report."""
 
 
 def report_uids(
@@ -102,37 +83,8 @@ def report(
             groups.append(volumetric_group(result, segment_of(others)))
     if not groups:
         raise NothingToReport(f"found no alpha in {len(results)} masks, expected some to report")
-    equipment = results[0].equipment
-    content = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(
-            observer_device_context=observer_context(equipment)
-        ),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=groups,
-        title=codes.DCM.ImagingMeasurementReport,
+    document = measurement_report(
+        results, groups, uids, settings, twins, predecessors, drawn_on=drawn_on
     )
-    slices = covered_slices(results)
-    marks = [source for result in results for source in result.mark_sources]
-    made_of = evidence(
-        [*slices, *drawn_on], [*marks, *(twin for others in twins for twin in others)]
-    )
-    document = hd.sr.Comprehensive3DSR(
-        evidence=made_of,
-        content=content[0],
-        series_instance_uid=uids.series_instance_uid,
-        series_number=settings.series_numbers.number_of(uids.series_instance_uid),
-        sop_instance_uid=uids.sop_instance_uid,
-        instance_number=1,
-        manufacturer=equipment.manufacturer,
-        manufacturer_model_name=equipment.model_name,
-        software_versions=equipment.software_version,
-        device_serial_number=equipment.serial_number,
-        is_complete=True,
-        previous_versions=evidence([], predecessors) if predecessors else None,
-        contributing_equipment=[contributing_equipment(equipment)],
-        specific_character_set="ISO_IR 192",
-    )
-    complete_document(document, slices[0], settings.series_description)
-    name_frames(document, *(result.stand_ins for result in results))
     declare_scheme(document)
     return document

@@ -39,8 +39,11 @@ def touch(session: Session, lesion: Lesion, gather_s: float = 0.0) -> None:
     summary.reason = None
 
 
-def due(session: Session) -> Sequence[Summary]:
-    """Give the summaries whose time has come, and none of whose lesions is worked at."""
+def due(session: Session, now: float) -> Sequence[Summary]:
+    """Give the summaries whose time has come `now`, and none of whose lesions is worked at.
+
+    Times are in seconds since 1970.
+    """
     at_work = (
         select(Lesion.id)
         .where(
@@ -53,16 +56,16 @@ def due(session: Session) -> Sequence[Summary]:
     )
     return session.scalars(
         select(Summary)
-        .where(Summary.state == SummaryState.WAITING, Summary.due_at <= time.time(), ~at_work)
+        .where(Summary.state == SummaryState.WAITING, Summary.due_at <= now, ~at_work)
         .order_by(Summary.due_at)
     ).all()
 
 
-def next_due(session: Session) -> float | None:
-    """When the next summary is due, in seconds since 1970, if one is to come."""
+def next_due(session: Session, now: float) -> float | None:
+    """When the next summary after `now` is due, if one is to come."""
     return session.scalar(
         select(func.min(Summary.due_at)).where(
-            Summary.state == SummaryState.WAITING, Summary.due_at > time.time()
+            Summary.state == SummaryState.WAITING, Summary.due_at > now
         )
     )
 
