@@ -67,7 +67,7 @@ def test_every_parameter_learns(make, guidance):
     assert not silent
 
 
-@pytest.mark.parametrize(("make", "steps"), [(matting_3d_merged, 25), (matting_3d_ghost, 80)])
+@pytest.mark.parametrize(("make", "steps"), [(matting_3d_merged, 60), (matting_3d_ghost, 120)])
 def test_one_patch_can_be_learned_by_heart(make, steps):
     torch.manual_seed(3)
     image, alpha = ball()
