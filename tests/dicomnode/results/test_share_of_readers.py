@@ -18,7 +18,6 @@ SAID = {
     "band-seg": "probability",
     "labelmap-seg": "probability",
     "parametric-map": "Fractional Probabilistic Segmentation",
-    "report": "share of readers",
     "iso-contours": "Probability 0.5",
 }
 
