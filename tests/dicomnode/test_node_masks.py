@@ -43,7 +43,11 @@ def test_each_form_of_a_mask_comes_back_as_a_soft_mask(tmp_path, pacs):
         segmentation(made.ct, [ball(places[1])]),
         curves(made, [circles(made, places[2])[2]]),
     ]
-    with Node(settings(tmp_path, pacs.port)) as node:
+    told = settings(tmp_path, pacs.port)
+    (destination,) = told.destinations
+    # Only then does a result name the object that it was made from.
+    naming = destination.model_copy(update={"references": "all"})
+    with Node(told.model_copy(update={"destinations": (naming,)})) as node:
         assert accepted(send_to(node.port, [*objects, *made.ct], tmp_path / "out"))
         assert pacs.wait_for(3, PATIENCE_S)
         until(lambda: {d.state for d in deliveries(node)} == {DeliveryState.ACCEPTED}, "acceptance")
