@@ -58,4 +58,13 @@ def test_only_occupancy_sums_to_a_volume(volume):
 
 def test_an_unknown_quantity_is_refused(volume):
     with pytest.raises(ValueError, match="quantity"):
-        soft(volume, quantity="probability")
+        soft(volume, quantity="brightness")
+
+
+def test_a_share_of_readers_sums_to_a_volume_and_density_does_not(volume):
+    occupancy, share, density = (
+        soft(volume, quantity=quantity)
+        for quantity in ("occupancy", "probability", "density-weighted")
+    )
+    assert share.volume_ml == occupancy.volume_ml > 0
+    assert density.volume_ml is None
