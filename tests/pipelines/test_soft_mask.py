@@ -50,21 +50,13 @@ def test_a_file_that_names_no_quantity_holds_occupancy(volume):
     assert SoftMask.load(old).quantity == "occupancy"
 
 
-def test_only_occupancy_sums_to_a_volume(volume):
+def test_occupancy_and_share_of_readers_sum_to_a_volume_and_density_does_not(volume):
     expected = float(volume.array.sum(dtype=np.float64)) * 0.5 / 1000
     assert soft(volume).volume_ml == pytest.approx(expected)
+    assert soft(volume, quantity="probability").volume_ml == pytest.approx(expected)
     assert soft(volume, quantity="density-weighted").volume_ml is None
 
 
 def test_an_unknown_quantity_is_refused(volume):
     with pytest.raises(ValueError, match="quantity"):
         soft(volume, quantity="brightness")
-
-
-def test_a_share_of_readers_sums_to_a_volume_and_density_does_not(volume):
-    occupancy, share, density = (
-        soft(volume, quantity=quantity)
-        for quantity in ("occupancy", "probability", "density-weighted")
-    )
-    assert share.volume_ml == occupancy.volume_ml > 0
-    assert density.volume_ml is None
