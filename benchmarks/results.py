@@ -117,7 +117,7 @@ def publish(folder: Path, names: list[str], every_slice: bool) -> dict[str, obje
             }
         )
         if LADDER[name].of == "lesion":
-            twins += [_reference(one) for one in made]
+            twins += [MarkSource.of(one) for one in made]
         del made
     return {
         "rungs": rungs,
@@ -161,7 +161,7 @@ def _one_small_lesion(names: list[str]) -> None:
     for name in names:
         made = _make(name, result, twins, np.zeros((1, 32, 32), np.float32))
         if LADDER[name].of == "lesion":
-            twins += [_reference(one) for one in made]
+            twins += [MarkSource.of(one) for one in made]
 
 
 def _mark(header: Dataset) -> LesionMark:
@@ -204,15 +204,6 @@ def _make(
     else:
         made = rung.make(result, settings, twins, **more)
     return made if isinstance(made, list) else [made]
-
-
-def _reference(made: Dataset) -> MarkSource:
-    return MarkSource(
-        str(made.SOPClassUID),
-        str(made.SOPInstanceUID),
-        str(made.StudyInstanceUID),
-        str(made.SeriesInstanceUID),
-    )
 
 
 def _write(made: Dataset, folder: Path) -> int:

@@ -61,7 +61,7 @@ def _made(case: str) -> Specimens:
         first = found[0] if isinstance(found, list) else found
         made[rung.name] = first
         if rung.of == "lesion":
-            twins.append(_reference(first))
+            twins.append(MarkSource.of(first))
     held = result.slices[0]
     refusals = [Refusal("1.2", f"the reason {chosen.seed}")]
     made[REFUSAL] = not_processed(held, refusals, result.equipment)
@@ -133,12 +133,3 @@ def _ball(shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> np.ndarray:
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
     away = np.linalg.norm((grid - (np.array(shape) - 1) / 2) * spacing_mm, axis=-1)
     return np.clip((5.0 - away) / 2 + 0.5, 0, 1).astype(np.float32)
-
-
-def _reference(made: Dataset) -> MarkSource:
-    return MarkSource(
-        str(made.SOPClassUID),
-        str(made.SOPInstanceUID),
-        str(made.StudyInstanceUID),
-        str(made.SeriesInstanceUID),
-    )

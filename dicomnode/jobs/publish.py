@@ -170,13 +170,7 @@ def configuration_digest(mask: SoftMask) -> str:
 
 def source_of(path: Path) -> MarkSource:
     """Name a stored object, so that another can refer to it."""
-    source = pydicom.dcmread(path, stop_before_pixels=True)
-    return MarkSource(
-        sop_class_uid=str(source.SOPClassUID),
-        sop_instance_uid=str(source.SOPInstanceUID),
-        study_instance_uid=str(source.StudyInstanceUID),
-        series_instance_uid=str(source.SeriesInstanceUID),
-    )
+    return MarkSource.of(pydicom.dcmread(path, stop_before_pixels=True))
 
 
 def write_object(

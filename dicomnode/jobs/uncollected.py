@@ -12,8 +12,8 @@ def uncollected() -> Iterator[None]:
     """Search for no garbage within; usable as a decorator.
 
     A lesion's headers and objects are some hundred thousand Python objects that all live until the
-    work ends. Each search looks at them all and finds none: a seventh of the time of publishing.
-    What has no cycles is freed at once as ever.
+    work ends. Each search looks at them all and finds none. What has no cycles is freed at once as
+    ever.
     """
     was = gc.isenabled()
     gc.disable()

@@ -27,12 +27,22 @@ class Equipment:
 
 @dataclass(frozen=True)
 class MarkSource:
-    """The object that held the mark, to be referenced by the result."""
+    """An object that a result refers to: what held the mark, or another result."""
 
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
+
+    @classmethod
+    def of(cls, named: Dataset) -> MarkSource:
+        """Name an object by its header."""
+        return cls(
+            str(named.SOPClassUID),
+            str(named.SOPInstanceUID),
+            str(named.StudyInstanceUID),
+            str(named.SeriesInstanceUID),
+        )
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def objects_of(card: Card) -> dict[Row, tuple[Dataset, ...]]:
             made_of_it = _listed(row.rung.make(lesion, row.settings, **_pixels(row, lesion, card)))
             objects += made_of_it
             if not row.every_slice and not row.all_references:
-                others += map(_reference, made_of_it)
+                others += map(MarkSource.of, made_of_it)
         made[row] = tuple(objects)
     return {row: made[row] for row in rows()}
 
@@ -148,12 +148,3 @@ def _pixels(row: Row, lesion: LesionResult, card: Card) -> dict[str, np.ndarray]
 
 def _listed(made: Dataset | Sequence[Dataset]) -> tuple[Dataset, ...]:
     return (made,) if isinstance(made, Dataset) else tuple(made)
-
-
-def _reference(made: Dataset) -> MarkSource:
-    return MarkSource(
-        str(made.SOPClassUID),
-        str(made.SOPInstanceUID),
-        str(made.StudyInstanceUID),
-        str(made.SeriesInstanceUID),
-    )

@@ -36,12 +36,7 @@ def objects_of(result: LesionResult, name: str, twins=(), **settings) -> list[Da
 
 def twin_of(made: Dataset) -> MarkSource:
     """How another object refers to this one."""
-    return MarkSource(
-        str(made.SOPClassUID),
-        str(made.SOPInstanceUID),
-        str(made.StudyInstanceUID),
-        str(made.SeriesInstanceUID),
-    )
+    return MarkSource.of(made)
 
 
 def references(made: Dataset) -> Iterator[Dataset]:
