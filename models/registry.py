@@ -25,19 +25,32 @@ class InputContract:
 
     Attributes
     ----------
+    kind : str
+        "prompted-planes": planes in a mark's own frame, with the mark drawn
+        (`pipelines.prompted`). "volume": patches (1, depth, height, width). "slice": single slices
+        (1, height, width).
     channels : int
     size : tuple of int
-        Pixels of a plane.
+        Voxels of a plane, a patch or a slice.
     spacing : str
-        Of its voxels.
+        Of its voxels, for readers.
     window : str
-        How HU become values.
+        How HU become values, for readers.
+    spacing_mm : float, optional
+        Of the voxels of a patch, the same in all directions; None where they are the CT's own.
+    window_hu : tuple of float, optional
+        HU that become the first and the last of `values`; beyond it they are cut off.
+    values : tuple of float
     """
 
+    kind: str
     channels: int
     size: tuple[int, ...]
     spacing: str
     window: str
+    spacing_mm: float | None = None
+    window_hu: tuple[float, float] | None = None
+    values: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,7 @@ REGISTRY: Mapping[str, Network] = {
             name="recist-net",
             make=_recist_net,
             contract=InputContract(
+                kind="prompted-planes",
                 channels=13,
                 size=(48, 48),
                 spacing="the long axis takes 22 pixels; planes are slices, at most about ten a "

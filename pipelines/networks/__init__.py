@@ -1,0 +1,1 @@
+"""Networks that are given no mark: what they see of a CT, and what they say on its grid."""
