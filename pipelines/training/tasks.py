@@ -16,8 +16,18 @@ def _recist(settings: TrainingSettings) -> Task:
     return RecistTask(settings)
 
 
+def _baseline(settings: TrainingSettings) -> Task:
+    from pipelines.training.baseline_task import BaselineTask
+
+    return BaselineTask(settings)
+
+
 TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "recist-net": _recist,
+    "monai-unet": _baseline,
+    "monai-unet-2.5d": _baseline,
+    "monai-unet-plus-plus": _baseline,
+    "monai-attention-unet": _baseline,
 }
 
 
