@@ -28,24 +28,35 @@ class SlicePrediction(NamedTuple):
     logit: Tensor
 
 
+_FIRST_LOGIT = -3.0
+"""About a twentieth of a crop is lesion."""
+
+
 class Baseline(nn.Module):
-    """A network of MONAI that gives one logit a pixel.
+    """A network of MONAI, and one convolution to the logit of each pixel.
+
+    MONAI's U-Net would end in a batch norm of one channel, which can learn to be sure only slowly.
 
     Parameters
     ----------
     body : nn.Module
-        From (batch, channels, height, width) to the logit, or to a list with the logit.
+        From (batch, channels, height, width) to features, or to a list that holds them.
+    width : int
+        Features.
     """
 
-    def __init__(self, body: nn.Module) -> None:
+    def __init__(self, body: nn.Module, width: int) -> None:
         super().__init__()
         self.body = body
+        self.head = nn.Conv2d(width, 1, 1)
+        nn.init.constant_(self.head.bias, _FIRST_LOGIT)
 
     def forward(self, image: Tensor) -> SlicePrediction:
         """Segment (batch, channels, height, width), sides multiples of 16."""
-        logit = self.body(image)
-        if isinstance(logit, list):
-            (logit,) = logit
+        features = self.body(image)
+        if isinstance(features, list):
+            (features,) = features
+        logit = self.head(features)
         return SlicePrediction(torch.sigmoid(logit), logit)
 
 
@@ -61,7 +72,8 @@ def monai_unet(widths: tuple[int, ...] = (16, 32, 64, 96, 128), channels: int = 
         Of the image.
     """
     strides = (1,) + (2,) * (len(widths) - 2)
-    return Baseline(UNet(2, channels, 1, widths, strides, num_res_units=2, norm="BATCH"))
+    body = UNet(2, channels, widths[0], widths, strides, num_res_units=2, norm="BATCH")
+    return Baseline(body, widths[0])
 
 
 def monai_unet_plus_plus(
@@ -78,7 +90,8 @@ def monai_unet_plus_plus(
     """
     # MONAI prints the widths.
     with redirect_stdout(None):
-        return Baseline(BasicUNetPlusPlus(2, channels, 1, widths, norm="BATCH"))
+        body = BasicUNetPlusPlus(2, channels, widths[0], widths, norm="BATCH")
+    return Baseline(body, widths[0])
 
 
 def monai_attention_unet(
@@ -93,4 +106,5 @@ def monai_attention_unet(
     channels : int
         Of the image.
     """
-    return Baseline(AttentionUnet(2, channels, 1, widths, (2,) * (len(widths) - 1)))
+    body = AttentionUnet(2, channels, widths[0], widths, (2,) * (len(widths) - 1))
+    return Baseline(body, widths[0])

@@ -13,9 +13,9 @@ from models import REGISTRY, baselines, load_network
 from models.counting import parameter_count
 
 MAKERS = [
-    (baselines.monai_unet, 785_326),
-    (baselines.monai_unet_plus_plus, 497_556),
-    (baselines.monai_attention_unet, 493_973),
+    (baselines.monai_unet, 792_018),
+    (baselines.monai_unet_plus_plus, 498_593),
+    (baselines.monai_attention_unet, 494_245),
 ]
 
 
