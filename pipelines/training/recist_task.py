@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +25,7 @@ from pipelines.prompted.frame import MarkFrame
 from pipelines.prompted.planes import on_grid, soft_planes
 from pipelines.soft_mask import READERS_LEVEL
 from pipelines.training.settings import DataSettings, TrainingSettings
+from pipelines.training.task import MAIN
 
 CONSENSUS = 0.5
 """A voxel belongs to the lesion if at least this part of the readers marked it."""
@@ -37,37 +41,46 @@ class Batch:
 
 
 class RecistTask:
-    """Lesions held in memory; batches are a function of the seed and the step alone."""
+    """Lesions held in memory; a `pipelines.training.task.Task`."""
 
     name = "recist-net"
-    """In `models.REGISTRY`."""
+    turns: ClassVar = {MAIN: (MAIN,)}
 
     def __init__(self, settings: TrainingSettings) -> None:
         self.settings = settings
-        self.readers, self.phantoms, self.validation = _lesions(settings.data)
         self.how = Disturbance()
 
-    def network(self) -> nn.Module:
-        """A network as it is before the first step."""
+    @cached_property
+    def _lesions(self) -> _Lesions:
+        return _loaded(self.settings.data)
+
+    def about(self) -> dict[str, str]:
+        """How wide the network is."""
+        how = self.settings.network
+        return {"widths": ",".join(str(width) for width in how.widths), "blocks": str(how.blocks)}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The network as it is before the first step."""
         torch.manual_seed(self.settings.seed)
         how = self.settings.network
-        return RecistNet(widths=how.widths, blocks=how.blocks)
+        return {MAIN: RecistNet(widths=how.widths, blocks=how.blocks)}
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
         seed, size = self.settings.seed, self.settings.batch
         rng = np.random.default_rng([seed, 1, step])
-        share = self.settings.data.phantom_share if self.readers else 1.0
-        made = rng.random(size) < (share if self.phantoms else 0.0)
+        readers, phantoms = self._lesions.readers, self._lesions.phantoms
+        share = self.settings.data.phantom_share if readers else 1.0
+        made = rng.random(size) < (share if phantoms else 0.0)
         samples = []
         for number, of_phantom in enumerate(made):
             if of_phantom:
-                marked = self.phantoms[int(rng.integers(len(self.phantoms)))]
+                marked = phantoms[int(rng.integers(len(phantoms)))]
             else:
                 # Each lesion once before any comes again.
-                epoch, place = divmod(step * size + number, len(self.readers))
-                order = np.random.default_rng([seed, 2, epoch]).permutation(len(self.readers))
-                marked = self.readers[int(order[place])]
+                epoch, place = divmod(step * size + number, len(readers))
+                order = np.random.default_rng([seed, 2, epoch]).permutation(len(readers))
+                marked = readers[int(order[place])]
             samples.append(prompted_sample(marked, rng, self.settings.data.planes, self.how))
         return Batch(
             *(
@@ -76,13 +89,14 @@ class RecistTask:
             )
         )
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> Tensor:
         """Of one batch."""
-        return prompted_loss(network(batch.channels).float(), batch.target, batch.weight)
+        logits = networks[MAIN](batch.channels).float()
+        return prompted_loss(logits, batch.target, batch.weight)
 
     def validate(self, network: nn.Module, flips: bool = True) -> dict[str, float]:
         """Mean scores over the validation lesions, of a network in evaluation mode."""
-        scores = [scored(network, lesion, flips) for lesion in self.validation]
+        scores = [scored(network, lesion, flips) for lesion in self._lesions.validation]
         if not scores:
             return {}
         return {
@@ -91,9 +105,14 @@ class RecistTask:
         }
 
 
-def _lesions(
-    data: DataSettings,
-) -> tuple[list[MarkedLesion], list[MarkedLesion], list[AnnotatedLesion]]:
+@dataclass(frozen=True, eq=False)
+class _Lesions:
+    readers: list[MarkedLesion]
+    phantoms: list[MarkedLesion]
+    validation: list[AnnotatedLesion]
+
+
+def _loaded(data: DataSettings) -> _Lesions:
     def load(files: list[Path]) -> list[AnnotatedLesion]:
         return [kept(file) for file in files]
 
@@ -105,7 +124,7 @@ def _lesions(
     of = data.cache / "phantoms"
     phantoms = load(phantom_lesions(of, data.phantoms))
     unseen = phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
-    return (
+    return _Lesions(
         [MarkedLesion(lesion) for lesion in readers],
         [MarkedLesion(lesion) for lesion in phantoms],
         validation + load(unseen),

@@ -1,0 +1,26 @@
+"""The task of each network that can be trained, by the name in its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pipelines.training.settings import TrainingSettings
+from pipelines.training.task import Task
+
+# Each task is imported when it is asked for: some need packages that others do without.
+
+
+def _recist(settings: TrainingSettings) -> Task:
+    from pipelines.training.recist_task import RecistTask
+
+    return RecistTask(settings)
+
+
+TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
+    "recist-net": _recist,
+}
+
+
+def task_of(settings: TrainingSettings) -> Task:
+    """The task of a configuration; reads no data yet."""
+    return TASKS[settings.network.name](settings)
