@@ -158,7 +158,8 @@ def _resampled(
     """Linear, from the first voxel's centre to the last one's."""
     image = sitk.GetImageFromArray(values)
     image.SetSpacing(spacing[::-1])
-    size = [int((n - 1) * s / SPACING_MM + 1e-6) + 1 for n, s in zip(values.shape, spacing)]
+    reach = (np.array(values.shape) - 1) * spacing
+    size = [int(length / SPACING_MM + 1e-6) + 1 for length in reach]
     return sitk.GetArrayFromImage(
         sitk.Resample(
             image,
