@@ -28,6 +28,16 @@ class RecistNetSettings(Strict):
     blocks: Count = 1
 
 
+class Matting3dSettings(Strict):
+    """The networks of `models.matting_3d`."""
+
+    name: Literal["3dmm", "3dmm-m", "3dmm-mg"]
+    guidance: bool = True
+    """Whether the masks are given to the matting part."""
+    side: Annotated[int, Field(ge=32, multiple_of=16)] = 96
+    """Of a patch, in voxels of 0.5 mm; at 16 the deepest norm would see one voxel."""
+
+
 def _named(value: Any) -> Any:
     """Configurations that name no network are older than the others."""
     if isinstance(value, dict):
@@ -35,7 +45,7 @@ def _named(value: Any) -> Any:
     return value
 
 
-_Family = RecistNetSettings
+_Family = Annotated[RecistNetSettings | Matting3dSettings, Field(discriminator="name")]
 
 NetworkSettings = Annotated[_Family, BeforeValidator(_named)]
 """Any family."""

@@ -16,8 +16,17 @@ def _recist(settings: TrainingSettings) -> Task:
     return RecistTask(settings)
 
 
+def _matting_3d(settings: TrainingSettings) -> Task:
+    from pipelines.training.matting_3d_task import Matting3dTask
+
+    return Matting3dTask(settings)
+
+
 TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "recist-net": _recist,
+    "3dmm": _matting_3d,
+    "3dmm-m": _matting_3d,
+    "3dmm-mg": _matting_3d,
 }
 
 
