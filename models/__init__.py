@@ -1,5 +1,14 @@
 """Networks: tensors in, tensors out. Research software, not for diagnosis."""
 
-from models.registry import REGISTRY, NoWeightsError, load_network, problem_of, weights_digest
+from models.contract import NoWeightsError
+from models.loading import load_network, problem_of, weights_digest
+from models.registry import REGISTRY, segmenting
 
-__all__ = ["REGISTRY", "NoWeightsError", "load_network", "problem_of", "weights_digest"]
+__all__ = [
+    "REGISTRY",
+    "NoWeightsError",
+    "load_network",
+    "problem_of",
+    "segmenting",
+    "weights_digest",
+]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from models import REGISTRY
+from models import segmenting
 from pipelines.errors import UnknownParameterError
 from pipelines.matting import METHODS
 from pipelines.matting.density_weighted import FALLS
@@ -87,8 +87,8 @@ _AT_MOST = {"smoothness_mm": 100.0, "psf_mm": MOST_PSF_MM, "smoothing": 100.0}
 
 
 def known_methods() -> tuple[str, ...]:
-    """Names of all methods: of `pipelines.matting.METHODS` and of `models.REGISTRY`."""
-    return tuple(sorted((*METHODS, *REGISTRY)))
+    """Names of all methods: of `pipelines.matting.METHODS` and of `models.segmenting`."""
+    return tuple(sorted((*METHODS, *segmenting())))
 
 
 def complete_parameters(parameters: Mapping[str, Parameter] | None) -> dict[str, Parameter]:

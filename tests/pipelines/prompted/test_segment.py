@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import models
+import models.loading
 import models.registry
 from dicomnode.routing.rules import Rule
 from models import NoWeightsError
@@ -114,6 +115,6 @@ def test_a_node_without_pytorch_is_told_what_to_install(monkeypatch, tmp_path):
     (tmp_path / "w.safetensors").touch()
     there = dataclasses.replace(models.REGISTRY[METHOD], weights=tmp_path / "w.safetensors")
     monkeypatch.setitem(models.registry.REGISTRY, METHOD, there)
-    monkeypatch.setattr(models.registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(models.loading, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="extra `networks`"):
         Rule(name="all", method=METHOD)
