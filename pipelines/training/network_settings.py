@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Crop = Annotated[int, Field(gt=0, multiple_of=16)]
+"""Rows and columns of the crops of slices that a network learns from."""
 
 
 class Strict(BaseModel):
@@ -38,6 +40,15 @@ class Matting3dSettings(Strict):
     """Of a patch, in voxels of 0.5 mm; at 16 the deepest norm would see one voxel."""
 
 
+class BaselineSettings(Strict):
+    """`models.baselines`."""
+
+    name: Literal["monai-unet", "monai-unet-2.5d", "monai-unet-plus-plus", "monai-attention-unet"]
+    widths: tuple[Count, ...]
+    """See `models.baselines`."""
+    crop: Crop = 64
+
+
 def _named(value: Any) -> Any:
     """Configurations that name no network are older than the others."""
     if isinstance(value, dict):
@@ -45,7 +56,9 @@ def _named(value: Any) -> Any:
     return value
 
 
-_Family = Annotated[RecistNetSettings | Matting3dSettings, Field(discriminator="name")]
-
-NetworkSettings = Annotated[_Family, BeforeValidator(_named)]
+NetworkSettings = Annotated[
+    RecistNetSettings | Matting3dSettings | BaselineSettings,
+    Field(discriminator="name"),
+    BeforeValidator(_named),
+]
 """Any family."""

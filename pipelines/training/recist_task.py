@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,19 +15,15 @@ from torch import Tensor, nn
 
 from models.losses import prompted_loss
 from models.recist_net import RecistNet
-from pipelines.dataset.annotated import AnnotatedLesion, kept
-from pipelines.dataset.lidc import lidc_nodules
-from pipelines.dataset.phantoms import phantom_lesions
+from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.dataset.prompted_samples import Disturbance, MarkedLesion, prompted_sample
 from pipelines.metrics import dice
 from pipelines.prompted.frame import MarkFrame
 from pipelines.prompted.planes import on_grid, soft_planes
 from pipelines.soft_mask import READERS_LEVEL
-from pipelines.training.settings import DataSettings, TrainingSettings
+from pipelines.training.lesions import CONSENSUS, Lesions, load_lesions, lots
+from pipelines.training.settings import TrainingSettings
 from pipelines.training.task import MAIN
-
-CONSENSUS = 0.5
-"""A voxel belongs to the lesion if at least this part of the readers marked it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,14 @@ class RecistTask:
         self.how = Disturbance()
 
     @cached_property
-    def _lesions(self) -> _Lesions:
-        return _loaded(self.settings.data)
+    def _lesions(self) -> Lesions:
+        return load_lesions(self.settings.data)
+
+    @cached_property
+    def _marked(self) -> dict[bool, list[MarkedLesion]]:
+        """Phantoms, and readers' lesions."""
+        found = {True: self._lesions.phantoms, False: self._lesions.readers}
+        return {made: [MarkedLesion(lesion) for lesion in some] for made, some in found.items()}
 
     def about(self) -> dict[str, str]:
         """How wide the network is."""
@@ -69,19 +70,11 @@ class RecistTask:
         """The batch of one step."""
         seed, size = self.settings.seed, self.settings.batch
         rng = np.random.default_rng([seed, 1, step])
-        readers, phantoms = self._lesions.readers, self._lesions.phantoms
-        share = self.settings.data.phantom_share if readers else 1.0
-        made = rng.random(size) < (share if phantoms else 0.0)
-        samples = []
-        for number, of_phantom in enumerate(made):
-            if of_phantom:
-                marked = phantoms[int(rng.integers(len(phantoms)))]
-            else:
-                # Each lesion once before any comes again.
-                epoch, place = divmod(step * size + number, len(readers))
-                order = np.random.default_rng([seed, 2, epoch]).permutation(len(readers))
-                marked = readers[int(order[place])]
-            samples.append(prompted_sample(marked, rng, self.settings.data.planes, self.how))
+        data, counts = self.settings.data, (len(self._marked[False]), len(self._marked[True]))
+        samples = [
+            prompted_sample(self._marked[made][index], rng, data.planes, self.how)
+            for made, index in lots(rng, seed, step, size, counts, data.phantom_share)
+        ]
         return Batch(
             *(
                 torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
@@ -103,32 +96,6 @@ class RecistTask:
             name: statistics.fmean(getattr(score, name) for score in scores)
             for name in Score.__dataclass_fields__
         }
-
-
-@dataclass(frozen=True, eq=False)
-class _Lesions:
-    readers: list[MarkedLesion]
-    phantoms: list[MarkedLesion]
-    validation: list[AnnotatedLesion]
-
-
-def _loaded(data: DataSettings) -> _Lesions:
-    def load(files: list[Path]) -> list[AnnotatedLesion]:
-        return [kept(file) for file in files]
-
-    readers: list[AnnotatedLesion] = []
-    validation: list[AnnotatedLesion] = []
-    if data.lidc is not None:
-        readers = load(lidc_nodules(data.lidc, data.cache / "train", "train"))
-        validation = load(lidc_nodules(data.lidc, data.cache / "validation", "validation"))
-    of = data.cache / "phantoms"
-    phantoms = load(phantom_lesions(of, data.phantoms))
-    unseen = phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
-    return _Lesions(
-        [MarkedLesion(lesion) for lesion in readers],
-        [MarkedLesion(lesion) for lesion in phantoms],
-        validation + load(unseen),
-    )
 
 
 @dataclass(frozen=True)

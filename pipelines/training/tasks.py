@@ -22,11 +22,21 @@ def _matting_3d(settings: TrainingSettings) -> Task:
     return Matting3dTask(settings)
 
 
+def _baseline(settings: TrainingSettings) -> Task:
+    from pipelines.training.baseline_task import BaselineTask
+
+    return BaselineTask(settings)
+
+
 TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "recist-net": _recist,
     "3dmm": _matting_3d,
     "3dmm-m": _matting_3d,
     "3dmm-mg": _matting_3d,
+    "monai-unet": _baseline,
+    "monai-unet-2.5d": _baseline,
+    "monai-unet-plus-plus": _baseline,
+    "monai-attention-unet": _baseline,
 }
 
 
