@@ -31,6 +31,16 @@ class RecistNetSettings(Strict):
     blocks: Count = 1
 
 
+class Matting3dSettings(Strict):
+    """The networks of `models.matting_3d`."""
+
+    name: Literal["3dmm", "3dmm-m", "3dmm-mg"]
+    guidance: bool = True
+    """Whether the masks are given to the matting part."""
+    side: Annotated[int, Field(ge=32, multiple_of=16)] = 96
+    """Of a patch, in voxels of 0.5 mm; at 16 the deepest norm would see one voxel."""
+
+
 class BaselineSettings(Strict):
     """`models.baselines`."""
 
@@ -86,6 +96,7 @@ def _named(value: Any) -> Any:
 
 NetworkSettings = Annotated[
     RecistNetSettings
+    | Matting3dSettings
     | BaselineSettings
     | MedicalMattingSettings
     | SuperResolutionSettings

@@ -16,6 +16,12 @@ def _recist(settings: TrainingSettings) -> Task:
     return RecistTask(settings)
 
 
+def _matting_3d(settings: TrainingSettings) -> Task:
+    from pipelines.training.matting_3d_task import Matting3dTask
+
+    return Matting3dTask(settings)
+
+
 def _baseline(settings: TrainingSettings) -> Task:
     from pipelines.training.baseline_task import BaselineTask
 
@@ -42,6 +48,9 @@ def _dsnet(settings: TrainingSettings) -> Task:
 
 TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "recist-net": _recist,
+    "3dmm": _matting_3d,
+    "3dmm-m": _matting_3d,
+    "3dmm-mg": _matting_3d,
     "monai-unet": _baseline,
     "monai-unet-2.5d": _baseline,
     "monai-unet-plus-plus": _baseline,
