@@ -167,7 +167,7 @@ def test_the_nearest_region_is_kept():
 
 
 def test_files_hold_the_phantoms_that_were_drawn(cache):
-    files = Matting3dTask(settings(cache))._files  # noqa: SLF001
+    files = Matting3dTask(settings(cache))._files
     patch, lesion = files.validation[0]
     assert kept_patch(patch).name == kept(lesion).name == "nodule-2"
     assert [kept_patch(path).name for path in files.phantoms] == ["nodule-0", "nodule-1"]
