@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pipelines.training.checkpoints import read_checkpoint, write_checkpoint
 from pipelines.training.schedule import AveragedWeights, rate_at
 from pipelines.training.settings import OptimiserSettings, TrainingSettings
-from pipelines.training.task import MAIN, Batch
+from pipelines.training.task import MAIN, Batch, Task
 from pipelines.training.tasks import task_of
 
 CHECKPOINT = "checkpoint.pt"
@@ -103,11 +103,11 @@ def train(
     log = _Log(settings.folder)
     start, totals = time.monotonic(), _Totals()
     judge = copy.deepcopy(networks[MAIN]).eval()
-    while done < settings.steps:
+    for batch in _batches(task, range(done, settings.steps), settings.workers):
         for network in networks.values():
             network.train()
         rate = rate_at(done, settings.steps, settings.optimiser)
-        batch = _moved(task.batch(done), device)
+        batch = _moved(batch, device)
         for number, turn in enumerate(turns):
             # What losses draw follows from the step, also after a resume.
             torch.manual_seed(_seed(settings.seed, done, number))
@@ -135,6 +135,26 @@ def train(
         if stop:
             break
     return path
+
+
+class _Steps(torch.utils.data.Dataset):
+    """Batches by their step."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __getitem__(self, step: int) -> object:
+        return self.task.batch(step)
+
+
+def _batches(task: Task, steps: range, workers: int) -> Iterable:
+    """The batches of steps, in order; made ahead by other processes where there are any."""
+    if workers and steps:
+        # Read here once, lesions are shared by the processes.
+        task.batch(steps[0])
+    return torch.utils.data.DataLoader(
+        _Steps(task), batch_size=None, sampler=steps, num_workers=workers
+    )
 
 
 class _Turn:

@@ -84,6 +84,8 @@ class TrainingSettings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
     """Of the CPU."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that make batches ahead, for a GPU not to wait; the batches are the same."""
 
 
 def load_training_settings(path: Path) -> TrainingSettings:

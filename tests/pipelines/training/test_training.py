@@ -72,6 +72,13 @@ def test_a_run_that_was_stopped_gives_the_same_bits(cache, tmp_path):
             assert torch.equal(value, two["optimiser"]["state"][index][name])
 
 
+def test_batches_that_other_processes_made_are_the_same(cache, tmp_path):
+    alone = train(settings(cache, tmp_path / "alone", steps=3))
+    helped = train(settings(cache, tmp_path / "helped", steps=3, workers=2))
+    one, two = (torch.load(path, weights_only=True) for path in (alone, helped))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
 @dataclass(frozen=True)
 class Pair:
     image: Tensor
