@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from models import REGISTRY, baselines, load_network
 from models.counting import parameter_count
+from models.losses import prompted_loss
 
 MAKERS = [
     (baselines.monai_unet, 792_018),
@@ -54,3 +55,26 @@ def test_a_weights_file_says_how_wide_its_network_is(name, widths, tmp_path):
     images = torch.rand(1, REGISTRY[name].contract.channels, 32, 32)
     loaded = load_network(name, tmp_path / "w")
     torch.testing.assert_close(loaded(images).alpha, network(images).alpha)
+
+
+@pytest.mark.parametrize(
+    ("make", "widths"),
+    [
+        (baselines.monai_unet, (8, 12, 16)),
+        (baselines.monai_unet_plus_plus, (8, 8, 8, 8, 8, 8)),
+        (baselines.monai_attention_unet, (8, 12, 16)),
+    ],
+)
+def test_one_soft_truth_can_be_learned_by_heart(make, widths):
+    torch.manual_seed(1)
+    axis = torch.arange(16) - 7.5
+    alpha = ((6 - (axis[:, None] ** 2 + axis**2).sqrt()) / 4).clamp(0, 1).expand(2, 1, 16, 16)
+    image = alpha + 0.05 * torch.randn_like(alpha)
+    network = make(widths)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(50):
+        optimiser.zero_grad()
+        prompted_loss(network(image).logit, alpha, torch.ones(2, 1)).backward()
+        optimiser.step()
+    with torch.no_grad():
+        assert (network(image).alpha - alpha).abs().mean() < 0.06

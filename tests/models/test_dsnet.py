@@ -98,3 +98,36 @@ def test_one_slice_can_be_learned_by_heart():
         loss.backward()
         optimiser.step()
     assert (result.alpha - alpha).abs().mean() < 0.06
+
+
+def test_the_pixel_discriminator_can_learn_which_mask_is_an_images():
+    torch.manual_seed(5)
+    image = torch.rand(2, 1, 8, 8)
+    mask = (image > 0.5).float()
+    judge = PixelDiscriminator()
+    optimiser = torch.optim.Adam(judge.parameters(), lr=1e-2)
+    for _ in range(80):
+        optimiser.zero_grad()
+        discriminator_loss(judge(image, mask), judge(image, 1 - mask)).backward()
+        optimiser.step()
+    # Neither image nor mask tells it alone.
+    assert (judge(image, mask) > 0).float().mean() > 0.9
+    assert (judge(image, 1 - mask) < 0).float().mean() > 0.9
+
+
+def test_one_enlargement_can_be_learned_by_heart():
+    torch.manual_seed(6)
+    axis = torch.linspace(-1, 1, 16)
+    fine = torch.cos(6 * (axis[:, None] ** 2 + axis**2).sqrt()).expand(2, 1, 16, 16)
+    coarse = torch.nn.functional.avg_pool2d(fine, 4)
+    generate, judge = SuperResolution(), SuperResolutionDiscriminator(16)
+    optimiser = torch.optim.Adam(generate.parameters(), lr=1e-3)
+    for _ in range(40):
+        optimiser.zero_grad()
+        made = generate(coarse).image
+        deceived = torch.nn.functional.softplus(-judge(made)).mean()
+        loss = (made - fine).abs().mean() + 1e-3 * deceived
+        loss.backward()
+        optimiser.step()
+    plain = torch.nn.functional.interpolate(coarse, scale_factor=4, mode="bilinear")
+    assert (made - fine).abs().mean() < 0.8 * (plain - fine).abs().mean()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.losses import (
+    UncertaintyWeights,
     alternating_weight,
     discriminator_loss,
     matting_3d_loss,
@@ -68,3 +69,16 @@ def test_the_alternating_weight_begins_at_one_and_settles_at_one_half():
     assert alternating_weight(0) == 1
     assert alternating_weight(200) == pytest.approx(0.5, abs=1e-3)
     assert all(0 <= alternating_weight(epoch) <= 1 for epoch in range(100))
+
+
+def test_learned_weights_settle_where_each_task_counts_by_its_own_size():
+    weigh = UncertaintyWeights(first=0.0)
+    optimiser = torch.optim.Adam(weigh.parameters(), lr=0.1)
+    segmentation, matting = torch.tensor(3.0), torch.tensor(0.2)
+    for _ in range(200):
+        optimiser.zero_grad()
+        weigh(segmentation, matting).backward()
+        optimiser.step()
+    # The minimum of exp(-s) a + s is at s = log a; of 0.5 exp(-s) b + s at s = log(b / 2).
+    expected = torch.tensor([3.0, 0.1]).log()
+    torch.testing.assert_close(weigh.log_variances.detach(), expected, atol=1e-2, rtol=0)
