@@ -58,6 +58,13 @@ def test_an_answer_by_hand():
     assert score.failed is None
 
 
+def test_the_key_slice_is_that_of_the_mark():
+    alpha = answered([0, 1, 1, 1, 0, 0]).alpha
+    alpha[0] = 0
+    dices = [score_mark(Answer(alpha), READERS, reader=0, key=k).key[0].dice for k in (0, 1)]
+    assert dices == [0, 1]
+
+
 def test_samples_by_hand():
     """A hard mask is the same at all thresholds: GED is 2 E[d(S, Y)] - E[d(Y, Y')]."""
     score = score_mark(answered([0, 1, 1, 1, 0, 0]), READERS, reader=1, key=0)
