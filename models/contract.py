@@ -28,7 +28,8 @@ class InputContract:
     kind : str
         "prompted-planes": planes in a mark's own frame, with the mark drawn
         (`pipelines.prompted`). "volume": patches (1, depth, height, width). "slice": single slices
-        (1, height, width).
+        (1, height, width), or each between as many neighbours below and above, repeated where the
+        CT ends.
     channels : int
     size : tuple of int
         Voxels of a plane, a patch or a slice.

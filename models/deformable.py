@@ -21,28 +21,41 @@ def deformable_convolution(
     Parameters
     ----------
     image : Tensor, (batch, inputs, height, width)
-    offsets : Tensor, (batch, 8, height, width)
-        Pixels; channel 2k is the row offset of tap k, 2k + 1 its column offset.
+    offsets : Tensor, (batch, 8 n, height, width)
+        Pixels, for n convolutions with the same weights; of each, channel 2k is the row offset of
+        tap k, 2k + 1 its column offset.
     weight : Tensor, (outputs, inputs, 2, 2)
     bias : Tensor, (outputs,), optional
 
     Returns
     -------
-    Tensor, (batch, outputs, height, width)
+    Tensor, (batch, n outputs, height, width)
     """
-    _, _, height, width = image.shape
+    batch, inputs, height, width = image.shape
+    outputs = weight.shape[0]
+    # Sampling and weighing commute, and there are mostly fewer outputs than inputs to sample.
+    weighed = nn.functional.conv2d(image, weight.permute(2, 3, 0, 1).reshape(-1, inputs, 1, 1))
+    taps = weighed.unflatten(1, (TAPS, outputs)).unbind(1)
+    # (batch, n, tap, row or column, height, width)
+    offsets = offsets.unflatten(1, (-1, TAPS, 2))
     rows = torch.arange(height, device=image.device, dtype=image.dtype)[:, None]
     columns = torch.arange(width, device=image.device, dtype=image.dtype)[None, :]
-    taps = []
+    read = []
     for tap in range(TAPS):
-        row = rows + tap // 2 + offsets[:, 2 * tap]
-        column = columns + tap % 2 + offsets[:, 2 * tap + 1]
+        row = rows + tap // 2 + offsets[:, :, tap, 0]
+        column = columns + tap % 2 + offsets[:, :, tap, 1]
         # With corners aligned to pixel edges this also holds for images of one row or column.
         grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], dim=-1)
-        taps.append(
+        read.append(
             nn.functional.grid_sample(
-                image, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+                taps[tap],
+                grid.flatten(1, 2),
+                mode="bilinear",
+                padding_mode="zeros",
+                align_corners=False,
             )
         )
-    result = torch.einsum("bckhw,ock->bohw", torch.stack(taps, dim=2), weight.flatten(2))
-    return result if bias is None else result + bias[:, None, None]
+    # (batch, outputs, n height, width)
+    result = torch.stack(read).sum(0)
+    result = result if bias is None else result + bias[:, None, None]
+    return result.unflatten(2, (-1, height)).transpose(1, 2).reshape(batch, -1, height, width)

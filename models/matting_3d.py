@@ -16,7 +16,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.volume_blocks import ConvNormAct, GhostResidualBlock, ResidualBlock, UNet3d
+from models.volume_blocks import (
+    ConvNormAct,
+    GhostResidualBlock,
+    PointwiseNormAct,
+    ResidualBlock,
+    UNet3d,
+)
+from models.volume_layers import Pointwise
 
 
 class Matte(NamedTuple):
@@ -96,17 +103,17 @@ def matting_3d_ghost(guidance: bool = True) -> MaskGuidedMatting:
     """3DMM-MG: one branch, a quarter of the width, ghost modules. 32,577 parameters."""
     stage = partial(GhostResidualBlock, activation=nn.PReLU)
     block = partial(GhostResidualBlock, activation=nn.LeakyReLU)
-    branch = nn.Sequential(block(8, 8), block(8, 8), nn.Conv3d(8, 2, 1))
+    branch = nn.Sequential(block(8, 8), block(8, 8), Pointwise(8, 2))
 
     def group(inputs: int, outputs: int) -> nn.Module:
-        fuse = ConvNormAct(inputs, outputs, 1, True, nn.PReLU())
+        fuse = PointwiseNormAct(inputs, outputs, nn.PReLU())
         return nn.Sequential(fuse, *(block(outputs, outputs) for _ in range(3)))
 
     return MaskGuidedMatting(
         UNet3d((8, 8, 16, 24, 32), stage),
         [branch],
         _groups(group, (8 + 1, 8, 4), (8, 4, 4), guidance),
-        nn.Conv3d(4, 2, 1),
+        Pointwise(4, 2),
         guidance,
     )
 

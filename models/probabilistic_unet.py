@@ -68,13 +68,18 @@ class ProbabilisticUNet(nn.Module):
         codes : Tensor, (samples, batch, latent)
         """
         shared = self.unet(image)
-        samples, batch, latent = codes.shape
+        samples, batch, _ = codes.shape
         height, width = shared.shape[2:]
-        codes = codes.reshape(samples, batch, latent, 1, 1).expand(-1, -1, -1, height, width)
-        joined = torch.cat([shared.expand(samples, *shared.shape), codes], dim=2)
-        features = self.join(joined.flatten(0, 1))
+        # The first layer sees the same features with every code: they go through it once.
+        first, *rest = self.join
+        of_features, of_code = first.weight.split([shared.shape[1], codes.shape[2]], dim=1)
+        joined = nn.functional.conv2d(shared, of_features, first.bias)
+        features = joined + (codes @ of_code.flatten(1).t())[..., None, None]
+        features = features.flatten(0, 1)
+        for layer in rest:
+            features = layer(features)
         logits = self.to_logit(features).reshape(samples, batch, height, width)
-        features = features.reshape(samples, *shared.shape)
+        features = features.unflatten(0, (samples, batch))
         return Opinions(logits.transpose(0, 1), features.mean(dim=0))
 
 

@@ -45,12 +45,16 @@ class RegionAwareUpsampling(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, inputs, height, width) to (batch, outputs, scale height, scale width)."""
-        phases = []
-        for convolution in self.offsets:
-            offsets = convolution(features)
-            region = deformable_convolution(features, offsets, self.weight, self.bias)
-            phases.append(self.perceptron(torch.cat([region, offsets], dim=1)))
-        return nn.functional.pixel_shuffle(torch.stack(phases, dim=2).flatten(1, 2), self.scale)
+        count, size = self.scale**2, features.shape[2:]
+        offsets = torch.cat([convolution(features) for convolution in self.offsets], dim=1)
+        regions = deformable_convolution(features, offsets, self.weight, self.bias)
+        # Each phase through the same perceptron.
+        given = [part.unflatten(1, (count, -1)) for part in (regions, offsets)]
+        phases = self.perceptron(torch.cat(given, dim=2).flatten(0, 1))
+        phases = phases.unflatten(0, (-1, count)).transpose(1, 2)
+        return nn.functional.pixel_shuffle(
+            phases.reshape(-1, count * phases.shape[1], *size), self.scale
+        )
 
 
 def _offset_convolution(inputs: int, phase: int, scale: int) -> nn.Conv2d:

@@ -110,6 +110,34 @@ def _super_resolution(about: Mapping[str, str]) -> nn.Module:
     return SuperResolution()
 
 
+def _of_monai(name: str, maker: str, channels: int = 1) -> Network:
+    """A network of `models.baselines`."""
+
+    def make(about: Mapping[str, str]) -> nn.Module:
+        from models import baselines
+
+        widths = tuple(int(width) for width in about["widths"].split(","))
+        return getattr(baselines, maker)(widths, channels)
+
+    return Network(
+        name,
+        make,
+        replace(SLICE, channels=channels),
+        "PROBABILITY",
+        WEIGHTS / f"{name}.safetensors",
+        packages=("torch", "safetensors", "monai"),
+        extra="baselines",
+    )
+
+
+_BASELINES = (
+    _of_monai("monai-unet", "monai_unet"),
+    _of_monai("monai-unet-2.5d", "monai_unet", channels=3),
+    _of_monai("monai-unet-plus-plus", "monai_unet_plus_plus"),
+    _of_monai("monai-attention-unet", "monai_attention_unet"),
+)
+
+
 # The papers' labels are mattes, and so is what their networks answer; a weights file that was
 # trained on the mean of readers' masks says so.
 REGISTRY: Mapping[str, Network] = {
@@ -125,7 +153,7 @@ REGISTRY: Mapping[str, Network] = {
         # DSNet's teacher enlarges slices; it is no method.
         ("super-resolution", _super_resolution, replace(SIGNED_SLICE, size=(128, 128)), "IMAGE"),
     )
-}
+} | {network.name: network for network in _BASELINES}
 """Every network by its name. `models.segmenting` gives those that are methods."""
 
 

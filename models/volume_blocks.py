@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from models.volume_layers import InstanceNorm, Pointwise
+
 
 class ConvNormAct(nn.Sequential):
     """3D convolution with bias that keeps the size, instance norm, activation.
@@ -47,6 +49,13 @@ class ResidualBlock(nn.Module):
         return features + self.body(features)
 
 
+class PointwiseNormAct(nn.Sequential):
+    """1 x 1 x 1 convolution, instance norm with affine, activation."""
+
+    def __init__(self, inputs: int, outputs: int, activation: nn.Module) -> None:
+        super().__init__(Pointwise(inputs, outputs), InstanceNorm(outputs, affine=True), activation)
+
+
 class GhostModule(nn.Sequential):
     """Half of the channels from a 1 x 1 x 1 convolution, the rest from them, depthwise.
 
@@ -54,16 +63,14 @@ class GhostModule(nn.Sequential):
     """
 
     def __init__(self, inputs: int, outputs: int, activation: nn.Module) -> None:
-        super().__init__(
-            _Ghost(inputs, outputs), nn.InstanceNorm3d(outputs, affine=True), activation
-        )
+        super().__init__(_Ghost(inputs, outputs), InstanceNorm(outputs, affine=True), activation)
 
 
 class _Ghost(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         half = outputs // 2
-        self.primary = nn.Conv3d(inputs, half, 1)
+        self.primary = Pointwise(inputs, half)
         self.cheap = nn.Conv3d(half, half, 3, padding=1, groups=half)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -94,7 +101,7 @@ class GhostResidualBlock(nn.Module):
         if inputs != outputs:
             self.shortcut = nn.Sequential(
                 nn.Conv3d(inputs, inputs, 3, padding=1, groups=inputs),
-                nn.Conv3d(inputs, outputs, 1),
+                Pointwise(inputs, outputs),
             )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dicomnode.commands.echo import echo
 from dicomnode.commands.evaluate import evaluate
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
+from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate",
     "explain",
     "jobs",
+    "networks",
     "probe",
     "process",
     "serve",

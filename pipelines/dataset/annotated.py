@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from pipelines.dataset.whole_file import write_arrays
 
 _FORMAT = 1
 
@@ -53,21 +55,16 @@ class AnnotatedLesion:
 def keep(lesion: AnnotatedLesion, path: Path) -> None:
     """Write a lesion to a file: whole or not at all, also if the power fails."""
     beyond = np.zeros((0, *lesion.hu.shape[1:]), np.int16)
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            format=np.int64(_FORMAT),
-            patient=lesion.patient,
-            name=lesion.name,
-            hu=lesion.hu,
-            masks=np.packbits(lesion.masks, axis=-1),
-            spacing=np.asarray(lesion.spacing, np.float64),
-            beyond=beyond if lesion.beyond is None else lesion.beyond,
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_arrays(
+        path,
+        format=np.int64(_FORMAT),
+        patient=lesion.patient,
+        name=lesion.name,
+        hu=lesion.hu,
+        masks=np.packbits(lesion.masks, axis=-1),
+        spacing=np.asarray(lesion.spacing, np.float64),
+        beyond=beyond if lesion.beyond is None else lesion.beyond,
+    )
 
 
 def kept(path: Path) -> AnnotatedLesion:
@@ -92,10 +89,31 @@ def kept(path: Path) -> AnnotatedLesion:
         )
 
 
+class Named(Protocol):
+    """A thing of one lesion."""
+
+    @property
+    def patient(self) -> str:
+        """Of a research data set."""
+
+    @property
+    def name(self) -> str:
+        """Of the lesion, among the patient's."""
+
+
+Item = TypeVar("Item", bound=Named)
+
+
+def file_stem(name: str) -> str:
+    """Name of a lesion's file without its ending, from ``patient/name``."""
+    return name.replace("/", "_")
+
+
 def cached(
     folder: Path,
     names: Iterable[str],
-    make: Callable[[list[str]], Iterator[AnnotatedLesion]],
+    make: Callable[[list[str]], Iterator[Item]],
+    write: Callable[[Item, Path], None] = keep,
 ) -> list[Path]:
     """Files of lesions in a folder, those that are missing made first.
 
@@ -104,9 +122,11 @@ def cached(
     folder : Path
         Made if it is not there.
     names : iterable of str
-        One a lesion: ``patient/name``.
+        One a lesion: ``patient/name``, or its `file_stem`.
     make : callable
         Makes the lesions of the given names; stopped half way, the next call goes on from there.
+    write : callable
+        Writes one to a file: whole or not at all.
 
     Returns
     -------
@@ -114,9 +134,10 @@ def cached(
         In the order of `names`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / f"{name.replace('/', '_')}.npz" for name in names}
+    files = {name: folder / f"{file_stem(name)}.npz" for name in names}
     missing = [name for name, path in files.items() if not path.exists()]
     if missing:
-        for lesion in make(missing):
-            keep(lesion, files[f"{lesion.patient}/{lesion.name}"])
+        expected = {file_stem(name): files[name] for name in missing}
+        for item in make(missing):
+            write(item, expected[file_stem(f"{item.patient}/{item.name}")])
     return list(files.values())

@@ -154,7 +154,7 @@ def prompted_sample(
         lost = np.arange(count) >= end if rng.random() < 0.5 else np.arange(count) < end
         there &= ~lost
         weight[lost] = 0
-    hu = _disturbed(frame.sampled(stack, float("nan")), rng, how)
+    hu = disturbed_hu(frame.sampled(stack, float("nan")), rng, how)
     target = np.zeros_like(hu)
     target[held] = frame.sampled(marked.share[planes[held]], 0.0) if held.any() else 0
     made = channels(frame, planes, hu, there)
@@ -181,7 +181,7 @@ def _slices(
     return stack, weight
 
 
-def _disturbed(hu: Array, rng: np.random.Generator, how: Disturbance) -> Array:
+def disturbed_hu(hu: Array, rng: np.random.Generator, how: Disturbance) -> Array:
     """HU of another scanner."""
     blur, noise = rng.uniform(0, how.blur_pixels), rng.uniform(0, how.noise_hu)
     if rng.random() < 0.3 and blur > 0:

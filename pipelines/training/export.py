@@ -7,21 +7,21 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from pipelines.training.recist_task import RecistTask
 from pipelines.training.settings import TrainingSettings
+from pipelines.training.tasks import task_of
 
 
 def export_weights(settings: TrainingSettings, checkpoint: Path, path: Path) -> None:
     """Write the averaged weights of a checkpoint in half precision, for `models.registry`.
 
-    The file says how wide the network is, so that it can be made again from it alone.
+    The file says of the network what it takes to make it again from the file alone.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    task = task_of(settings)
     about = {
+        **task.about(),
         "format": "pt",
-        "network": RecistTask.name,
-        "widths": ",".join(str(width) for width in settings.network.widths),
-        "blocks": str(settings.network.blocks),
+        "network": task.name,
         "step": str(state["step"]),
         "seed": str(settings.seed),
     }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from pipelines.training.checkpoints import read_checkpoint, write_checkpoint
-from pipelines.training.recist_task import Batch, RecistTask
 from pipelines.training.schedule import AveragedWeights, rate_at
-from pipelines.training.settings import TrainingSettings
+from pipelines.training.settings import OptimiserSettings, TrainingSettings
+from pipelines.training.task import MAIN, Batch
+from pipelines.training.tasks import task_of
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -29,13 +33,15 @@ class TrainingProgress:
     step : int
         Steps done.
     loss : float
-        Mean since the last report.
+        Of the network that is exported, mean since the last report.
     rate : float
         Learning rate.
     seconds : float
         Since this process began to train.
     scores : dict
         Of a validation, if there was one.
+    other_losses : dict
+        Of other turns, such as a discriminator's; means since the last report.
     """
 
     step: int
@@ -43,6 +49,7 @@ class TrainingProgress:
     rate: float
     seconds: float
     scores: dict[str, float]
+    other_losses: dict[str, float] = field(default_factory=dict)
 
 
 def device_of(name: str) -> torch.device:
@@ -80,45 +87,37 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = device_of(settings.device)
-    task = RecistTask(settings)
-    network = task.network().to(device=device, memory_format=torch.channels_last)
-    how = settings.optimiser
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in network.parameters() if p.dim() > 1]},
-            # Norms and biases are not pulled to zero.
-            {"params": [p for p in network.parameters() if p.dim() <= 1], "weight_decay": 0.0},
-        ],
-        lr=how.learning_rate,
-        weight_decay=how.weight_decay,
-    )
-    average = AveragedWeights(network, how.average)
+    task = task_of(settings)
+    networks = {name: _placed(network, device) for name, network in task.networks().items()}
+    turns = [
+        _Turn(name, [networks[one] for one in learning], settings.optimiser)
+        for name, learning in task.turns.items()
+    ]
+    optimisers = {turn.name: turn.optimiser for turn in turns}
+    average = AveragedWeights(networks[MAIN], settings.optimiser.average)
     settings.folder.mkdir(parents=True, exist_ok=True)
     path = settings.folder / CHECKPOINT
     done = 0
     if path.exists():
-        done = read_checkpoint(path, settings.seed, network, optimiser, average)
-
-    def keep() -> None:
-        write_checkpoint(path, done, settings.seed, network, optimiser, average)
-
+        done = read_checkpoint(path, settings.seed, networks, optimisers, average)
     log = _Log(settings.folder)
-    start, total, count = time.monotonic(), 0.0, 0
-    judge = task.network().to(device=device, memory_format=torch.channels_last).eval()
+    start, totals = time.monotonic(), _Totals()
+    judge = copy.deepcopy(networks[MAIN]).eval()
     while done < settings.steps:
-        network.train()
-        rate = rate_at(done, settings.steps, how)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        for network in networks.values():
+            network.train()
+        rate = rate_at(done, settings.steps, settings.optimiser)
         batch = _moved(task.batch(done), device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = task.loss(network, batch)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), how.clip)
-        optimiser.step()
-        average.update(network, done)
-        done, total, count = done + 1, total + float(loss.detach()), count + 1
+        for number, turn in enumerate(turns):
+            # What losses draw follows from the step, also after a resume.
+            torch.manual_seed(_seed(settings.seed, done, number))
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                loss = task.loss(turn.name, networks, batch, done)
+            if loss is not None:
+                turn.learn(loss, rate)
+                totals.add(turn.name, float(loss.detach()))
+        average.update(networks[MAIN], done)
+        done += 1
         last = done == settings.steps
         scores = {}
         if last or done % settings.validate_every == 0:
@@ -126,19 +125,77 @@ def train(
             scores = task.validate(judge)
         stop = stopping()
         if last or stop or done % settings.keep_every == 0:
-            keep()
+            write_checkpoint(path, done, settings.seed, networks, optimisers, average)
         if scores or stop or last or done % _REPORT_EVERY == 0:
-            progress = TrainingProgress(done, total / count, rate, time.monotonic() - start, scores)
+            means, totals = totals.means(), _Totals()
+            seconds = time.monotonic() - start
+            progress = TrainingProgress(done, means.pop(MAIN), rate, seconds, scores, means)
             log.add(progress)
             report(progress)
-            total, count = 0.0, 0
         if stop:
             break
     return path
 
 
+class _Turn:
+    """Networks that learn together, and what changes them."""
+
+    def __init__(self, name: str, networks: list[nn.Module], how: OptimiserSettings) -> None:
+        self.name, self.clip = name, how.clip
+        self.learning = [p for one in networks for p in one.parameters() if p.requires_grad]
+        if how.kind == "adam":
+            self.optimiser: torch.optim.Optimizer = torch.optim.Adam(
+                self.learning, how.learning_rate, how.betas, weight_decay=how.weight_decay
+            )
+            return
+        groups = [
+            {"params": [p for p in self.learning if p.dim() > 1]},
+            # Norms and biases are not pulled to zero.
+            {"params": [p for p in self.learning if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(
+            groups, how.learning_rate, how.betas, weight_decay=how.weight_decay
+        )
+
+    def learn(self, loss: Tensor, rate: float) -> None:
+        """One step of the optimiser; no other network's gradient is computed."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward(inputs=self.learning)
+        torch.nn.utils.clip_grad_norm_(self.learning, self.clip)
+        self.optimiser.step()
+
+
+class _Totals:
+    """Losses since the last report."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[float, int]] = {}
+
+    def add(self, turn: str, loss: float) -> None:
+        """One step's."""
+        total, count = self._sums.get(turn, (0.0, 0))
+        self._sums[turn] = total + loss, count + 1
+
+    def means(self) -> dict[str, float]:
+        """By turns, of the steps in which they took place."""
+        return {turn: total / count for turn, (total, count) in self._sums.items()}
+
+
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    if any(parameter.dim() > 4 for parameter in network.parameters()):
+        return network.to(device)
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
 def _moved(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(part.to(device) for part in (batch.channels, batch.target, batch.weight)))
+    parts = {part.name: getattr(batch, part.name).to(device) for part in fields(batch)}
+    return replace(batch, **parts)
 
 
 class _Log:
@@ -159,6 +216,7 @@ class _Log:
             file.write(json.dumps(asdict(progress)) + "\n")
         if self.board is not None:
             values = {"loss": progress.loss, "rate": progress.rate, **progress.scores}
+            values |= {f"loss_of_{turn}": loss for turn, loss in progress.other_losses.items()}
             for name, value in values.items():
                 self.board.add_scalar(name, value, progress.step)
             self.board.flush()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,18 +15,15 @@ from torch import Tensor, nn
 
 from models.losses import prompted_loss
 from models.recist_net import RecistNet
-from pipelines.dataset.annotated import AnnotatedLesion, kept
-from pipelines.dataset.lidc import lidc_nodules
-from pipelines.dataset.phantoms import phantom_lesions
+from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.dataset.prompted_samples import Disturbance, MarkedLesion, prompted_sample
 from pipelines.metrics import dice
 from pipelines.prompted.frame import MarkFrame
 from pipelines.prompted.planes import on_grid, soft_planes
 from pipelines.soft_mask import READERS_LEVEL
-from pipelines.training.settings import DataSettings, TrainingSettings
-
-CONSENSUS = 0.5
-"""A voxel belongs to the lesion if at least this part of the readers marked it."""
+from pipelines.training.lesions import CONSENSUS, Lesions, load_lesions, lots
+from pipelines.training.settings import TrainingSettings
+from pipelines.training.task import MAIN
 
 
 @dataclass(frozen=True)
@@ -37,38 +36,45 @@ class Batch:
 
 
 class RecistTask:
-    """Lesions held in memory; batches are a function of the seed and the step alone."""
+    """Lesions held in memory; a `pipelines.training.task.Task`."""
 
     name = "recist-net"
-    """In `models.REGISTRY`."""
+    turns: ClassVar = {MAIN: (MAIN,)}
 
     def __init__(self, settings: TrainingSettings) -> None:
         self.settings = settings
-        self.readers, self.phantoms, self.validation = _lesions(settings.data)
         self.how = Disturbance()
 
-    def network(self) -> nn.Module:
-        """A network as it is before the first step."""
+    @cached_property
+    def _lesions(self) -> Lesions:
+        return load_lesions(self.settings.data)
+
+    @cached_property
+    def _marked(self) -> dict[bool, list[MarkedLesion]]:
+        """Phantoms, and readers' lesions."""
+        found = {True: self._lesions.phantoms, False: self._lesions.readers}
+        return {made: [MarkedLesion(lesion) for lesion in some] for made, some in found.items()}
+
+    def about(self) -> dict[str, str]:
+        """How wide the network is."""
+        how = self.settings.network
+        return {"widths": ",".join(str(width) for width in how.widths), "blocks": str(how.blocks)}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The network as it is before the first step."""
         torch.manual_seed(self.settings.seed)
         how = self.settings.network
-        return RecistNet(widths=how.widths, blocks=how.blocks)
+        return {MAIN: RecistNet(widths=how.widths, blocks=how.blocks)}
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
         seed, size = self.settings.seed, self.settings.batch
         rng = np.random.default_rng([seed, 1, step])
-        share = self.settings.data.phantom_share if self.readers else 1.0
-        made = rng.random(size) < (share if self.phantoms else 0.0)
-        samples = []
-        for number, of_phantom in enumerate(made):
-            if of_phantom:
-                marked = self.phantoms[int(rng.integers(len(self.phantoms)))]
-            else:
-                # Each lesion once before any comes again.
-                epoch, place = divmod(step * size + number, len(self.readers))
-                order = np.random.default_rng([seed, 2, epoch]).permutation(len(self.readers))
-                marked = self.readers[int(order[place])]
-            samples.append(prompted_sample(marked, rng, self.settings.data.planes, self.how))
+        data, counts = self.settings.data, (len(self._marked[False]), len(self._marked[True]))
+        samples = [
+            prompted_sample(self._marked[made][index], rng, data.planes, self.how)
+            for made, index in lots(rng, seed, step, size, counts, data.phantom_share)
+        ]
         return Batch(
             *(
                 torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
@@ -76,40 +82,20 @@ class RecistTask:
             )
         )
 
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> Tensor:
         """Of one batch."""
-        return prompted_loss(network(batch.channels).float(), batch.target, batch.weight)
+        logits = networks[MAIN](batch.channels).float()
+        return prompted_loss(logits, batch.target, batch.weight)
 
     def validate(self, network: nn.Module, flips: bool = True) -> dict[str, float]:
         """Mean scores over the validation lesions, of a network in evaluation mode."""
-        scores = [scored(network, lesion, flips) for lesion in self.validation]
+        scores = [scored(network, lesion, flips) for lesion in self._lesions.validation]
         if not scores:
             return {}
         return {
             name: statistics.fmean(getattr(score, name) for score in scores)
             for name in Score.__dataclass_fields__
         }
-
-
-def _lesions(
-    data: DataSettings,
-) -> tuple[list[MarkedLesion], list[MarkedLesion], list[AnnotatedLesion]]:
-    def load(files: list[Path]) -> list[AnnotatedLesion]:
-        return [kept(file) for file in files]
-
-    readers: list[AnnotatedLesion] = []
-    validation: list[AnnotatedLesion] = []
-    if data.lidc is not None:
-        readers = load(lidc_nodules(data.lidc, data.cache / "train", "train"))
-        validation = load(lidc_nodules(data.lidc, data.cache / "validation", "validation"))
-    of = data.cache / "phantoms"
-    phantoms = load(phantom_lesions(of, data.phantoms))
-    unseen = phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
-    return (
-        [MarkedLesion(lesion) for lesion in readers],
-        [MarkedLesion(lesion) for lesion in phantoms],
-        validation + load(unseen),
-    )
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
 from pipelines.training.settings import OptimiserSettings
 
+_POWER = 0.9
+"""Of the polynomial fall; the papers that have one do not say which."""
+
 
 def rate_at(step: int, steps: int, how: OptimiserSettings) -> float:
-    """Learning rate of one step: it rises, stays, and falls to nothing.
+    """Learning rate of one step: it rises in a line, and falls to nothing as the schedule says.
 
-    Only the fall depends on how many steps there are, so that a run can be made longer when it
-    is resumed before that.
+    With "hold" only the fall depends on how many steps there are, so that a run can be made longer
+    when it is resumed before that.
     """
     rise = (step + 1) / (how.warm_up + 1)
-    fall = (steps - step) / max(how.cool_down * steps, 1)
-    return how.learning_rate * min(1.0, rise, fall)
+    if how.schedule == "hold":
+        fall = (steps - step) / max(how.cool_down * steps, 1)
+        return how.learning_rate * min(1.0, rise, fall)
+    if rise < 1:
+        return how.learning_rate * rise
+    done = (step - how.warm_up) / max(steps - how.warm_up, 1)
+    if how.schedule == "cosine":
+        return how.learning_rate * (1 + math.cos(math.pi * done)) / 2
+    return how.learning_rate * (1 - done) ** _POWER
 
 
 class AveragedWeights:

@@ -6,28 +6,22 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-Count = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from pipelines.training.network_settings import (
+    Count,
+    NetworkSettings,
+    RecistNetSettings,
+    Share,
+    Strict,
+)
 
 
 class TrainingSettingsError(ValueError):
     """A training configuration that cannot be used."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NetworkSettings(_Strict):
-    """`models.recist_net.RecistNet`."""
-
-    widths: tuple[Count, ...] = (16, 32, 64, 128)
-    blocks: Count = 1
-
-
-class DataSettings(_Strict):
+class DataSettings(Strict):
     """Where lesions come from. Paths are relative to where the command runs."""
 
     cache: Path
@@ -40,7 +34,7 @@ class DataSettings(_Strict):
     validation_phantoms: Annotated[int, Field(ge=0)] = 0
     """Phantoms to validate on, beside LIDC's validation patients."""
     planes: Annotated[int, Field(ge=2)] = 6
-    """Of a lesion in a batch."""
+    """Of a lesion in a batch, for networks that a mark prompts."""
 
     @model_validator(mode="after")
     def _something(self) -> DataSettings:
@@ -49,31 +43,38 @@ class DataSettings(_Strict):
         return self
 
 
-class OptimiserSettings(_Strict):
-    """AdamW; the rate rises, stays, and falls to nothing at the end."""
+class OptimiserSettings(Strict):
+    """How weights are changed; where networks learn by turns, each has such an optimiser."""
 
+    kind: Literal["adamw", "adam"] = "adamw"
+    """AdamW does not pull norms and biases to zero. Adam's decay is a part of the gradient, and of
+    all weights, as the papers have it."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    schedule: Literal["hold", "cosine", "polynomial"] = "hold"
+    """After the rise: the rate stays and falls in a line at the end; falls as a cosine; or falls
+    as the power 0.9 of what is left."""
     warm_up: Annotated[int, Field(ge=0)] = 60
-    """Steps in which the rate rises."""
+    """Steps in which the rate rises from nothing."""
     cool_down: Share = 0.3
-    """Last part of all steps, in which it falls."""
+    """Last part of all steps, in which the rate falls, if it holds until then."""
     clip: Annotated[float, Field(gt=0)] = 1.0
     """Longest gradient."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     """Weights are averaged with this memory; the average is what is validated and shipped."""
 
 
-class TrainingSettings(_Strict):
+class TrainingSettings(Strict):
     """One training run."""
 
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkSettings = RecistNetSettings()
     data: DataSettings
     optimiser: OptimiserSettings = OptimiserSettings()
     seed: Annotated[int, Field(ge=0)] = 0
     steps: Count
     batch: Count = 10
-    """Lesions in a batch."""
+    """Samples in a batch: lesions, slices or patches."""
     folder: Path
     """Of checkpoints, log and the trained weights."""
     keep_every: Count = 100

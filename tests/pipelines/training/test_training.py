@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from models import load_network
 from models.recist_net import CHANNELS
@@ -20,6 +22,7 @@ from pipelines.training.settings import (
     TrainingSettingsError,
     load_training_settings,
 )
+from pipelines.training.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,81 @@ def test_a_run_that_was_stopped_gives_the_same_bits(cache, tmp_path):
     for index, state in one["optimiser"]["state"].items():
         for name, value in state.items():
             assert torch.equal(value, two["optimiser"]["state"][index][name])
+
+
+@dataclass(frozen=True)
+class Pair:
+    image: Tensor
+    truth: Tensor
+
+
+class AdversarialTask:
+    """Two optimisers by turns, weights beside the network, and a loss that draws."""
+
+    name = "recist-net"
+    turns = {"judge": ("judge",), "network": ("network", "weights")}  # noqa: RUF012
+
+    def about(self):
+        return {}
+
+    def networks(self):
+        torch.manual_seed(0)
+        return {"judge": nn.Linear(2, 1), "network": nn.Linear(3, 2), "weights": nn.Linear(2, 2)}
+
+    def batch(self, step):
+        generator = torch.Generator().manual_seed(step)
+        return Pair(torch.rand(4, 3, generator=generator), torch.rand(4, 2, generator=generator))
+
+    def loss(self, turn, networks, batch, step):
+        made = networks["network"](batch.image + torch.randn(4, 3))
+        if turn == "network":
+            made = networks["weights"](made)
+            return (made - batch.truth).abs().mean() - networks["judge"](made).mean()
+        if step == 1:
+            return None
+        return networks["judge"](made.detach()).mean() - networks["judge"](batch.truth).mean()
+
+    def validate(self, network):
+        return {"drawn": network(torch.randn(1, 3)).sum().item()}
+
+
+@pytest.fixture
+def adversarial(monkeypatch):
+    monkeypatch.setitem(TASKS, "recist-net", lambda settings: AdversarialTask())
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam"])
+def test_networks_that_learn_by_turns_also_go_on_to_the_bit(tmp_path, adversarial, kind):
+    how = {"optimiser": {"kind": kind, "average": 0.5, "schedule": "cosine", "warm_up": 1}}
+    whole = train(settings(tmp_path, tmp_path / "whole", **how))
+    parts = settings(tmp_path, tmp_path / "parts", **how, validate_every=1)
+    for _ in range(3):
+        train(parts, stopping=stop_after(1))
+    pieced = train(parts)
+    one, two = (torch.load(path, weights_only=True) for path in (whole, pieced))
+    first = AdversarialTask().networks()
+    found = {"network": one["network"], **one["others"]}
+    for name, network in first.items():
+        assert not torch.equal(network.weight, found[name]["weight"]), name
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_turns_and_their_losses_are_told_apart(tmp_path, adversarial):
+    said = []
+    train(settings(tmp_path, tmp_path / "run"), said.append)
+    assert set(said[-1].other_losses) == {"judge"}
+    line = json.loads((tmp_path / "run" / LOG).read_text())
+    assert line["other_losses"] == said[-1].other_losses
+
+
+def test_a_checkpoint_without_the_second_optimiser_is_refused(tmp_path, adversarial):
+    how = settings(tmp_path, tmp_path)
+    path = train(how, stopping=stop_after(1))
+    state = torch.load(path, weights_only=True)
+    del state["other_optimisers"]
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match="another network"):
+        train(how)
 
 
 def test_a_finished_run_is_not_trained_further(cache, tmp_path):
@@ -121,6 +199,20 @@ def test_the_rate_rises_stays_and_falls():
     assert 0 < rates[-1] < 0.03
     # A longer run is the same until the shorter one falls.
     assert rates[:51] == [rate_at(step, 200, how) for step in range(51)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "middle"), [("cosine", 0.5), ("polynomial", 0.5**0.9), ("hold", 1.0)]
+)
+def test_a_schedule_rises_and_falls_to_nothing(schedule, middle):
+    how = OptimiserSettings(learning_rate=1.0, warm_up=10, schedule=schedule)
+    rates = [rate_at(step, 110, how) for step in range(110)]
+    assert all(a < b for a, b in pairwise(rates[:11]))
+    assert rates[0] < 0.1
+    assert rates[10] == 1
+    assert rates[60] == pytest.approx(middle)
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+    assert 0 < rates[-1] < 0.04
 
 
 def test_the_average_forgets_the_beginning():

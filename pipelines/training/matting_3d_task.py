@@ -1,0 +1,143 @@
+"""What the 3D matting networks (3DMM, 3DMM-M, 3DMM-MG) are trained on, and how they are scored.
+
+Wang et al., 3D Matting (conference and journal version): patches at 0.5 mm, both masks and alpha
+learned together. `config/train/3dmm.toml` has the papers' schedule.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.losses import matting_3d_loss
+from models.matting_3d import matting_3d, matting_3d_ghost, matting_3d_merged
+from pipelines.dataset.annotated import kept
+from pipelines.dataset.lidc import lidc_nodules
+from pipelines.dataset.patch_crops import CropDisturbance, drawn_crop
+from pipelines.dataset.patches import kept_patch, lesion_patches
+from pipelines.dataset.phantoms import phantom_lesions
+from pipelines.training.matting_3d_scores import Matting3dScore, scored_matte
+from pipelines.training.settings import DataSettings, TrainingSettings
+from pipelines.training.task import MAIN
+
+MAKERS: Mapping[str, Callable[[bool], nn.Module]] = {
+    "3dmm": matting_3d,
+    "3dmm-m": matting_3d_merged,
+    "3dmm-mg": matting_3d_ghost,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """See `pipelines.dataset.patch_crops.Crop`; (batch, 1, side, side, side)."""
+
+    image: Tensor
+    alpha: Tensor
+    overlap: Tensor
+    union: Tensor
+
+
+class Matting3dTask:
+    """Lesions are read from their files as they are needed; a `pipelines.training.task.Task`."""
+
+    turns: ClassVar = {MAIN: (MAIN,)}
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings = settings
+        self.name = settings.network.name
+        self.how = CropDisturbance()
+
+    @cached_property
+    def _files(self) -> _Files:
+        return _files_of(self.settings.data)
+
+    def about(self) -> dict[str, str]:
+        """Layers, size of patches, and what alpha means."""
+        return {
+            "guidance": str(self.settings.network.guidance).lower(),
+            "size": ",".join([str(self.settings.network.side)] * 3),
+            "meaning": "PROBABILITY",
+        }
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The network as it is before the first step."""
+        torch.manual_seed(self.settings.seed)
+        return {MAIN: MAKERS[self.name](self.settings.network.guidance)}
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step."""
+        seed, size = self.settings.seed, self.settings.batch
+        rng = np.random.default_rng([seed, 1, step])
+        readers, phantoms = self._files.readers, self._files.phantoms
+        share = self.settings.data.phantom_share if readers else 1.0
+        made = rng.random(size) < (share if phantoms else 0.0)
+        crops = []
+        for number, of_phantom in enumerate(made):
+            if of_phantom:
+                path = phantoms[int(rng.integers(len(phantoms)))]
+            else:
+                # Each lesion once before any comes again.
+                epoch, place = divmod(step * size + number, len(readers))
+                order = np.random.default_rng([seed, 2, epoch]).permutation(len(readers))
+                path = readers[int(order[place])]
+            crops.append(drawn_crop(kept_patch(path), self.settings.network.side, rng, self.how))
+        return Batch(
+            *(
+                torch.from_numpy(np.stack([getattr(crop, name) for crop in crops])[:, None])
+                for name in ("image", "alpha", "overlap", "union")
+            )
+        )
+
+    def loss(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> Tensor:
+        """Of one batch."""
+        matte = networks[MAIN](batch.image)
+        matte = type(matte)(*(part.float() for part in matte))
+        return matting_3d_loss(matte, batch.alpha, batch.overlap, batch.union)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean scores over the validation lesions, of a network in evaluation mode."""
+        scores = [
+            scored_matte(network, kept_patch(patch), kept(lesion), self.settings.network.side)
+            for patch, lesion in self._files.validation
+        ]
+        if not scores:
+            return {}
+        return {
+            name: statistics.fmean(getattr(score, name) for score in scores)
+            for name in Matting3dScore.__dataclass_fields__
+        }
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Of patches; for validation also of the lesions they were made of."""
+
+    readers: list[Path]
+    phantoms: list[Path]
+    validation: list[tuple[Path, Path]]
+
+
+def _files_of(data: DataSettings) -> _Files:
+    def patches(lesions: list[Path]) -> list[Path]:
+        return lesion_patches(data.cache / "patches", lesions) if lesions else []
+
+    train: list[Path] = []
+    unseen: list[Path] = []
+    if data.lidc is not None:
+        train = lidc_nodules(data.lidc, data.cache / "train", "train")
+        unseen = lidc_nodules(data.lidc, data.cache / "validation", "validation")
+    of = data.cache / "phantoms"
+    unseen = unseen + phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
+    return _Files(
+        patches(train),
+        patches(phantom_lesions(of, data.phantoms)),
+        list(zip(patches(unseen), unseen, strict=True)),
+    )
