@@ -6,6 +6,7 @@ from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
+from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
@@ -20,6 +21,7 @@ __all__ = [
     "echo",
     "explain",
     "jobs",
+    "networks",
     "probe",
     "process",
     "serve",
