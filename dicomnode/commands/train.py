@@ -30,6 +30,7 @@ def train(
         raise complain(
             "training needs PyTorch: install the extra `networks` of this package"
         ) from None
+    from models import NoWeightsError
     from pipelines.training.checkpoints import CheckpointError
     from pipelines.training.export import export_weights
     from pipelines.training.loop import TrainingProgress
@@ -57,7 +58,7 @@ def train(
 
         try:
             checkpoint = run(settings, report, asked)
-        except (CheckpointError, FileNotFoundError) as error:
+        except (CheckpointError, FileNotFoundError, NoWeightsError) as error:
             raise complain(str(error)) from None
     console.print(f"checkpoint: {checkpoint}", highlight=False)
     if weights is not None:

@@ -58,7 +58,7 @@ def mean_scores(scores: Iterable[SliceScore]) -> dict[str, float]:
 
 
 def slices_of_lesion(
-    lesion: AnnotatedLesion, contract: InputContract, scale: int = 1
+    lesion: AnnotatedLesion, contract: InputContract
 ) -> tuple[Tensor, tuple[slice, slice]]:
     """A network's input for all slices of a lesion, and where the lesion's pixels are in it.
 
@@ -66,8 +66,6 @@ def slices_of_lesion(
     ----------
     lesion : AnnotatedLesion
     contract : InputContract
-    scale : int
-        Of the network's result: the part that is given back is of the result.
 
     Returns
     -------
@@ -84,7 +82,7 @@ def slices_of_lesion(
         ((0, 0), (0, 0), (0, -rows % _SIDE), (0, -columns % _SIDE)),
         mode="edge",
     )
-    return torch.from_numpy(images), (slice(scale * rows), slice(scale * columns))
+    return torch.from_numpy(images), (slice(rows), slice(columns))
 
 
 def alpha_of(

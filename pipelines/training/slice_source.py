@@ -35,11 +35,18 @@ class SliceSource:
         Of the network.
     side : int
         Rows and columns of a crop.
+    how : SliceDisturbance, optional
     """
 
-    def __init__(self, settings: TrainingSettings, contract: InputContract, side: int) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        contract: InputContract,
+        side: int,
+        how: SliceDisturbance | None = None,
+    ) -> None:
         self.settings, self.contract, self.side = settings, contract, side
-        self.how = SliceDisturbance()
+        self.how = how or SliceDisturbance()
 
     @cached_property
     def _lesions(self) -> Lesions:

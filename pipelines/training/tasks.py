@@ -28,6 +28,24 @@ def _baseline(settings: TrainingSettings) -> Task:
     return BaselineTask(settings)
 
 
+def _medical_matting(settings: TrainingSettings) -> Task:
+    from pipelines.training.medical_matting_task import MedicalMattingTask
+
+    return MedicalMattingTask(settings)
+
+
+def _super_resolution(settings: TrainingSettings) -> Task:
+    from pipelines.training.super_resolution_task import SuperResolutionTask
+
+    return SuperResolutionTask(settings)
+
+
+def _dsnet(settings: TrainingSettings) -> Task:
+    from pipelines.training.dsnet_task import DSNetTask
+
+    return DSNetTask(settings)
+
+
 TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "recist-net": _recist,
     "3dmm": _matting_3d,
@@ -37,6 +55,10 @@ TASKS: Mapping[str, Callable[[TrainingSettings], Task]] = {
     "monai-unet-2.5d": _baseline,
     "monai-unet-plus-plus": _baseline,
     "monai-attention-unet": _baseline,
+    "medical-matting": _medical_matting,
+    "region-aware": _medical_matting,
+    "super-resolution": _super_resolution,
+    "dsnet": _dsnet,
 }
 
 
