@@ -19,6 +19,7 @@ from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.lesion_queue import Folders
+from dicomnode.jobs.network_place import say_where_networks_run
 from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
 from dicomnode.receive.intake import Intake
@@ -80,6 +81,7 @@ class Node:
             ladders,
             self._on_work,
             self._on_given_up,
+            settings.networks.options,
         )
         self._summariser = Summariser(
             self.database,
@@ -150,6 +152,7 @@ class Node:
             courier.start()
         self._provider.start()
         self._dispatcher.start()
+        say_where_networks_run(self.settings, self._engine.submit)
         self._summariser.start()
         self._refusals.start()
         self._collector.start()

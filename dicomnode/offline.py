@@ -33,6 +33,7 @@ from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import SummaryState
 from dicomnode.store.tables import Finding, Lesion, Summary
+from pipelines.networks.options import NetworkOptions
 
 _POLL_S = 0.05
 _OUT = "out"
@@ -89,6 +90,7 @@ def process_folder(
     rule: Rule,
     processes: int,
     results: tuple[RungName, ...] | Literal["auto"] = ("fractional-seg",),
+    networks: NetworkOptions | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Segment every mark in a folder and write the results to another.
@@ -106,6 +108,8 @@ def process_folder(
     results : tuple of str or "auto"
         Which objects are written, as of a destination; those of a series when its lesions have
         ended.
+    networks : NetworkOptions, optional
+        What networks run on, and where a site's own weights lie.
     on_progress : callable
         Called from time to time.
 
@@ -133,6 +137,7 @@ def process_folder(
             destination,
             rule,
             processes,
+            networks,
             lambda *p: on_progress(Progress(len(slices), *p)),
         )
         with database.read() as session:
@@ -154,6 +159,7 @@ def _run(
     destination: FolderDestination,
     rule: Rule,
     processes: int,
+    networks: NetworkOptions | None,
     on_progress: Callable[[int, int, str | None], None],
 ) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")
@@ -171,6 +177,7 @@ def _run(
         ladders,
         lambda: None,
         lambda: collector.collect_all(),
+        networks,
     )
     summariser = Summariser(
         database, engine, scheduler, ladders, out, segment.attempts, lambda: None

@@ -24,12 +24,15 @@ from pydantic import (
     field_validator,
 )
 from pydantic import model_validator as validates_whole
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicomnode.routing.networks import network_problem
 from dicomnode.routing.rules import Patterns, Rule, fits
 from dicomnode.toml_lines import line_of
+from pipelines.networks.options import NetworkOptions
 
 AETitle = Annotated[
     str,
@@ -129,6 +132,35 @@ class SegmentSettings(_Section):
 
     processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
     attempts: int = Field(2, ge=1)
+
+
+class NetworkSettings(_Section):
+    """Where the weights of networks lie that the package does not ship, and what networks run on.
+
+    See `pipelines.networks.options.NetworkOptions`.
+    """
+
+    weights: Path | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    batch: int = Field(4, ge=1)
+
+    @field_validator("weights")
+    @classmethod
+    def _is_a_folder(cls, weights: Path | None) -> Path | None:
+        if weights is not None and not (weights.is_absolute() and weights.is_dir()):
+            raise ValueError(f"found {str(weights)!r}, expected the absolute path of a folder")
+        return weights
+
+    @validates_whole(mode="after")
+    def _make_sense(self) -> NetworkSettings:
+        _ = self.options
+        return self
+
+    @property
+    def options(self) -> NetworkOptions:
+        """As workers take them."""
+        return NetworkOptions(self.weights, self.device, self.precision, self.batch)
 
 
 class PublishSettings(_Section):
@@ -333,6 +365,7 @@ class NodeSettings(BaseSettings):
     listen: ListenSettings = ListenSettings()
     collect: CollectSettings = CollectSettings()
     segment: SegmentSettings = SegmentSettings()
+    networks: NetworkSettings = NetworkSettings()
     publish: PublishSettings = PublishSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     retry: RetrySettings = RetrySettings()
@@ -364,6 +397,26 @@ class NodeSettings(BaseSettings):
                         f"rule {rule.name!r} names the destination {name!r}; "
                         f"known are {', '.join(map(repr, known)) or 'none'}"
                     )
+        return self
+
+    @validates_whole(mode="after")
+    def _networks_can_run(self) -> NodeSettings:
+        """A network that cannot be used stops the start, and not the first study."""
+        options = self.networks.options
+        problems = []
+        for number, rule in enumerate(self.rules):
+            problem = network_problem(rule.method, options)
+            if problem is not None:
+                problems.append(
+                    InitErrorDetails(
+                        type=PydanticCustomError("network", "{problem}", {"problem": problem}),
+                        loc=("rules", number, "method"),
+                        input=rule.method,
+                    )
+                )
+        if problems:
+            # So that each says on which line its rule stands.
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
     @validates_whole(mode="after")

@@ -68,17 +68,19 @@ def contract_of(name: str, about: Mapping[str, str]) -> InputContract:
     Raises
     ------
     NoWeightsError
-        If the size has another number of sides, or one that is no multiple of 16.
+        If the size has another number of sides, or one that is no multiple of 16 from 32 on.
     """
     contract = REGISTRY[name].contract
     if "size" not in about or contract.kind == "prompted-planes":
         return contract
     sides = about["size"].split(",")
-    fits = all(side.strip().isdecimal() and int(side) % 16 == 0 and int(side) for side in sides)
+    fits = all(
+        side.strip().isdecimal() and int(side) % 16 == 0 and int(side) >= 32 for side in sides
+    )
     if not fits or len(sides) != len(contract.size):
         raise NoWeightsError(
             f"the weights of {name} say size {about['size']!r}, expected {len(contract.size)} "
-            "multiples of 16 with commas between"
+            "multiples of 16, from 32 on, with commas between"
         )
     return replace(contract, size=tuple(int(side) for side in sides))
 
@@ -181,7 +183,7 @@ def load_network(
         )
     except RuntimeError:  # its text lists every tensor
         raise NoWeightsError(f"{path}: its tensors are not those of the network {name}") from None
-    if network.contract.kind == "prompted-planes":
+    if len(network.contract.size) == 2:
         module.to(memory_format=torch.channels_last)
     return module.eval()
 

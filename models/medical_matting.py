@@ -119,7 +119,7 @@ def _draw(
 ) -> Tensor:
     """Codes, (samples, batch, latent), with gradients to the distribution's parameters."""
     mean, scale = distribution.base_dist.loc, distribution.base_dist.scale
-    noise = torch.randn(
-        (samples, draws, mean.shape[1]), generator=generator, device=mean.device, dtype=mean.dtype
-    )
-    return mean + scale * noise
+    # A generator of the CPU gives the same codes wherever the network runs.
+    device = mean.device if generator is None else generator.device
+    noise = torch.randn((samples, draws, mean.shape[1]), generator=generator, device=device)
+    return mean + scale * noise.to(mean)

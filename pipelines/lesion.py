@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import REGISTRY
+from pipelines.by_network import axes_for_network, segmented_by_network
 from pipelines.errors import (
     EmptyMaskError,
     NotConvergedWarning,
@@ -22,8 +23,9 @@ from pipelines.errors import (
 from pipelines.grabcut import Cut, RecistEllipsoid, grabcut
 from pipelines.grabcut.opencv_2d import grabcut_opencv_2d
 from pipelines.grabcut.outline import shape_from_cut
-from pipelines.longest_axes import axes_from_mask
+from pipelines.mark_size import suggested_mm3, unlike_mark
 from pipelines.matting import METHODS, quantity_of
+from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import (
     DEFAULT_METHOD,
     complete_parameters,
@@ -50,10 +52,7 @@ _PADDING_HU = -1024.0
 CONTEXT_MM = 6.0
 """How far beyond readers' masks the pipeline looks at voxels."""
 
-_FROM_AXES = "the network looked at the longest diameters of the readers' masks only"
-
-_UNLIKE_MARK = (0.35, 2.0)
-"""Volumes beyond these multiples of the mark's ellipsoid are worth a warning."""
+_RUN_HERE = NetworkOptions()
 
 
 def reach_mm(axes: RecistAxes) -> float:
@@ -152,12 +151,7 @@ def _mark_warnings(cut: Cut, ratio: float) -> tuple[str, ...]:
         found.append(
             "the mark is hardly denser than its surroundings; the outline follows the mark"
         )
-    if not _UNLIKE_MARK[0] <= ratio <= _UNLIKE_MARK[1]:
-        size = "larger" if ratio > 1 else "smaller"
-        found.append(
-            f"the lesion is much {size} than the mark suggests: {ratio:.2f} times its ellipsoid"
-        )
-    return tuple(found)
+    return (*found, *unlike_mark(ratio))
 
 
 def _method(method: str, volume: hd.Volume) -> None:
@@ -206,6 +200,7 @@ def soft_mask_from_recist(
     *,
     method: str = DEFAULT_METHOD,
     parameters: Mapping[str, Parameter] | None = None,
+    networks: NetworkOptions = _RUN_HERE,
 ) -> SoftMask:
     """Segment the lesion under a RECIST mark softly.
 
@@ -219,9 +214,11 @@ def soft_mask_from_recist(
     axes : RecistAxes
         The mark.
     method : str
-        Name in `pipelines.matting.METHODS` or `models.REGISTRY`; a network takes no parameters.
+        One of `pipelines.parameters.known_methods`; a network takes no parameters.
     parameters : Mapping, optional
         Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
+    networks : NetworkOptions
+        Where the weights of networks lie, and on what they run.
 
     Returns
     -------
@@ -243,10 +240,8 @@ def soft_mask_from_recist(
     values = complete_parameters(parameters)
     box, ends = crop_around(volume, axes)
     if method in REGISTRY:
-        from pipelines.prompted.segment import soft_mask_by_network
-
         hounsfield(volume[box])  # Refuses what is not finite around the mark.
-        soft = soft_mask_by_network(volume, axes, method, box)
+        soft = segmented_by_network(volume, axes, method, box, ends, networks)
         sure = bool((soft.trimap.array == FOREGROUND).any())
         said = soft.warnings + _warnings(soft.alpha.array, sure, ends)
         return replace(soft, warnings=said)
@@ -277,10 +272,7 @@ def soft_mask_from_recist(
     quantity = quantity_of(method)
     extent = alpha if quantity == "occupancy" else cut.mask.astype(np.float32)
     voxel_mm3 = float(np.prod(spacing))
-    suggested = ellipsoid.volume_mm3
-    if ends:  # Only what the CT holds of the ellipsoid can be found.
-        inside = np.count_nonzero(ellipsoid.radius(image.shape, spacing, offset) <= 1)
-        suggested = max(inside, 1) * voxel_mm3
+    suggested = suggested_mm3(ellipsoid, image.shape, spacing, offset, ends)
     ratio = float(extent.sum(dtype=np.float64)) * voxel_mm3 / suggested
     return SoftMask(
         alpha=crop.with_array(alpha),
@@ -299,6 +291,7 @@ def soft_mask_from_masks(
     *,
     method: str = DEFAULT_METHOD,
     parameters: Mapping[str, Parameter] | None = None,
+    networks: NetworkOptions = _RUN_HERE,
 ) -> SoftMask:
     """Segment softly what one or several readers outlined.
 
@@ -311,9 +304,11 @@ def soft_mask_from_masks(
     masks : ndarray of bool, shape (readers, slices, rows, columns) or (slices, rows, columns)
         On the volume's grid. Readers who marked nothing do not vote.
     method : str
-        Name in `pipelines.matting.METHODS` or `models.REGISTRY`; a network takes no parameters.
+        One of `pipelines.parameters.known_methods`; a network takes no parameters.
     parameters : Mapping, optional
         Overrides of `pipelines.parameters.DEFAULT_PARAMETERS`.
+    networks : NetworkOptions
+        Where the weights of networks lie, and on what they run.
 
     Returns
     -------
@@ -344,13 +339,9 @@ def soft_mask_from_masks(
     if not union.any():
         raise EmptyMaskError("found no reader who marked a voxel, expected a lesion")
     if method in REGISTRY:
-        # The network is told by axes which lesion is meant; those of what most readers marked.
-        voting = masks[masks.any(axis=(1, 2, 3))]
-        most = 2 * voting.sum(axis=0) >= len(voting)
-        found = soft_mask_from_recist(
-            volume, axes_from_mask(most if most.any() else union, volume), method=method
-        )
-        return replace(found, warnings=(_FROM_AXES, *found.warnings))
+        axes, said = axes_for_network(volume, masks, method)
+        found = soft_mask_from_recist(volume, axes, method=method, networks=networks)
+        return replace(found, warnings=(said, *found.warnings))
     spacing = tuple(float(s) for s in volume.spacing)
     box, ends = [], False
     for axis, (n, s) in enumerate(zip(union.shape, spacing, strict=True)):

@@ -4,8 +4,10 @@ from dicomnode.commands.app import app
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
+from dicomnode.commands.evaluate import evaluate
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
+from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.serve import serve
@@ -18,8 +20,10 @@ __all__ = [
     "conformance",
     "demo",
     "echo",
+    "evaluate",
     "explain",
     "jobs",
+    "networks",
     "probe",
     "process",
     "serve",

@@ -17,8 +17,10 @@ from dicomnode.commands.app import app, complain, console
 from dicomnode.logs import start_logging
 from dicomnode.offline import Outcome, process_folder
 from dicomnode.routing import Rule
+from dicomnode.routing.networks import network_problem
 from dicomnode.settings import RungName
 from dicomnode.store.states import LesionState
+from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import DEFAULT_METHOD
 
 _COLUMNS = (
@@ -53,6 +55,15 @@ def process(
             help="Which objects, as of a destination: names, with commas between, or auto."
         ),
     ] = "fractional-seg",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Weights of networks that the package does not ship."
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="What networks run on: auto, cpu, cuda or cuda:1.")
+    ] = "auto",
 ) -> None:
     """Segment every mark in FOLDER: results, tables of them and a contact sheet in OUT."""
     try:
@@ -60,6 +71,13 @@ def process(
         wanted = _RESULTS.validate_python(results if results == "auto" else results.split(","))
     except ValidationError as error:
         raise complain(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    try:
+        networks = NetworkOptions(weights, device)
+    except ValueError as error:
+        raise complain(str(error)) from None
+    problem = network_problem(method, networks)
+    if problem is not None:
+        raise complain(problem)
     start_logging("ERROR")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +103,13 @@ def process(
             )
 
         outcome = process_folder(
-            folder, out, rule=rule, processes=processes, results=wanted, on_progress=show
+            folder,
+            out,
+            rule=rule,
+            processes=processes,
+            results=wanted,
+            networks=networks,
+            on_progress=show,
         )
     _report(outcome, out)
     if not any(lesion.state is LesionState.PUBLISHED for lesion in outcome.lesions):

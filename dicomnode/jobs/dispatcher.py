@@ -30,6 +30,7 @@ from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 from dicomnode.timing import call_at
 from pipelines.errors import SegmentationError
+from pipelines.networks.options import NetworkOptions
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Dispatcher:
         Called, without arguments, when results have been published.
     on_given_up : callable
         Called, without arguments, when a lesion was refused or has failed.
+    networks : NetworkOptions
+        What workers run networks on.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Dispatcher:
         ladders: Ladders,
         on_published: Callable[[], None],
         on_given_up: Callable[[], None] = lambda: None,
+        networks: NetworkOptions | None = None,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -93,6 +97,7 @@ class Dispatcher:
         self._ladders = ladders
         self._on_published = on_published
         self._on_given_up = on_given_up
+        self._networks = networks or NetworkOptions()
         self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
         self._postponed: set[int] = set()
@@ -166,7 +171,7 @@ class Dispatcher:
 
     def _work(self, session: Session, lesion: Lesion) -> tuple[Callable[..., Any], Any]:
         if lesion.state is LesionState.READY:
-            return segment, lesions.segment_request(session, lesion, self._folders)
+            return segment, lesions.segment_request(session, lesion, self._folders, self._networks)
         return publish, lesions.publish_request(session, lesion, self._folders, self._ladders)
 
     def _record(self, ended: _Ended) -> None:

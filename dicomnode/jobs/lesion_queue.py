@@ -24,6 +24,7 @@ from dicomnode.store.standing import supersede_replaced, unsettle_replaced, with
 from dicomnode.store.states import LesionState
 from dicomnode.store.summaries import touch
 from dicomnode.store.tables import Lesion
+from pipelines.networks.options import NetworkOptions
 from pipelines.recist import RecistAxes
 
 WORK = (LesionState.READY, LesionState.SEGMENTED)
@@ -63,7 +64,9 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
     return lesions
 
 
-def segment_request(session: Session, lesion: Lesion, folders: Folders) -> SegmentRequest:
+def segment_request(
+    session: Session, lesion: Lesion, folders: Folders, networks: NetworkOptions
+) -> SegmentRequest:
     """Say what a worker needs to segment a ready lesion."""
     return SegmentRequest(
         slices=slice_files(session, lesion.slices),
@@ -76,6 +79,7 @@ def segment_request(session: Session, lesion: Lesion, folders: Folders) -> Segme
         method=lesion.method,
         parameters=lesion.parameters,
         target=_target(lesion, folders),
+        networks=networks,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import highdicom as hd
@@ -15,6 +15,7 @@ from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
 from pipelines.errors import UnusableMarkError
 from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
+from pipelines.networks.options import NetworkOptions
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import Parameter, SoftMask
 
@@ -41,6 +42,8 @@ class SegmentRequest:
     parameters : Mapping
     target : Path
         Where the soft mask is written.
+    networks : NetworkOptions
+        For methods that are networks.
     """
 
     slices: tuple[Path | FrameFile, ...]
@@ -49,6 +52,7 @@ class SegmentRequest:
     method: str
     parameters: Mapping[str, Parameter]
     target: Path
+    networks: NetworkOptions = field(default_factory=NetworkOptions)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,11 @@ def _soft_mask(volume: hd.Volume, request: SegmentRequest) -> tuple[SoftMask, tu
     A mask on one slice of several says how large the lesion is there, and not how far it reaches:
     that is what axes say. It does not vote where another reader's mask says more.
     """
-    how = {"method": request.method, "parameters": request.parameters}
+    how = {
+        "method": request.method,
+        "parameters": request.parameters,
+        "networks": request.networks,
+    }
     if not isinstance(request.prior, MaskPrior):
         return soft_mask_from_recist(volume, request.prior, **how), ()
     masks = read_masks(request.prior, request.slices)

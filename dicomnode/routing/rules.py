@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import pydicom.uid
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from models import REGISTRY, problem_of
 from pipelines.parameters import DEFAULT_METHOD, complete_parameters, known_methods
 
 
@@ -113,10 +112,6 @@ class Rule(BaseModel):
     def _method_exists(cls, method: str) -> str:
         if method not in known_methods():
             raise ValueError(f"no method {method!r}; known are {', '.join(known_methods())}")
-        # At start, not at the first study.
-        problem = problem_of(method) if method in REGISTRY else None
-        if problem is not None:
-            raise ValueError(problem)
         return method
 
     @field_validator("parameters")

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from models.losses import matting_3d_loss
 from models.matting_3d import matting_3d, matting_3d_ghost, matting_3d_merged
 from pipelines.dataset.annotated import kept
+from pipelines.dataset.labelled import LabelledPatch, labelled_patches
 from pipelines.dataset.lidc import lidc_nodules
 from pipelines.dataset.patch_crops import CropDisturbance, drawn_crop
-from pipelines.dataset.patches import kept_patch, lesion_patches
+from pipelines.dataset.patches import lesion_patches
 from pipelines.dataset.phantoms import phantom_lesions
 from pipelines.training.matting_3d_scores import Matting3dScore, scored_matte
 from pipelines.training.settings import DataSettings, TrainingSettings
@@ -57,14 +58,20 @@ class Matting3dTask:
 
     @cached_property
     def _files(self) -> _Files:
-        return _files_of(self.settings.data)
+        return _files_of(self.settings.data, self.settings.network.target)
 
     def about(self) -> dict[str, str]:
-        """Layers, size of patches, and what alpha means."""
+        """Layers, size of patches, and what alpha is and means.
+
+        A selected matte is called occupancy; where the density-weighted variant was selected, it
+        is less than that.
+        """
+        target = self.settings.network.target
         return {
             "guidance": str(self.settings.network.guidance).lower(),
             "size": ",".join([str(self.settings.network.side)] * 3),
-            "meaning": "PROBABILITY",
+            "meaning": "PROBABILITY" if target == "readers" else "OCCUPANCY",
+            "target": target,
         }
 
     def networks(self) -> dict[str, nn.Module]:
@@ -82,13 +89,13 @@ class Matting3dTask:
         crops = []
         for number, of_phantom in enumerate(made):
             if of_phantom:
-                path = phantoms[int(rng.integers(len(phantoms)))]
+                source = phantoms[int(rng.integers(len(phantoms)))]
             else:
                 # Each lesion once before any comes again.
                 epoch, place = divmod(step * size + number, len(readers))
                 order = np.random.default_rng([seed, 2, epoch]).permutation(len(readers))
-                path = readers[int(order[place])]
-            crops.append(drawn_crop(kept_patch(path), self.settings.network.side, rng, self.how))
+                source = readers[int(order[place])]
+            crops.append(drawn_crop(source.load(), self.settings.network.side, rng, self.how))
         return Batch(
             *(
                 torch.from_numpy(np.stack([getattr(crop, name) for crop in crops])[:, None])
@@ -105,8 +112,8 @@ class Matting3dTask:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean scores over the validation lesions, of a network in evaluation mode."""
         scores = [
-            scored_matte(network, kept_patch(patch), kept(lesion), self.settings.network.side)
-            for patch, lesion in self._files.validation
+            scored_matte(network, source.load(), kept(lesion), self.settings.network.side)
+            for source, lesion in self._files.validation
         ]
         if not scores:
             return {}
@@ -120,14 +127,17 @@ class Matting3dTask:
 class _Files:
     """Of patches; for validation also of the lesions they were made of."""
 
-    readers: list[Path]
-    phantoms: list[Path]
-    validation: list[tuple[Path, Path]]
+    readers: list[LabelledPatch]
+    phantoms: list[LabelledPatch]
+    validation: list[tuple[LabelledPatch, Path]]
 
 
-def _files_of(data: DataSettings) -> _Files:
-    def patches(lesions: list[Path]) -> list[Path]:
-        return lesion_patches(data.cache / "patches", lesions) if lesions else []
+def _files_of(data: DataSettings, target: str) -> _Files:
+    def labelled(lesions: list[Path], discard: bool = True) -> list[LabelledPatch]:
+        if not lesions:
+            return []
+        patches = lesion_patches(data.cache / "patches", lesions)
+        return labelled_patches(data.cache / "candidates", patches, target, discard)
 
     train: list[Path] = []
     unseen: list[Path] = []
@@ -137,7 +147,8 @@ def _files_of(data: DataSettings) -> _Files:
     of = data.cache / "phantoms"
     unseen = unseen + phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
     return _Files(
-        patches(train),
-        patches(phantom_lesions(of, data.phantoms)),
-        list(zip(patches(unseen), unseen, strict=True)),
+        labelled(train),
+        labelled(phantom_lesions(of, data.phantoms)),
+        # All are scored against their readers, also those that have no good matte.
+        list(zip(labelled(unseen, discard=False), unseen, strict=True)),
     )

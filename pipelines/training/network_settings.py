@@ -39,6 +39,9 @@ class Matting3dSettings(Strict):
     """Whether the masks are given to the matting part."""
     side: Annotated[int, Field(ge=32, multiple_of=16)] = 96
     """Of a patch, in voxels of 0.5 mm; at 16 the deepest norm would see one voxel."""
+    target: Literal["readers", "selected-matte"] = "readers"
+    """What alpha learns: the mean of the readers' masks; or, as in the papers, one of eight
+    classical mattes. A rule chooses it (`pipelines.dataset.selection`), not radiologists."""
 
 
 class BaselineSettings(Strict):

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import highdicom as hd
 import numpy as np
 import pytest
 import torch
 
 import models
-import models.loading
-import models.registry
-from dicomnode.routing.rules import Rule
-from models import NoWeightsError
 from pipelines.errors import UnusableMarkError
 from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
 from pipelines.metrics import dice
+from pipelines.networks.loaded import LoadedNetwork
+from pipelines.networks.options import CPU
+from pipelines.networks.result import NOTHING_FOUND
 from pipelines.prompted import segment
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import READERS_LEVEL
@@ -38,7 +35,10 @@ class Bright(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def bright(monkeypatch):
-    monkeypatch.setattr(segment, "network_of", lambda method: (Bright(), "0123"))
+    loaded = LoadedNetwork(
+        METHOD, Bright(), "0123", models.REGISTRY[METHOD].contract, "probability", CPU
+    )
+    monkeypatch.setattr(segment, "loaded_network", lambda method, options: loaded)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_mark_on_nothing_is_told(scene):
     volume, _ = scene
     centre = volume.map_indices_to_reference(np.array([[8, 60, 10], [8, 60, 18]]))
     soft = soft_mask_from_recist(volume, RecistAxes(centre), method=METHOD)
-    assert segment.NOTHING_FOUND in soft.warnings
+    assert NOTHING_FOUND in soft.warnings
 
 
 def test_a_mark_across_slices_is_refused(scene):
@@ -100,21 +100,3 @@ def test_a_mark_across_slices_is_refused(scene):
     ends = volume.map_indices_to_reference(np.array([[4.0, 35, 28], [11, 35, 29]]))
     with pytest.raises(UnusableMarkError, match="in the plane of slices"):
         soft_mask_from_recist(volume, RecistAxes(ends), method=METHOD)
-
-
-def test_a_network_without_weights_is_told_at_start(monkeypatch, tmp_path):
-    absent = dataclasses.replace(models.REGISTRY[METHOD], weights=tmp_path / "absent.safetensors")
-    monkeypatch.setitem(models.registry.REGISTRY, METHOD, absent)
-    with pytest.raises(ValueError, match=r"recist-net has no weights: absent\.safetensors"):
-        Rule(name="all", method=METHOD)
-    with pytest.raises(NoWeightsError):
-        models.load_network(METHOD)
-
-
-def test_a_node_without_pytorch_is_told_what_to_install(monkeypatch, tmp_path):
-    (tmp_path / "w.safetensors").touch()
-    there = dataclasses.replace(models.REGISTRY[METHOD], weights=tmp_path / "w.safetensors")
-    monkeypatch.setitem(models.registry.REGISTRY, METHOD, there)
-    monkeypatch.setattr(models.loading, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="extra `networks`"):
-        Rule(name="all", method=METHOD)

@@ -1,4 +1,4 @@
-"""The 3D matting networks' task: batches of the lot alone, scores that a right matte makes perfect."""
+"""The 3D matting networks' task: batches of the lot alone, full scores for a right matte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.counting import parameter_count
 from models.matting_3d import Matte, matting_3d_ghost
 from pipelines.dataset.annotated import AnnotatedLesion, kept
 from pipelines.dataset.patch_crops import middle_crop
-from pipelines.dataset.patches import kept_patch, lesion_patch
+from pipelines.dataset.patches import lesion_patch
 from pipelines.training.loop import train
 from pipelines.training.matting_3d_scores import region_at, scored_matte
 from pipelines.training.matting_3d_task import Matting3dTask
@@ -53,7 +53,8 @@ def test_a_batch_is_a_function_of_its_step(cache):
 
 def test_the_loop_trains_and_validates_it(cache, tmp_path):
     said = []
-    train(settings(cache, tmp_path / "run"), said.append)
+    one_step = settings(cache, tmp_path / "run").model_copy(update={"steps": 1, "batch": 1})
+    train(one_step, said.append)
     assert set(said[-1].scores) == {"dice", "continued", "overlap", "union", "sad", "mse"}
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     first = Matting3dTask(settings(cache)).networks()[MAIN].state_dict()
@@ -168,6 +169,17 @@ def test_the_nearest_region_is_kept():
 
 def test_files_hold_the_phantoms_that_were_drawn(cache):
     files = Matting3dTask(settings(cache))._files
-    patch, lesion = files.validation[0]
-    assert kept_patch(patch).name == kept(lesion).name == "nodule-2"
-    assert [kept_patch(path).name for path in files.phantoms] == ["nodule-0", "nodule-1"]
+    source, lesion = files.validation[0]
+    assert source.load().name == kept(lesion).name == "nodule-2"
+    assert [source.load().name for source in files.phantoms] == ["nodule-0", "nodule-1"]
+
+
+def test_the_papers_label_is_learned_where_the_configuration_says_so(cache):
+    readers = Matting3dTask(settings(cache))
+    mattes = Matting3dTask(settings(cache, target="selected-matte"))
+    assert (readers.about()["meaning"], mattes.about()["meaning"]) == ("PROBABILITY", "OCCUPANCY")
+    one, other = readers.batch(0), mattes.batch(0)
+    # The label's centre of gravity lies elsewhere, by less than a voxel or two.
+    assert float(one.image.mean()) == pytest.approx(float(other.image.mean()), abs=0.05)
+    assert not torch.equal(one.alpha, other.alpha)
+    assert other.alpha.unique().numel() > 100
