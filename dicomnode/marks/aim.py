@@ -32,8 +32,9 @@ from dicomnode.marks.drawn_shape import (
 from dicomnode.marks.mark_reading import MarkReading, Refusal
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code, RecistMark
-from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid_of_bytes
+from dicomnode.marks.safe_xml import UnsafeXml, parse, uid_of_bytes
 from dicomnode.marks.segment import SegmentReference
+from pipelines.plain_number import number
 
 MAX_ANNOTATIONS = 400
 MAX_SHAPES = 1_000

@@ -13,7 +13,7 @@ from dicomnode.marks import codes
 from dicomnode.marks.aim_value import code_of, uid_of, value_of
 from dicomnode.marks.codes import Concept
 from dicomnode.marks.recist_mark import Code
-from dicomnode.marks.safe_xml import number
+from pipelines.plain_number import number
 
 MAX_CALCULATIONS = 200
 """Calculations of one annotation that are looked at."""

@@ -15,8 +15,9 @@ from dicomnode.marks.drawn_shape import Points, is_inside
 from dicomnode.marks.mark_reading import MarkReading, Refusal
 from dicomnode.marks.outline import Contour, Outline
 from dicomnode.marks.recist_mark import Code
-from dicomnode.marks.safe_xml import UnsafeXml, number, parse, uid, uid_of_bytes
+from dicomnode.marks.safe_xml import UnsafeXml, parse, uid, uid_of_bytes
 from dicomnode.marks.same_lesion import enclosed_pixels
+from pipelines.plain_number import number
 
 MAX_ITEMS = 600
 """Nodules and non-nodules that are looked at in one file; real ones hold up to 363."""

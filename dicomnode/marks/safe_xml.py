@@ -8,7 +8,6 @@ before its content is looked at.
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 from xml.parsers import expat
@@ -28,7 +27,6 @@ _OTHER_MARKUP = 10_000
 """Comments and the like, beside start and end of each element."""
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 class UnsafeXml(ValueError):
@@ -117,15 +115,6 @@ def _plain_attributes(attributes: dict[str, str]) -> dict[str, str]:
 
 def _refuse_document_type(*_: object) -> None:
     raise UnsafeXml("found a document type or an entity in the XML, expected none")
-
-
-def number(text: str | None) -> float | None:
-    """A finite number in plain decimal form; None for anything else."""
-    text = "" if text is None else text.strip(" \t\r\n")
-    if len(text) > 40 or _NUMBER.fullmatch(text) is None:
-        return None
-    value = float(text)
-    return value if abs(value) < 1e12 else None
 
 
 @lru_cache(1024)  # the points of a shape repeat their image's

@@ -7,16 +7,9 @@ import pytest
 from PIL import Image
 
 from dicomnode.marks import deeplesion
-from dicomnode.marks.deeplesion import (
-    UnreadableSlices,
-    image_uid,
-    iter_rows,
-    read_deeplesion,
-    read_rows,
-    read_volume,
-    volume_and_axes,
-)
+from dicomnode.marks.deeplesion import image_uid, iter_rows, read_deeplesion, read_rows
 from dicomnode.store.uid import is_valid_uid
+from pipelines.deeplesion import UnreadableSlices, read_volume, volume_and_axes
 from pipelines.lesion import soft_mask_from_recist
 from tests.real_data import real
 
