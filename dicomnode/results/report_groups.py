@@ -12,7 +12,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from dicomnode.results import report_codes as code
-from dicomnode.results.algorithm_identification import NEIGHBOURHOOD_ANALYSIS
+from dicomnode.results.algorithm_identification import family_of
 from dicomnode.results.computed_axes import computed_axes
 from dicomnode.results.iso_curves import IsoCurve, iso_curves
 from dicomnode.results.lesion_result import LesionResult, MarkSource
@@ -186,7 +186,7 @@ def _described(result: LesionResult) -> dict:
             name=result.mask.method,
             version=result.equipment.software_version,
             manufacturer=result.equipment.manufacturer,
-            family=coded(NEIGHBOURHOOD_ANALYSIS),
+            family=coded(family_of(result.mask.method)),
             parameters=[
                 *(f"{name}={parameters[name]}" for name in sorted(parameters)),
                 f"configuration={result.configuration_digest}",

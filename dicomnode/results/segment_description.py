@@ -8,10 +8,7 @@ from highdicom.sr import CodedConcept
 
 from dicomnode.marks.codes import PUBLIC_SCHEMES
 from dicomnode.marks.recist_mark import Code
-from dicomnode.results.algorithm_identification import (
-    NEIGHBOURHOOD_ANALYSIS,
-    algorithm_identification,
-)
+from dicomnode.results.algorithm_identification import algorithm_identification
 from dicomnode.results.lesion_result import LesionResult
 
 _CATEGORY = CodedConcept("49755003", "SCT", "Morphologically Altered Structure")
@@ -22,7 +19,7 @@ def segment_description(
     result: LesionResult,
     label: str,
     number: int = 1,
-    algorithm_family: Code = NEIGHBOURHOOD_ANALYSIS,
+    algorithm_family: Code | None = None,
     colour: CIELabColor | None = None,
 ) -> hd.seg.SegmentDescription:
     """Describe one segment.
@@ -35,8 +32,8 @@ def segment_description(
         LO; what is over 64 characters is cut. A mask that is no occupancy says so in its label.
     number : int
         Of the segment, from 1.
-    algorithm_family : Code
-        From CID 7162.
+    algorithm_family : Code, optional
+        From CID 7162; that of the method unless given.
     colour : CIELabColor, optional
         Recommended Display CIELab Value.
     """

@@ -9,7 +9,6 @@ import highdicom as hd
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicomnode.marks.recist_mark import Code
-from dicomnode.results.algorithm_identification import NEIGHBOURHOOD_ANALYSIS
 from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.dimension_organization import name_dimensions
 from dicomnode.results.instance_references import References, reference_instances
@@ -44,8 +43,8 @@ class SegSettings:
     references : "ct" or "all"
         Whether it names the CT alone, or also what held the mark, and twins.
     series_numbers : SeriesNumbers
-    algorithm_family : Code
-        From CID 7162.
+    algorithm_family : Code, optional
+        From CID 7162; that of the method unless given.
     """
 
     series_description: str = "Mask {method} RESEARCH"
@@ -53,7 +52,7 @@ class SegSettings:
     omit_empty_frames: bool = True
     references: References = "ct"
     series_numbers: SeriesNumbers = field(default_factory=SeriesNumbers)
-    algorithm_family: Code = NEIGHBOURHOOD_ANALYSIS
+    algorithm_family: Code | None = None
 
 
 def segmentation(

@@ -180,6 +180,7 @@ def test_a_rule_sends_a_study_through_its_network_to_orthanc(running, name, tmp_
     assert seg.SegmentationFractionalType == meaning
     (about,) = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
     assert about.AlgorithmName == name
+    assert about.AlgorithmFamilyCodeSequence[0].CodeMeaning == "Artificial Intelligence"
     assert f"weights={weights_digest(name, running.weights)}" in about.AlgorithmParameters
     assert name in seg.SeriesDescription
     alpha = read_alpha(seg, sent.volume)
