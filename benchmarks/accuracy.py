@@ -35,6 +35,7 @@ from scipy import ndimage
 
 from pipelines.distance import distance_within
 from pipelines.errors import EmptyMaskError
+from pipelines.evaluation.cases import drawn_phantom
 from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.matting import OCCUPANCY_METHODS
 from pipelines.matting.closed_form import closed_form
@@ -42,7 +43,7 @@ from pipelines.matting.mixing import read_mix
 from pipelines.matting.occupancy import weight_of_shape
 from pipelines.metrics import dice, sad, volume_error
 from pipelines.parameters import DEFAULT_METHOD
-from pipelines.phantom import NoduleKind, Patch, nodule_patch, simulated_readers
+from pipelines.phantom import NoduleKind, Patch, simulated_readers
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, SoftMask
 from pipelines.trimap import shape_from_masks
 
@@ -89,11 +90,9 @@ class Score:
 
 def scene(kind: NoduleKind, thickness_mm: float, seed: int, psf: str = "own") -> Scene:
     """Make a phantom; the same seed is the same lesion at every thickness and point spread."""
-    rng = np.random.default_rng([seed, 1])
-    diameter = float(rng.uniform(8, 24))
-    pixel, noise, drawn = rng.uniform(0.6, 0.8), rng.uniform(12, 30), rng.uniform(0.45, 0.75)
-    psf_mm = {"own": drawn, SHARP: SHARP_PSF_MM}.get(psf) or float(psf)
-    patch = nodule_patch(kind, diameter, (thickness_mm, pixel, pixel), seed, noise, psf_mm)
+    psf_mm = {"own": None, SHARP: SHARP_PSF_MM}[psf] if psf in ("own", SHARP) else float(psf)
+    patch, diameter = drawn_phantom(kind, thickness_mm, seed, psf_mm)
+    pixel = float(patch.volume.spacing[1])
     if psf == SHARP:
         hu = patch.volume.array.astype(np.float32)
         soft = ndimage.gaussian_filter(hu, [0, SHARPENING_MM / pixel, SHARPENING_MM / pixel])

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import itertools
 import json
 import statistics
@@ -38,6 +37,8 @@ from PIL import Image
 
 from pipelines.dataset.beyond_ends import without_lesion
 from pipelines.dataset.lidc import SPLITS, calibrate, split_of
+from pipelines.evaluation.cases import marking_readers
+from pipelines.evaluation.continued import continued, reach_beyond_mm
 from pipelines.grabcut import RecistEllipsoid, grabcut
 from pipelines.lesion import soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
@@ -101,34 +102,18 @@ def load(folder: Path, half: str) -> Iterator[Nodule]:
         volume = hd.Volume(calibrate(stack("images")), affine, coordinate_system="PATIENT")
         masks = np.stack([stack(f"mask-{i}") > 127 for i in range(4)])
         readers = [i for i in range(4) if masks[i].any()]
-        lot = hashlib.sha256(f"{patient}/{nodule}".encode()).digest()[0]
-        reader = readers[lot % len(readers)]
+        reader = marking_readers(f"{patient}/{nodule}", readers)[0]
         yield Nodule(patient, nodule, volume, masks, reader, axes_from_mask(masks[reader], volume))
 
 
 def with_context(nodule: Nodule, reach_mm: float) -> Nodule:
     """The same nodule with slices added on both sides, as far as `reach_mm` beyond its ends.
 
-    Each is a copy of the end slice in which what any reader marked, and two pixels around it, is
-    filled from its surroundings; the slice next to the nodule keeps 30 % of it, as a real
-    neighbour does by partial volume.
+    See `pipelines.evaluation.continued`.
     """
-    array, masks = nodule.volume.array, nodule.masks
-    count = int(np.ceil(reach_mm / nodule.volume.spacing[0]))
-    marked = masks.any(axis=0)
-    added = []
-    for end in (0, -1):
-        filled = without_lesion(array[end], marked[end])
-        near = 0.3 * array[end] + 0.7 * filled
-        slices = [near] + [filled] * (count - 1)
-        added.append(np.stack(slices[::-1] if end == 0 else slices))
-    volume = hd.Volume(
-        np.concatenate([added[0], array, added[1]]).astype(np.float32),
-        nodule.volume.get_affine(output_convention="LPS")
-        @ np.array([[1, 0, 0, -count], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]),
-        coordinate_system="PATIENT",
-    )
-    masks = np.pad(masks, ((0, 0), (count, count), (0, 0), (0, 0)))
+    array, marked = nodule.volume.array, nodule.masks.any(axis=0)
+    beyond = np.stack([without_lesion(array[end], marked[end]) for end in (0, -1)])
+    volume, masks = continued(nodule.volume, nodule.masks, beyond, reach_mm)
     return Nodule(nodule.patient, nodule.name, volume, masks, nodule.reader, nodule.axes)
 
 
@@ -243,7 +228,7 @@ def main() -> None:
     scores = []
     for nodule in itertools.islice(load(options.folder, options.half), options.limit):
         if options.context:
-            nodule = with_context(nodule, 0.75 * nodule.axes.long_mm + 6)
+            nodule = with_context(nodule, reach_beyond_mm(nodule.axes.long_mm))
         scores.append(score(nodule, options.method, options.level))
     tables = {name: summary(group) for name, group in groups(scores).items()}
     print(

@@ -4,6 +4,7 @@ from dicomnode.commands.app import app
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.echo import echo
+from dicomnode.commands.evaluate import evaluate
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
@@ -19,6 +20,7 @@ __all__ = [
     "conformance",
     "demo",
     "echo",
+    "evaluate",
     "explain",
     "jobs",
     "networks",

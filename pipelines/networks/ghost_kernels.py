@@ -30,7 +30,7 @@ def pointwise(features: Array, weight: Array, bias: Array, out: Array) -> None:
 def depthwise(features: Array, weight: Array, bias: Array, out: Array) -> None:
     """A 3 x 3 x 3 convolution of each channel with its own taps, zeros around.
 
-    `weight` is (channels, 3, 3, 3); sides are at least two voxels.
+    `weight` is (channels, 3, 3, 3).
     """
     channels, depth, height, width = features.shape
     line = np.empty(width, np.float32)
@@ -43,6 +43,9 @@ def depthwise(features: Array, weight: Array, bias: Array, out: Array) -> None:
                     for j in range(max(y - 1, 0), min(y + 2, height)):
                         seen, taps = features[c, k, j], weight[c, k - z + 1, j - y + 1]
                         before, at, after = taps[0], taps[1], taps[2]
+                        if width == 1:
+                            line[0] += at * seen[0]
+                            continue
                         line[0] += at * seen[0] + after * seen[1]
                         for x in range(1, width - 1):
                             line[x] += before * seen[x - 1] + at * seen[x] + after * seen[x + 1]

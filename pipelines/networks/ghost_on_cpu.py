@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 from torch import nn
 
 from models.matting_3d import MaskGuidedMatting
@@ -45,13 +46,13 @@ def alpha_on_cpu(network: MaskGuidedMatting, image: Array) -> Array:
         branch = [_run(branch, shared) for branch in network.mask_branches]
         features = np.concatenate([shared, patch])
         if network.guidance:
-            masks = 1 / (1 + np.exp(-np.concatenate(branch)))
+            masks = expit(np.concatenate(branch))
         for group in network.guided:
             given = np.concatenate([features, masks]) if network.guidance else features
             features = _run(group, given)
         background, foreground = _run(network.head, features)
     # The second channel's softmax.
-    return 1 / (1 + np.exp(background - foreground))
+    return expit(foreground - background)
 
 
 def _unet(unet: UNet3d, image: Array) -> Array:

@@ -21,9 +21,10 @@ def _unlike_at_birth(guidance: bool) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("guidance", [True, False])
-def test_alpha_is_pytorchs_but_for_rounding(guidance):
+@pytest.mark.parametrize("shape", [(16, 32, 48), (48, 32, 16)])
+def test_alpha_is_pytorchs_but_for_rounding(guidance, shape):
     network = _unlike_at_birth(guidance)
-    image = np.random.default_rng(1).random((16, 32, 48), dtype=np.float32)
+    image = np.random.default_rng(1).random(shape, dtype=np.float32)
     with torch.no_grad():
         expected = network(torch.from_numpy(image)[None, None]).alpha[0, 0].numpy()
 

@@ -1,0 +1,1 @@
+"""The papers' tables for the methods that are here: cases, scores, tables, a report of them."""

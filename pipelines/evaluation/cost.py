@@ -1,0 +1,180 @@
+"""What a method costs: parameters, multiply-accumulates, weights, time and memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models import REGISTRY, NoWeightsError, problem_of
+from models.loading import contract_of, weights_about, weights_of
+from pipelines.evaluation.cases import drawn_phantom
+from pipelines.lesion import soft_mask_from_recist
+from pipelines.matting import METHODS
+from pipelines.phantom import NoduleKind, Patch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+THICKNESS_MM = 1.25
+"""Of the slices of the phantoms that are timed."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one method costs.
+
+    Attributes
+    ----------
+    method : str
+    parameters, multiply_accumulates : int, optional
+        Of a network; None for a classical method, or where its layers are told by weights that are
+        not there.
+    weights_mb : float, optional
+        Size of the file of weights in 10^6 bytes.
+    milliseconds : float, optional
+        Median over lesions, from a mark on a CT to a soft mask; None without weights.
+    peak_mb : float, optional
+        Most resident memory of a process that made these masks and nothing else, in 10^6 bytes.
+    problem : str, optional
+        Why it cannot be used.
+    """
+
+    method: str
+    parameters: int | None
+    multiply_accumulates: int | None
+    weights_mb: float | None
+    milliseconds: float | None
+    peak_mb: float | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """On which costs were measured."""
+
+    cpu: str
+    cores: int
+    threads: int
+    """Of PyTorch, or 1."""
+
+
+def machine() -> Machine:
+    """This one."""
+    torch = sys.modules.get("torch")
+    cpu = platform.processor() or platform.machine()
+    about = Path("/proc/cpuinfo")
+    if about.is_file():
+        names = [row for row in about.read_text().splitlines() if row.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    return Machine(cpu, os.cpu_count() or 1, torch.get_num_threads() if torch else 1)
+
+
+def lesions(count: int, seed: int) -> list[Patch]:
+    """Phantoms of all kinds in turn, on slices of `THICKNESS_MM`."""
+    kinds = list(NoduleKind)
+    return [
+        drawn_phantom(kinds[number % len(kinds)], THICKNESS_MM, seed + number)[0]
+        for number in range(count)
+    ]
+
+
+def _timed(method: str, patches: list[Patch]) -> float:
+    """Median milliseconds; the first lesion is done twice, since it loads weights and kernels."""
+    soft_mask_from_recist(patches[0].volume, patches[0].axes, method=method)
+    taken = []
+    for patch in patches:
+        start = time.perf_counter()
+        soft_mask_from_recist(patch.volume, patch.axes, method=method)
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken)
+
+
+def _peak_mb(method: str, count: int, seed: int) -> float:
+    """What a fresh process runs."""
+    for patch in lesions(count, seed):
+        soft_mask_from_recist(patch.volume, patch.axes, method=method)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def peak_mb(method: str, count: int, seed: int) -> float:
+    """Most resident memory of a process of its own, libraries and phantoms included, in MB."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh) as pool:
+        return pool.submit(_peak_mb, method, count, seed).result()
+
+
+def counted(name: str) -> tuple[int | None, int | None]:
+    """Parameters and multiply-accumulates of a network of the registry on one input.
+
+    One volume, one slice or one plane of its contract; counted as `models.counting` says.
+
+    Returns
+    -------
+    tuple of int or None
+        None where PyTorch is not installed, or the layers are told by weights that are not there.
+    """
+    try:
+        import torch
+    except ImportError:
+        return None, None
+    from models.counting import multiply_accumulates, parameter_count
+
+    about = weights_about(name) if weights_of(name) else {}
+    try:
+        # Shapes alone say how much is computed, and take no time.
+        with torch.device("meta"):
+            module = REGISTRY[name].make(about).eval()
+            return parameter_count(module), multiply_accumulates(module, _input(name, about))
+    except (ImportError, KeyError, NoWeightsError):
+        return None, None
+    except (NotImplementedError, RuntimeError):
+        module = REGISTRY[name].make(about).eval()
+        return parameter_count(module), multiply_accumulates(module, _input(name, about))
+
+
+def _input(name: str, about: Mapping[str, str]) -> Tensor:
+    """One input of a network's contract, zeros."""
+    import torch
+
+    contract = contract_of(name, about)
+    planes = (1,) if contract.kind == "prompted-planes" else ()
+    return torch.zeros(1, *planes, contract.channels, *contract.size)
+
+
+def cost_of(method: str, patches: list[Patch], count: int, seed: int) -> Cost:
+    """All of it, for one method.
+
+    Parameters
+    ----------
+    method : str
+        Name in `pipelines.matting.METHODS` or `models.REGISTRY`.
+    patches : list of Patch
+        `lesions(count, seed)`.
+    count, seed : int
+    """
+    if method in METHODS:
+        taken, most = _timed(method, patches), peak_mb(method, count, seed)
+        return Cost(method, None, None, None, taken, most, None)
+    parameters, operations = counted(method)
+    problem = problem_of(method)
+    weights = weights_of(method)
+    size = None if weights is None else weights.stat().st_size / 1e6
+    if not REGISTRY[method].segments:
+        problem = "no method: it gives images"
+    elif weights is None:
+        problem = "no weights"
+    if problem is not None:
+        return Cost(method, parameters, operations, size, None, None, problem)
+    taken, most = _timed(method, patches), peak_mb(method, count, seed)
+    return Cost(method, parameters, operations, size, taken, most, None)

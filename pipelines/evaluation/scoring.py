@@ -1,0 +1,152 @@
+"""Run one method on one case, and score what it says."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.dataset.annotated import AnnotatedLesion
+from pipelines.dataset.beyond_ends import beyond_ends
+from pipelines.evaluation.answers import MARKING_READER, Answer, answer
+from pipelines.evaluation.cases import marking_readers, volume_of
+from pipelines.evaluation.continued import continued, reach_beyond_mm
+from pipelines.evaluation.in_box import box_of, matting_scores
+from pipelines.evaluation.scores import (
+    ContinuedMark,
+    ContinuedScore,
+    MarkScore,
+    NoduleScore,
+    PhantomScore,
+    overlap,
+    overlaps,
+)
+from pipelines.longest_axes import axes_from_mask
+from pipelines.metrics import (
+    best_dice,
+    generalised_energy_distance,
+    masks_of_alpha,
+    volume_error,
+)
+from pipelines.phantom import Patch
+from pipelines.recist import RecistAxes
+from pipelines.soft_mask import READERS_LEVEL
+
+Masks = npt.NDArray[np.bool_]
+
+
+def score_phantom(patch: Patch, method: str) -> PhantomScore:
+    """One method on a phantom, told by the axes of the true lesion.
+
+    Parameters
+    ----------
+    patch : Patch
+    method : str
+    """
+    truth = patch.occupancy.array.astype(np.float32)
+    said = answer(patch.volume, patch.axes, method)
+    return PhantomScore(
+        matting_scores(said.alpha, truth),
+        float(truth.sum(dtype=np.float64)),
+        volume_error(said.alpha, truth),
+        said.failed,
+    )
+
+
+class MarkedNodule:
+    """A nodule with the marks that its readers would draw, which are measured once."""
+
+    def __init__(self, lesion: AnnotatedLesion) -> None:
+        self.lesion = lesion
+        self.volume = volume_of(lesion)
+        name = f"{lesion.patient}/{lesion.name}"
+        self.order = marking_readers(name, lesion.readers)
+        self.axes = {i: axes_from_mask(lesion.masks[i], self.volume) for i in lesion.readers}
+        self.key = {i: int(np.argmax(lesion.masks[i].sum(axis=(1, 2)))) for i in lesion.readers}
+        self.beyond = (
+            beyond_ends(lesion.hu, lesion.masks) if lesion.beyond is None else lesion.beyond
+        )
+
+    @property
+    def long_mm(self) -> float:
+        """Mean over readers."""
+        return statistics.mean(axes.long_mm for axes in self.axes.values())
+
+
+def consensus(masks: Masks) -> Masks:
+    """What at least half of the readers marked, those who marked nothing counted.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, axes (reader, slice, row, column)
+    """
+    return 2 * masks.sum(axis=0) >= len(masks)
+
+
+def score_nodule(nodule: MarkedNodule, method: str, repeats: int) -> NoduleScore:
+    """One method on a nodule, told by the marks of so many of its readers, one after another."""
+    marks = []
+    for reader in nodule.order[:repeats]:
+        said = _answer(nodule, nodule.axes[reader], method, reader)
+        marks.append(score_mark(said, nodule.lesion.masks, reader, nodule.key[reader]))
+    return NoduleScore(nodule.lesion.patient, nodule.long_mm, tuple(marks))
+
+
+def score_continued(nodule: MarkedNodule, method: str, repeats: int) -> ContinuedScore:
+    """The same on the nodule continued beyond its ends, of which every further voxel is an error.
+
+    See `pipelines.evaluation.continued`.
+    """
+    marks = []
+    for reader in nodule.order[:repeats]:
+        axes = nodule.axes[reader]
+        volume, masks = continued(
+            nodule.volume, nodule.lesion.masks, nodule.beyond, reach_beyond_mm(axes.long_mm)
+        )
+        said = answer(volume, axes, method)
+        whole = overlaps(said.alpha, consensus(masks))
+        marks.append(ContinuedMark(reader, said.failed, whole))
+    return ContinuedScore(nodule.lesion.patient, tuple(marks))
+
+
+def _answer(nodule: MarkedNodule, axes: RecistAxes, method: str, reader: int) -> Answer:
+    if method == MARKING_READER:
+        return Answer(nodule.lesion.masks[reader].astype(np.float32))
+    return answer(nodule.volume, axes, method)
+
+
+def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
+    """Score an answer against readers' masks.
+
+    Parameters
+    ----------
+    said : Answer
+    masks : ndarray of bool, axes (reader, slice, row, column)
+    reader : int
+        Who drew the mark.
+    key : int
+        The slice that it is on.
+    """
+    alpha, agreed = said.alpha, consensus(masks)
+    mean = masks.mean(axis=0, dtype=np.float32)
+    box = box_of((alpha, mean))
+    references = list(masks[(slice(None), *box)])
+    # All thresholds of an alpha that is 0 everywhere would hold every voxel.
+    levels = masks_of_alpha(alpha) if alpha.any() else (alpha > 0,)
+    samples = [level[box] for level in levels]
+    drawn = alpha >= READERS_LEVEL
+    others = np.delete(masks, reader, axis=0)
+    of_others = consensus(others)
+    return MarkScore(
+        reader=reader,
+        failed=said.failed,
+        soft=matting_scores(alpha, mean),
+        volume_error=volume_error(alpha, mean),
+        whole=overlaps(alpha, agreed),
+        key=overlaps(alpha[key], agreed[key]),
+        energy_distance=generalised_energy_distance(samples, references),
+        best_dice=best_dice(samples, references),
+        readers=tuple(overlap(drawn, mask).dice if mask.any() else None for mask in masks),
+        others=overlap(drawn, of_others).dice if of_others.any() else None,
+    )
