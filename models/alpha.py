@@ -18,12 +18,12 @@ def alpha_of(network: nn.Module, images: Tensor) -> Tensor:
     ----------
     network : nn.Module
         In evaluation mode. Its answer has an attribute ``alpha`` in [0, 1], or is a logit.
-    images : Tensor, (batch, 1, height, width) or (batch, 1, depth, height, width)
+    images : Tensor, (batch, channels, height, width) or (batch, channels, depth, height, width)
         As its input contract says, on its device.
 
     Returns
     -------
-    Tensor of float32, same shape
+    Tensor of float32, (batch, 1, ...)
         Of a network that answers at a multiple of the size (DSNet at four times) the mean over
         each pixel. What is given for an image does not depend on the others of the batch.
     """

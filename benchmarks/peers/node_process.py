@@ -36,6 +36,8 @@ class NodeProcess:
         What ``[[destinations]]`` says besides, such as ``{"commit": True}``.
     rule : dict, optional
         What ``[[rules]]`` says besides, such as ``{"report_refusals": True}``.
+    rules : sequence of dict, optional
+        Several rules in place of the one, to ``pacs``; conditions as ``{"match.modality": "CT"}``.
     **sections
         Tables of the configuration to add to, such as ``collect={"quiet_period_s": 2}``.
     """
@@ -50,6 +52,7 @@ class NodeProcess:
         sources: Sequence[dict[str, Any]] = (),
         destination: dict[str, Any] | None = None,
         rule: dict[str, Any] | None = None,
+        rules: Sequence[dict[str, Any]] = (),
         **sections: dict[str, Any],
     ) -> None:
         self.folder = folder
@@ -69,9 +72,12 @@ class NodeProcess:
             "port": pacs_port,
             "results": ["fractional-seg"],
         } | (destination or {})
-        rule = {"name": "all", "destinations": ["pacs"]} | (rule or {})
+        everything = {"name": "all", **(rule or {})}
         blocks = [_table(f"[{name}]", values) for name, values in tables.items()]
-        blocks += [_table("[[destinations]]", pacs), _table("[[rules]]", rule)]
+        blocks += [_table("[[destinations]]", pacs)]
+        blocks += [
+            _table("[[rules]]", {"destinations": ["pacs"]} | one) for one in rules or [everything]
+        ]
         blocks += [_table("[[sources]]", source) for source in sources]
         self.configuration.write_text("\n".join(blocks))
         self._process: subprocess.Popen[bytes] | None = None

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.dataset.lidc import READERS
-from pipelines.evaluation.answers import MARKING_READER, meaning_of
+from pipelines.evaluation.answers import MARKING_READER
 from pipelines.evaluation.cases import NoduleCase
-from pipelines.evaluation.scores import LEVELS, ContinuedScore, MarkScore, NoduleScore, Overlap
-from pipelines.evaluation.soft_tables import NoduleScores, patients, row_name
+from pipelines.evaluation.scores import (
+    LEVELS,
+    ContinuedScore,
+    MarkScore,
+    NoduleScore,
+    Overlap,
+    SampleScore,
+)
+from pipelines.evaluation.soft_tables import NoduleScores, patients, quantity_in, row_name
 from pipelines.evaluation.spread import Cell, Measured, cell_of
 from pipelines.evaluation.table import Column, Row, Table
 
@@ -16,6 +23,7 @@ SIZES_MM = (0.0, 6.0, 10.0, 20.0, 1000.0)
 """Of mean long axes, as the published tables of `benchmarks.lidc`."""
 
 ContinuedScores = Mapping[str, Mapping[NoduleCase, ContinuedScore]]
+SampleScores = Mapping[str, Mapping[NoduleCase, SampleScore]]
 
 _OVERLAP = (
     Column("DICE, %", 1, "high"),
@@ -69,7 +77,7 @@ def overlap_table(
                 )
                 for f in _TAKE
             )
-            about = "binary" if binary else f"{meaning_of(method)} ≥ {level:g}"
+            about = "binary" if binary else f"{quantity_in(scores)} ≥ {level:g}"
             rows.append(
                 Row(row_name(method), about, len(scores), patients(scores), cells, not binary)
             )
@@ -95,7 +103,7 @@ def size_table(found: NoduleScores) -> Table:
         )
         ranked = method != MARKING_READER
         rows.append(
-            Row(row_name(method), meaning_of(method), len(scores), patients(scores), cells, ranked)
+            Row(row_name(method), quantity_in(scores), len(scores), patients(scores), cells, ranked)
         )
     counts = [
         max(
@@ -107,7 +115,7 @@ def size_table(found: NoduleScores) -> Table:
     return Table("readers-size", "3D Dice by long axis, %", "", "alpha is", columns, tuple(rows))
 
 
-def energy_table(found: NoduleScores, sampled: NoduleScores | None = None) -> Table:
+def energy_table(found: NoduleScores, sampled: SampleScores | None = None) -> Table:
     """Generalised energy distance and best Dice against the four readers.
 
     Parameters

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 from models import REGISTRY, NoWeightsError, problem_of
 from models.loading import contract_of, weights_about, weights_of
+from pipelines.evaluation.answers import HERE
 from pipelines.evaluation.cases import drawn_phantom
 from pipelines.lesion import soft_mask_from_recist
 from pipelines.matting import METHODS
+from pipelines.networks.options import NetworkOptions
 from pipelines.phantom import NoduleKind, Patch
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ class Cost:
         not there.
     weights_mb : float, optional
         Size of the file of weights in 10^6 bytes.
-    milliseconds : float, optional
-        Median over lesions, from a mark on a CT to a soft mask; None without weights.
+    milliseconds, cpu_milliseconds : float, optional
+        Medians over lesions, from a mark on a CT to a soft mask: on the clock, and of the CPU,
+        which is less where others keep the machine busy. None without weights.
     peak_mb : float, optional
         Most resident memory of a process that made these masks and nothing else, in 10^6 bytes.
     problem : str, optional
@@ -54,6 +57,7 @@ class Cost:
     multiply_accumulates: int | None
     weights_mb: float | None
     milliseconds: float | None
+    cpu_milliseconds: float | None
     peak_mb: float | None
     problem: str | None
 
@@ -88,33 +92,41 @@ def lesions(count: int, seed: int) -> list[Patch]:
     ]
 
 
-def _timed(method: str, patches: list[Patch]) -> float:
-    """Median milliseconds; the first lesion is done twice, since it loads weights and kernels."""
-    soft_mask_from_recist(patches[0].volume, patches[0].axes, method=method)
-    taken = []
+def _timed(method: str, patches: list[Patch], networks: NetworkOptions) -> tuple[float, float]:
+    """Median milliseconds on the clock and of the CPU.
+
+    The first lesion is done twice, since it loads weights and kernels.
+    """
+    soft_mask_from_recist(patches[0].volume, patches[0].axes, method=method, networks=networks)
+    taken, busy = [], []
     for patch in patches:
-        start = time.perf_counter()
-        soft_mask_from_recist(patch.volume, patch.axes, method=method)
+        start, start_cpu = time.perf_counter(), time.process_time()
+        soft_mask_from_recist(patch.volume, patch.axes, method=method, networks=networks)
         taken.append(1000 * (time.perf_counter() - start))
-    return statistics.median(taken)
+        busy.append(1000 * (time.process_time() - start_cpu))
+    return statistics.median(taken), statistics.median(busy)
 
 
-def _peak_mb(method: str, count: int, seed: int) -> float:
+def _peak_mb(method: str, count: int, seed: int, networks: NetworkOptions) -> float:
     """What a fresh process runs."""
     for patch in lesions(count, seed):
-        soft_mask_from_recist(patch.volume, patch.axes, method=method)
+        soft_mask_from_recist(patch.volume, patch.axes, method=method, networks=networks)
+    status = Path("/proc/self/status")
+    if status.is_file():  # `ru_maxrss` of Linux starts with what the parent process held
+        (most,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM:")]
+        return int(most.split()[1]) * 1024 / 1e6
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def peak_mb(method: str, count: int, seed: int) -> float:
+def peak_mb(method: str, count: int, seed: int, networks: NetworkOptions = HERE) -> float:
     """Most resident memory of a process of its own, libraries and phantoms included, in MB."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh) as pool:
-        return pool.submit(_peak_mb, method, count, seed).result()
+        return pool.submit(_peak_mb, method, count, seed, networks).result()
 
 
-def counted(name: str) -> tuple[int | None, int | None]:
+def counted(name: str, weights: Path | None = None) -> tuple[int | None, int | None]:
     """Parameters and multiply-accumulates of a network of the registry on one input.
 
     One volume, one slice or one plane of its contract; counted as `models.counting` says.
@@ -130,7 +142,7 @@ def counted(name: str) -> tuple[int | None, int | None]:
         return None, None
     from models.counting import multiply_accumulates, parameter_count
 
-    about = weights_about(name) if weights_of(name) else {}
+    about = weights_about(name, weights) if weights_of(name, weights) else {}
     try:
         # Shapes alone say how much is computed, and take no time.
         with torch.device("meta"):
@@ -152,7 +164,9 @@ def _input(name: str, about: Mapping[str, str]) -> Tensor:
     return torch.zeros(1, *planes, contract.channels, *contract.size)
 
 
-def cost_of(method: str, patches: list[Patch], count: int, seed: int) -> Cost:
+def cost_of(
+    method: str, patches: list[Patch], count: int, seed: int, networks: NetworkOptions = HERE
+) -> Cost:
     """All of it, for one method.
 
     Parameters
@@ -162,19 +176,21 @@ def cost_of(method: str, patches: list[Patch], count: int, seed: int) -> Cost:
     patches : list of Patch
         `lesions(count, seed)`.
     count, seed : int
+    networks : NetworkOptions
     """
     if method in METHODS:
-        taken, most = _timed(method, patches), peak_mb(method, count, seed)
-        return Cost(method, None, None, None, taken, most, None)
-    parameters, operations = counted(method)
-    problem = problem_of(method)
-    weights = weights_of(method)
+        taken, most = _timed(method, patches, networks), peak_mb(method, count, seed)
+        return Cost(method, None, None, None, *taken, most, None)
+    parameters, operations = counted(method, networks.weights)
+    problem = problem_of(method, networks.weights)
+    weights = weights_of(method, networks.weights)
     size = None if weights is None else weights.stat().st_size / 1e6
     if not REGISTRY[method].segments:
         problem = "no method: it gives images"
     elif weights is None:
         problem = "no weights"
     if problem is not None:
-        return Cost(method, parameters, operations, size, None, None, problem)
-    taken, most = _timed(method, patches), peak_mb(method, count, seed)
-    return Cost(method, parameters, operations, size, taken, most, None)
+        return Cost(method, parameters, operations, size, None, None, None, problem)
+    taken = _timed(method, patches, networks)
+    most = peak_mb(method, count, seed, networks)
+    return Cost(method, parameters, operations, size, *taken, most, None)

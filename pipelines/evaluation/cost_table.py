@@ -15,6 +15,7 @@ def cost_table(costs: Sequence[Cost]) -> Table:
         Column("multiply-accumulates ×1e-9", 2),
         Column("weights, MB", 1),
         Column("ms a lesion, median", 0),
+        Column("of the CPU, ms", 0),
         Column("peak memory, MB", 0),
     )
     rows = []
@@ -25,6 +26,7 @@ def cost_table(costs: Sequence[Cost]) -> Table:
             None if operations is None else operations / 1e9,
             cost.weights_mb,
             cost.milliseconds,
+            cost.cpu_milliseconds,
             cost.peak_mb,
         )
         rows.append(Row(cost.method, cost.problem or "", None, None, cells))

@@ -18,8 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from models import REGISTRY, weights_digest
 from models.loading import weights_of
+from pipelines.networks.options import NetworkOptions
 
-_FORMAT = 1
+_FORMAT = 2
 """Rises when what is scored, or how, changes in `pipelines.evaluation`."""
 
 _ROOT = Path(__file__).parents[2]
@@ -41,10 +42,11 @@ def code_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def digest_of(method: str, *settings: object) -> str:
+def digest_of(method: str, networks: NetworkOptions, *settings: object) -> str:
     """Of the code, a method's weights, and whatever else decides a record."""
-    known = method in REGISTRY and weights_of(method) is not None
-    weights = weights_digest(method) if known else ""
+    weights = ""
+    if method in REGISTRY and weights_of(method, networks.weights) is not None:
+        weights = weights_digest(method, networks.weights) + networks.device
     told = json.dumps([_FORMAT, code_digest(), method, weights, *map(str, settings)])
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -20,7 +20,12 @@ from pipelines.evaluation.cost import Cost, cost_of, lesions, machine
 from pipelines.evaluation.cost_table import cost_table
 from pipelines.evaluation.records import Records, digest_of
 from pipelines.evaluation.report import FIGURES, Made, Report, write_report
-from pipelines.evaluation.scores import ContinuedScore, NoduleScore, PhantomScore
+from pipelines.evaluation.scores import (
+    ContinuedScore,
+    NoduleScore,
+    PhantomScore,
+    SampleScore,
+)
 from pipelines.evaluation.scoring import MarkedNodule
 from pipelines.evaluation.settings import EvaluationSettings
 from pipelines.evaluation.soft_tables import phantom_table, reader_table, row_name
@@ -34,6 +39,8 @@ from pipelines.evaluation.work import (
     score_all,
     tasks_of,
 )
+from pipelines.matting import METHODS
+from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
 
 
@@ -72,11 +79,13 @@ def evaluate(settings: EvaluationSettings, command: str, version: str, tell: Tel
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     asked = known_methods() if settings.methods == "all" else settings.methods
-    methods = usable_methods(asked)
+    networks = settings.networks.options
+    methods = usable_methods(asked, networks.weights)
     tell(Progress(0, 0, "reading data"))
     phantoms = phantom_cases(settings.phantoms) if settings.phantoms else []
     nodules = nodule_cases(settings.lidc) if settings.lidc else []
-    tasks = tasks_of(settings, methods, phantoms, nodules)
+    sampling = _sampling(methods, networks) if settings.lidc else []
+    tasks = tasks_of(settings, methods, phantoms, nodules, sampling)
     _score(settings, tasks, tell)
     tell(Progress(0, 0, "costs"))
     costs = _costs(settings, asked)
@@ -91,14 +100,24 @@ def evaluate(settings: EvaluationSettings, command: str, version: str, tell: Tel
         command,
         version,
         machine(),
-        {name: weights_digest(name) for name in methods if name in REGISTRY},
-        {name: problem_of(name) or "" for name in asked if name not in methods},
+        {n: weights_digest(n, networks.weights) for n in methods if n in REGISTRY},
+        {n: problem_of(n, networks.weights) or "" for n in asked if n not in methods},
         len(nodules),
         len(patients),
         len(phantoms),
     )
     points = tuple(weak_points(tables, found.nodules, found.failures()))
     return write_report(Report(settings, made, tables, points, figures))
+
+
+def _sampling(methods: Sequence[str], networks: NetworkOptions) -> list[str]:
+    """Networks that draw masks, among those that see slices without a mark."""
+    slices = [n for n in methods if n in REGISTRY and REGISTRY[n].contract.kind == "slice"]
+    if not slices:
+        return []
+    from pipelines.evaluation.prior_masks import draws_masks
+
+    return [name for name in slices if draws_masks(name, networks)]
 
 
 def _score(settings: EvaluationSettings, tasks: Sequence[Task], tell: Tell) -> None:
@@ -118,17 +137,17 @@ def _costs(settings: EvaluationSettings, asked: Sequence[str]) -> list[Cost]:
     """What each method costs; kept, so that it is measured once on a machine."""
     if settings.cost is None:
         return []
-    count, seed = settings.cost.lesions, settings.cost.seed
+    count, seed, options = settings.cost.lesions, settings.cost.seed, settings.networks.options
     networks = [name for name in REGISTRY if name in asked or not REGISTRY[name].segments]
-    names = [name for name in usable_methods(tuple(asked)) if name not in REGISTRY] + networks
+    names = [name for name in METHODS if name in asked] + networks
     records = Records(settings.folder / "scores" / "cost", Cost)
     patches, costs = None, []
     for name in names:
-        digest = digest_of(name, count, seed, replace(machine(), threads=1))
+        digest = digest_of(name, options, count, seed, replace(machine(), threads=1))
         cost = records.read("all", name, digest)
         if cost is None:
             patches = patches or lesions(count, seed)
-            cost = cost_of(name, patches, count, seed)
+            cost = cost_of(name, patches, count, seed, options)
             records.write("all", name, digest, cost)
         costs.append(cost)
     return costs
@@ -141,6 +160,7 @@ class _Found:
         self.phantoms = all_scores(folder, tasks, PhantomScore)
         self.nodules = all_scores(folder, tasks, NoduleScore)
         self.continued = all_scores(folder, tasks, ContinuedScore)
+        self.samples = all_scores(folder, tasks, SampleScore)
 
     def tables(self, settings: EvaluationSettings) -> list[Table]:
         made = []
@@ -162,7 +182,7 @@ class _Found:
                 )
             )
         if self.nodules:
-            made += [size_table(self.nodules), energy_table(self.nodules)]
+            made += [size_table(self.nodules), energy_table(self.nodules, self.samples)]
             made.append(doctor_table(self.nodules))
         return made
 
@@ -225,7 +245,9 @@ def _sheet(
         reader = nodule.order[0]
         key = nodule.key[reader]
         alphas = {
-            method: answer(nodule.volume, nodule.axes[reader], method).alpha[key]
+            method: answer(
+                nodule.volume, nodule.axes[reader], method, settings.networks.options
+            ).alpha[key]
             for method in methods
         }
         mean = nodule.lesion.masks.mean(axis=0)[key]

@@ -37,6 +37,7 @@ class PhantomScore:
         Sum of the occupancy: the lesion's volume in voxels.
     volume_error : float
         Signed, relative.
+    quantity : str
     failed : str, optional
         See `pipelines.evaluation.answers.Answer`.
     """
@@ -44,6 +45,7 @@ class PhantomScore:
     soft: MattingScores
     truth_voxels: float
     volume_error: float
+    quantity: str
     failed: str | None
 
 
@@ -55,7 +57,9 @@ class MarkScore:
     ----------
     reader : int
         Who drew the mark.
+    quantity : str
     failed : str, optional
+        See `pipelines.evaluation.answers.Answer`.
     soft : MattingScores
         Against the readers' mean, without factors.
     volume_error : float
@@ -71,6 +75,7 @@ class MarkScore:
     """
 
     reader: int
+    quantity: str
     failed: str | None
     soft: MattingScores
     volume_error: float
@@ -105,6 +110,7 @@ class ContinuedMark:
     """One method on a nodule continued beyond its ends, told by one reader's mark."""
 
     reader: int
+    quantity: str
     failed: str | None
     whole: tuple[Overlap, ...]
 
@@ -115,6 +121,23 @@ class ContinuedScore:
 
     patient: str
     marks: tuple[ContinuedMark, ...]
+
+
+@dataclass(frozen=True)
+class SampleMark:
+    """Masks that a network drew of a nodule, told by one reader's mark, against the readers'."""
+
+    reader: int
+    energy_distance: float
+    best_dice: float
+
+
+@dataclass(frozen=True)
+class SampleScore:
+    """Masks that a network drew of a nodule, once for each mark."""
+
+    patient: str
+    marks: tuple[SampleMark, ...]
 
 
 def overlap(a: npt.NDArray[np.bool_], g: npt.NDArray[np.bool_]) -> Overlap:

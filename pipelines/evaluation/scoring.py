@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.dataset.beyond_ends import beyond_ends
-from pipelines.evaluation.answers import MARKING_READER, Answer, answer
+from pipelines.evaluation.answers import HERE, MARKING_READER, Answer, answer
 from pipelines.evaluation.cases import marking_readers, volume_of
 from pipelines.evaluation.continued import continued, reach_beyond_mm
 from pipelines.evaluation.in_box import box_of, matting_scores
@@ -19,6 +19,8 @@ from pipelines.evaluation.scores import (
     MarkScore,
     NoduleScore,
     PhantomScore,
+    SampleMark,
+    SampleScore,
     overlap,
     overlaps,
 )
@@ -29,14 +31,14 @@ from pipelines.metrics import (
     masks_of_alpha,
     volume_error,
 )
+from pipelines.networks.options import NetworkOptions
 from pipelines.phantom import Patch
-from pipelines.recist import RecistAxes
 from pipelines.soft_mask import READERS_LEVEL
 
 Masks = npt.NDArray[np.bool_]
 
 
-def score_phantom(patch: Patch, method: str) -> PhantomScore:
+def score_phantom(patch: Patch, method: str, networks: NetworkOptions = HERE) -> PhantomScore:
     """One method on a phantom, told by the axes of the true lesion.
 
     Parameters
@@ -45,11 +47,12 @@ def score_phantom(patch: Patch, method: str) -> PhantomScore:
     method : str
     """
     truth = patch.occupancy.array.astype(np.float32)
-    said = answer(patch.volume, patch.axes, method)
+    said = answer(patch.volume, patch.axes, method, networks)
     return PhantomScore(
         matting_scores(said.alpha, truth),
         float(truth.sum(dtype=np.float64)),
         volume_error(said.alpha, truth),
+        said.quantity,
         said.failed,
     )
 
@@ -84,16 +87,20 @@ def consensus(masks: Masks) -> Masks:
     return 2 * masks.sum(axis=0) >= len(masks)
 
 
-def score_nodule(nodule: MarkedNodule, method: str, repeats: int) -> NoduleScore:
+def score_nodule(
+    nodule: MarkedNodule, method: str, repeats: int, networks: NetworkOptions = HERE
+) -> NoduleScore:
     """One method on a nodule, told by the marks of so many of its readers, one after another."""
     marks = []
     for reader in nodule.order[:repeats]:
-        said = _answer(nodule, nodule.axes[reader], method, reader)
+        said = _answer(nodule, method, reader, networks)
         marks.append(score_mark(said, nodule.lesion.masks, reader, nodule.key[reader]))
     return NoduleScore(nodule.lesion.patient, nodule.long_mm, tuple(marks))
 
 
-def score_continued(nodule: MarkedNodule, method: str, repeats: int) -> ContinuedScore:
+def score_continued(
+    nodule: MarkedNodule, method: str, repeats: int, networks: NetworkOptions = HERE
+) -> ContinuedScore:
     """The same on the nodule continued beyond its ends, of which every further voxel is an error.
 
     See `pipelines.evaluation.continued`.
@@ -104,16 +111,39 @@ def score_continued(nodule: MarkedNodule, method: str, repeats: int) -> Continue
         volume, masks = continued(
             nodule.volume, nodule.lesion.masks, nodule.beyond, reach_beyond_mm(axes.long_mm)
         )
-        said = answer(volume, axes, method)
+        said = answer(volume, axes, method, networks)
         whole = overlaps(said.alpha, consensus(masks))
-        marks.append(ContinuedMark(reader, said.failed, whole))
+        marks.append(ContinuedMark(reader, said.quantity, said.failed, whole))
     return ContinuedScore(nodule.lesion.patient, tuple(marks))
 
 
-def _answer(nodule: MarkedNodule, axes: RecistAxes, method: str, reader: int) -> Answer:
+def score_samples(
+    nodule: MarkedNodule, method: str, repeats: int, networks: NetworkOptions = HERE
+) -> SampleScore:
+    """Masks that a probabilistic network draws of a nodule, against those of all readers."""
+    # Only here: networks need PyTorch, and other methods do not.
+    from pipelines.evaluation.prior_masks import prior_masks
+
+    marks = []
+    for reader in nodule.order[:repeats]:
+        samples = prior_masks(nodule.volume, nodule.axes[reader], method, networks)
+        masks = nodule.lesion.masks
+        box = box_of((*samples, masks.any(axis=0)))
+        samples, references = [s[box] for s in samples], list(masks[(slice(None), *box)])
+        marks.append(
+            SampleMark(
+                reader,
+                generalised_energy_distance(samples, references),
+                best_dice(samples, references),
+            )
+        )
+    return SampleScore(nodule.lesion.patient, tuple(marks))
+
+
+def _answer(nodule: MarkedNodule, method: str, reader: int, networks: NetworkOptions) -> Answer:
     if method == MARKING_READER:
-        return Answer(nodule.lesion.masks[reader].astype(np.float32))
-    return answer(nodule.volume, axes, method)
+        return Answer(nodule.lesion.masks[reader].astype(np.float32), "binary")
+    return answer(nodule.volume, nodule.axes[reader], method, networks)
 
 
 def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
@@ -140,6 +170,7 @@ def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
     of_others = consensus(others)
     return MarkScore(
         reader=reader,
+        quantity=said.quantity,
         failed=said.failed,
         soft=matting_scores(alpha, mean),
         volume_error=volume_error(alpha, mean),

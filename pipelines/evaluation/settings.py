@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models import REGISTRY
 from pipelines.dataset.lidc import READERS, SPLITS
+from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
 
 Count = Annotated[int, Field(gt=0)]
@@ -51,6 +53,8 @@ class LidcSettings(_Strict):
     """At most so many nodules, the first by the order of their hashes."""
     continued_limit: Annotated[int, Field(ge=0)] | None = None
     """The same for the runs on nodules whose slices go on beyond their ends; 0 for none."""
+    samples_limit: Annotated[int, Field(ge=0)] | None = None
+    """The same for the masks that probabilistic networks draw."""
     pictures: Annotated[int, Field(ge=0)] = 6
     """Nodules on the contact sheet, which is not made for the split `report`."""
 
@@ -60,6 +64,29 @@ class CostSettings(_Strict):
 
     lesions: Count = 9
     seed: Annotated[int, Field(ge=0)] = 100
+
+
+class NetworkSettings(_Strict):
+    """Where networks find weights that the package does not ship, and on what they run.
+
+    What is asked of each network, where that is less than of other methods, `limit` and `repeats`
+    say for all that `method` does not name.
+    """
+
+    weights: Path | None = None
+    device: str = "cpu"
+    limit: Count | None = None
+    repeats: Annotated[int, Field(ge=1, le=READERS)] | None = None
+
+    @model_validator(mode="after")
+    def _can_be(self) -> NetworkSettings:
+        _ = self.options
+        return self
+
+    @property
+    def options(self) -> NetworkOptions:
+        """For `pipelines.lesion.soft_mask_from_recist`."""
+        return NetworkOptions(weights=self.weights, device=self.device)
 
 
 class MethodSettings(_Strict):
@@ -80,6 +107,7 @@ class EvaluationSettings(_Strict):
     phantoms: PhantomSettings | None = None
     lidc: LidcSettings | None = None
     cost: CostSettings | None = None
+    networks: NetworkSettings = NetworkSettings()
     method: dict[str, MethodSettings] = {}
 
     @field_validator("methods")
@@ -98,7 +126,11 @@ class EvaluationSettings(_Strict):
 
     def of(self, method: str) -> MethodSettings:
         """What is asked of one method."""
-        return self.method.get(method, MethodSettings())
+        if method in self.method:
+            return self.method[method]
+        if method in REGISTRY:
+            return MethodSettings(limit=self.networks.limit, repeats=self.networks.repeats)
+        return MethodSettings()
 
 
 def load_evaluation_settings(path: Path) -> EvaluationSettings:

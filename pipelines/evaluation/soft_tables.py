@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pipelines.evaluation.answers import MARKING_READER, meaning_of
+from pipelines.evaluation.answers import MARKING_READER
 from pipelines.evaluation.cases import NoduleCase, PhantomCase
 from pipelines.evaluation.scores import NoduleScore, PhantomScore
 from pipelines.evaluation.spread import Measured, cell_of
@@ -64,7 +64,7 @@ def phantom_table(found: PhantomScores, thickness_mm: float) -> Table:
             cells = tuple(
                 cell_of([Measured(case.name, (f(s),)) for case, s in here.items()]) for f in take
             )
-            rows.append(Row(method, meaning_of(method), len(here), None, cells))
+            rows.append(Row(method, quantity_in(list(here.values())), len(here), None, cells))
     return Table(
         f"phantoms-{thickness_mm:g}mm",
         f"Phantoms, slices of {thickness_mm:g} mm",
@@ -102,12 +102,18 @@ def reader_table(found: NoduleScores) -> Table:
         )
         ranked = method != MARKING_READER
         rows.append(
-            Row(row_name(method), meaning_of(method), len(scores), patients(scores), cells, ranked)
+            Row(row_name(method), quantity_in(scores), len(scores), patients(scores), cells, ranked)
         )
     return Table(
         "readers-soft", "Soft masks against the mean of four readers", "", "alpha is", columns,
         tuple(rows),
     )  # fmt: skip
+
+
+def quantity_in(scores: list) -> str:
+    """What the alpha of a method is; nothing is known of one that failed everywhere."""
+    said = [part.quantity for s in scores for part in getattr(s, "marks", (s,))]
+    return next((quantity for quantity in said if quantity), "")
 
 
 def patients(scores: list) -> int:

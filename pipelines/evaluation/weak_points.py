@@ -30,13 +30,17 @@ def weak_points(
         found += _behind(table)
     of_readers = [table for table in tables if table.key.startswith("readers-overlap")]
     found += [sentence for table in of_readers for sentence in _below_reader(table)]
+    lowest = []
     for method, by_case in nodules.items():
         if method == MARKING_READER or not by_case:
             continue
         nodule, score = worst(list(by_case.values()))
+        lowest.append(f"`{method}` {100 * score:.1f} % ({nodule.long_mm:.1f} mm)")
+    if lowest:
         found.append(
-            f"Worst nodule of `{method}`: mean 3D Dice {100 * score:.1f} %, at a long axis of "
-            f"{nodule.long_mm:.1f} mm."
+            "Lowest 3D Dice of a nodule, mean over its marks (and its long axis): "
+            + ", ".join(lowest)
+            + "."
         )
     found += [
         f"`{method}` made no mask of {count} marks; they count as empty masks."

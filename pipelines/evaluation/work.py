@@ -5,34 +5,42 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import EmptyMaskError
-from pipelines.evaluation.answers import MARKING_READER
+from pipelines.evaluation.answers import HERE, MARKING_READER
 from pipelines.evaluation.cases import (
     NoduleCase,
     PhantomCase,
     first_by_hash,
 )
 from pipelines.evaluation.records import Records, digest_of
-from pipelines.evaluation.scores import ContinuedScore, NoduleScore, PhantomScore
+from pipelines.evaluation.scores import (
+    ContinuedScore,
+    NoduleScore,
+    PhantomScore,
+    SampleScore,
+)
 from pipelines.evaluation.scoring import (
     MarkedNodule,
     score_continued,
     score_nodule,
     score_phantom,
+    score_samples,
 )
 from pipelines.evaluation.settings import EvaluationSettings
+from pipelines.networks.options import NetworkOptions
 from pipelines.readiness import compile_kernels
 
 Case = PhantomCase | NoduleCase
-Kind = type[PhantomScore] | type[NoduleScore] | type[ContinuedScore]
+Kind = type[PhantomScore] | type[NoduleScore] | type[ContinuedScore] | type[SampleScore]
 
 _FOLDERS: dict[Kind, str] = {
     PhantomScore: "phantoms",
     NoduleScore: "nodules",
     ContinuedScore: "continued",
+    SampleScore: "samples",
 }
 
 
@@ -61,11 +69,13 @@ class Task:
         Of its scores.
     case : PhantomCase or NoduleCase
     asked : tuple of Asked
+    networks : NetworkOptions
     """
 
     kind: Kind
     case: Case
     asked: tuple[Asked, ...]
+    networks: NetworkOptions = HERE
 
 
 def records_of(folder: Path, kind: Kind) -> Records:
@@ -78,6 +88,7 @@ def tasks_of(
     methods: Sequence[str],
     phantoms: Sequence[PhantomCase],
     nodules: Sequence[NoduleCase],
+    sampling: Sequence[str] = (),
 ) -> list[Task]:
     """All that a configuration asks for.
 
@@ -88,20 +99,24 @@ def tasks_of(
         Those that can answer.
     phantoms, nodules : sequence
         Cases of the configuration; each method takes part in as many as it is asked for.
+    sampling : sequence of str
+        Networks that draw masks.
     """
-    cases: list[tuple[Kind, Sequence[Case], tuple[str, ...]]] = []
+    cases: list[tuple[Kind, Sequence[Case], Sequence[str]]] = []
     by_thickness: dict[float, list[PhantomCase]] = {}
     for phantom in phantoms:
         by_thickness.setdefault(phantom.thickness_mm, []).append(phantom)
-    cases += [(PhantomScore, found, ()) for found in by_thickness.values()]
+    cases += [(PhantomScore, found, methods) for found in by_thickness.values()]
     if settings.lidc is not None:
-        cases.append((NoduleScore, nodules, (MARKING_READER,)))
+        cases.append((NoduleScore, nodules, [*methods, MARKING_READER]))
         if settings.lidc.continued_limit != 0:
             longer = first_by_hash(nodules, settings.lidc.continued_limit)
-            cases.append((ContinuedScore, longer, ()))
+            cases.append((ContinuedScore, longer, methods))
+        if sampling and settings.lidc.samples_limit != 0:
+            few = first_by_hash(nodules, settings.lidc.samples_limit)
+            cases.append((SampleScore, few, sampling))
     tasks = []
-    for kind, of_kind, more in cases:
-        names = [*methods, *more]
+    for kind, of_kind, names in cases:
         taking = {
             name: {case.name for case in first_by_hash(of_kind, settings.of(name).limit)}
             for name in names
@@ -112,7 +127,7 @@ def tasks_of(
                 for name in names
                 if case.name in taking[name]
             )
-            tasks.append(Task(kind, case, asked))
+            tasks.append(Task(kind, case, asked, settings.networks.options))
     return tasks
 
 
@@ -126,14 +141,14 @@ def kept_scores(folder: Path, task: Task) -> dict[str, object]:
     """Scores of a task that are there already, by method."""
     records, identity = records_of(folder, task.kind), task.case.identity
     found = {
-        asked.method: records.read(task.case.name, asked.method, _digest(asked, identity))
+        asked.method: records.read(task.case.name, asked.method, _digest(task, asked, identity))
         for asked in task.asked
     }
     return {method: score for method, score in found.items() if score is not None}
 
 
-def _digest(asked: Asked, identity: str) -> str:
-    return digest_of(asked.method, asked.repeats, identity)
+def _digest(task: Task, asked: Asked, identity: str) -> str:
+    return digest_of(asked.method, task.networks, asked.repeats, identity)
 
 
 def perform(folder: Path, task: Task) -> Iterator[str]:
@@ -155,7 +170,7 @@ def perform(folder: Path, task: Task) -> Iterator[str]:
     records, identity = records_of(folder, task.kind), task.case.identity
     for asked in missing:
         found = score(asked)
-        records.write(task.case.name, asked.method, _digest(asked, identity), found)
+        records.write(task.case.name, asked.method, _digest(task, asked, identity), found)
         yield asked.method
 
 
@@ -163,10 +178,14 @@ def _scorer(task: Task) -> Callable[[Asked], object]:
     """Reads or makes the case once."""
     if isinstance(task.case, PhantomCase):
         patch = task.case.patch()
-        return lambda asked: score_phantom(patch, asked.method)
+        return lambda asked: score_phantom(patch, asked.method, task.networks)
     nodule = MarkedNodule(task.case.lesion())
-    by_kind = {NoduleScore: score_nodule, ContinuedScore: score_continued}[task.kind]
-    return lambda asked: by_kind(nodule, asked.method, asked.repeats)
+    by_kind = {
+        NoduleScore: score_nodule,
+        ContinuedScore: score_continued,
+        SampleScore: score_samples,
+    }[task.kind]
+    return lambda asked: by_kind(nodule, asked.method, asked.repeats, task.networks)
 
 
 def _performed(folder: Path, task: Task) -> int:
@@ -223,7 +242,7 @@ def missing_of(folder: Path, tasks: Sequence[Task]) -> list[Task]:
         there = kept_scores(folder, task)
         asked = tuple(a for a in task.asked if a.method not in there)
         if asked:
-            left.append(Task(task.kind, task.case, asked))
+            left.append(replace(task, asked=asked))
     return left
 
 

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 
 from models.alpha import alpha_of
+from pipelines.networks.ghost_on_cpu import alpha_on_cpu, runs_on_cpu
 from pipelines.networks.loaded import LoadedNetwork
+from pipelines.networks.options import CPU
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +33,8 @@ def alphas(
     ----------
     network : LoadedNetwork
     patch : callable
-        Gives patch ``0 <= i < count`` in the contract's values, float32, of the contract's size;
-        called when it is needed.
+        Gives patch ``0 <= i < count`` in the contract's values, float32, shape (channels, ...) with
+        the contract's size; called when it is needed.
     count : int
     batch : int
         Patches at a time; on the CPU it is 1 whatever is given.
@@ -40,7 +42,7 @@ def alphas(
     Yields
     ------
     int, ndarray of float32
-        The patch's number and its alpha, in [0, 1].
+        The patch's number and its alpha, in [0, 1], of the contract's size.
 
     Raises
     ------
@@ -72,9 +74,11 @@ def alphas(
 
 
 def _forward(network: LoadedNetwork, patches: Array) -> Array:
-    """Alpha of patches (n, ...), same shape."""
+    """Alpha (n, ...) of patches (n, channels, ...)."""
+    if network.place == CPU and runs_on_cpu(network.module):
+        return np.stack([alpha_on_cpu(network.module, patch[0]) for patch in patches])
     device, precision = network.place.device, network.place.precision
-    images = torch.from_numpy(patches[:, None]).to(device)
+    images = torch.from_numpy(patches).to(device)
     mixed = contextlib.nullcontext()
     if precision in _TYPES:
         mixed = torch.autocast(torch.device(device).type, _TYPES[precision])

@@ -38,7 +38,8 @@ def place_alpha(
         Index coordinates that patches are centred on.
     box : tuple of slice
         Of the volume's indices. What is larger than a patch is seen through windows that overlap;
-        what is smaller is seen with what lies around it. Where the CT ends, its edge goes on.
+        what is smaller is seen with what lies around it. Where the CT ends, its edge goes on. A 2D
+        network of several channels is given a slice between its neighbours.
     batch : int
         Patches at a time.
 
@@ -74,42 +75,47 @@ def _in_patches(
     region = grid.region(volume.spatial_shape, spacing)
     offset = tuple(held.start for held in region)
     fine = windowed(grid.sampled(_hounsfield(volume, region), offset, spacing), contract)
-    alpha = _windows(network, fine, batch)
-    return grid.on_ct(alpha, box, spacing)
+    places = corners(fine.shape, contract.size)
+
+    def patch(number: int) -> Array:
+        return np.ascontiguousarray(fine[_window(places[number], contract.size)])[None]
+
+    found = ((places[n], alpha) for n, alpha in alphas(network, patch, len(places), batch))
+    return grid.on_ct(blended(fine.shape, contract.size, found), box, spacing)
 
 
 def _in_slices(
     network: LoadedNetwork, volume: hd.Volume, centre: npt.NDArray, box: Box, batch: int
 ) -> Array:
-    indices, inner = [], []
-    for c, held, least in zip(centre[1:], box[1:], network.contract.size, strict=True):
-        first = min(int(np.rint(c)) - least // 2, held.start)
-        last = max(int(np.rint(c)) - least // 2 + least, held.stop)
-        indices.append(np.arange(first, last))
+    contract, shape = network.contract, volume.spatial_shape
+    beside = contract.channels // 2
+    wanted = [np.arange(box[0].start - beside, box[0].stop + beside)]
+    inner = [slice(None)]
+    for c, held, least in zip(centre[1:], box[1:], contract.size, strict=True):
+        first = int(np.rint(c)) - least // 2
+        last = max(first + least, held.stop)
+        first = min(first, held.start)
+        wanted.append(np.arange(first, last))
         inner.append(slice(held.start - first, held.stop - first))
-    clipped = [np.clip(i, 0, n - 1) for i, n in zip(indices, volume.spatial_shape[1:], strict=True)]
-    rows, columns = (slice(int(i[0]), int(i[-1]) + 1) for i in clipped)
-    hu = _hounsfield(volume, (box[0], rows, columns))
-    hu = hu[:, clipped[0] - rows.start][:, :, clipped[1] - columns.start]
-    return _windows(network, windowed(hu, network.contract), batch)[:, inner[0], inner[1]]
-
-
-def _windows(network: LoadedNetwork, values: Array, batch: int) -> Array:
-    """Alpha of a region, (depth, height, width), whatever the network's number of dimensions."""
-    size = network.contract.size
-    size = (1,) * (3 - len(size)) + size
-    places = corners(values.shape, size)
-    flat = network.contract.size
+    there = [np.clip(w, 0, n - 1) for w, n in zip(wanted, shape, strict=True)]
+    region = tuple(slice(int(t[0]), int(t[-1]) + 1) for t in there)
+    hu = _hounsfield(volume, region)
+    hu = hu[np.ix_(*(t - r.start for t, r in zip(there, region, strict=True)))]
+    values = windowed(hu, contract)
+    whole = (box[0].stop - box[0].start, *values.shape[1:])
+    size = (1, *contract.size)
+    places = corners(whole, size)
 
     def patch(number: int) -> Array:
-        held = tuple(slice(c, c + s) for c, s in zip(places[number], size, strict=True))
-        return np.ascontiguousarray(values[held]).reshape(flat)
+        held = _window(places[number], (contract.channels, *contract.size))
+        return np.ascontiguousarray(values[held])
 
-    found = (
-        (places[number], alpha.reshape(size))
-        for number, alpha in alphas(network, patch, len(places), batch)
-    )
-    return blended(values.shape, size, found)
+    found = ((places[n], alpha[None]) for n, alpha in alphas(network, patch, len(places), batch))
+    return blended(whole, size, found)[tuple(inner)]
+
+
+def _window(corner: tuple[int, ...], size: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
 
 
 def _hounsfield(volume: hd.Volume, region: Box) -> Array:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.dsnet import PixelDiscriminator, SoftSegmentation
-from models.loading import load_network
+from models.loading import contract_of, load_network
 from models.losses import discriminator_loss, dsnet_loss
 from models.registry import REGISTRY
 from pipelines.training.lesions import CONSENSUS
@@ -35,12 +35,13 @@ class DSNetTask:
     def __init__(self, settings: TrainingSettings) -> None:
         self.settings = settings
         self.how = settings.network
-        self.contract = REGISTRY[self.name].contract
+        self.contract = contract_of(self.name, self.about())
         self.source = SliceSource(settings, self.contract, self.how.crop)
 
     def about(self) -> dict[str, str]:
-        """How the teacher's features are joined, and what alpha means."""
-        return {"join": self.how.join, "meaning": "PROBABILITY"}
+        """How the teacher's features are joined, what alpha means, and on what crops it learned."""
+        size = f"{self.how.crop},{self.how.crop}"
+        return {"join": self.how.join, "meaning": "PROBABILITY", "size": size}
 
     def networks(self) -> dict[str, nn.Module]:
         """Segmenter with its teacher, and discriminator.

@@ -9,13 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.loading import contract_of
 from models.losses import UncertaintyWeights, alternating_weight, medical_matting_losses
 from models.medical_matting import UncertainMatte
 from models.registry import REGISTRY
 from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.metrics import generalised_energy_distance
 from pipelines.training.settings import TrainingSettings
-from pipelines.training.slice_scores import SliceScore, mean_scores, on_device_of, scored_slices
+from pipelines.training.slice_scores import (
+    SliceBox,
+    SliceScore,
+    mean_scores,
+    on_device_of,
+    scored_slices,
+)
 from pipelines.training.slice_source import SliceBatch, SliceSource
 from pipelines.training.task import MAIN
 
@@ -33,14 +40,17 @@ class MedicalMattingTask:
         self.settings = settings
         self.how = settings.network
         self.name = self.how.name
-        self.contract = REGISTRY[self.name].contract
+        self.contract = contract_of(self.name, self.about())
         self.source = SliceSource(settings, self.contract, self.how.crop)
         learned = self.how.weighting == "uncertainty"
         self.turns = {MAIN: (MAIN, _WEIGHTS) if learned else (MAIN,)}
 
     def about(self) -> dict[str, str]:
-        """What alpha means: it was learned from readers' masks."""
-        return {"meaning": "PROBABILITY"}
+        """What alpha means, for it was learned from readers' masks, and on what crops.
+
+        The networks take means over all that they see, and so are to be given as much later.
+        """
+        return {"meaning": "PROBABILITY", "size": f"{self.how.crop},{self.how.crop}"}
 
     def networks(self) -> dict[str, nn.Module]:
         """The network, and the weights of its two tasks if they are learned."""
@@ -93,11 +103,11 @@ def _scored(
         return result.alpha
 
     score = scored_slices(lesion, task.contract, predict)
-    count, rows, columns = lesion.hu.shape
     # What was asked first are the lesion's own slices.
-    sampled = torch.cat(masks)[:count, :, :rows, :columns].numpy()
+    sampled = torch.cat(masks)[: len(lesion.hu)].numpy()
+    readers = SliceBox.around(lesion, task.contract.size).cut(lesion.masks)
     distances = [
-        generalised_energy_distance(list(sampled[i]), list(lesion.masks[:, i]))
-        for i in range(count)
+        generalised_energy_distance(list(found), list(readers[:, index]))
+        for index, found in enumerate(sampled)
     ]
     return score, float(np.mean(distances))

@@ -21,7 +21,7 @@ from pipelines.soft_mask import READERS_LEVEL
 from pipelines.training.lesions import CONSENSUS
 
 _SIDE = 16
-"""Networks take sides of multiples of it; what is missing is filled with the edge."""
+"""Networks take sides of multiples of it."""
 
 _AT_ONCE = 8
 _BEYOND = 2
@@ -42,7 +42,7 @@ class SliceScore:
         The same where slices in which the lesion is replaced by its surroundings follow at the
         ends.
     unpicked : float
-        Of all components in the crop.
+        Of all components in what the network saw.
     """
 
     whole: float
@@ -57,35 +57,64 @@ def mean_scores(scores: Iterable[SliceScore]) -> dict[str, float]:
     return dict(zip(names, map(statistics.fmean, zip(*rows, strict=True)), strict=False))
 
 
-def slices_of_lesion(
-    lesion: AnnotatedLesion, contract: InputContract
-) -> tuple[Tensor, tuple[slice, slice]]:
-    """A network's input for all slices of a lesion, and where the lesion's pixels are in it.
+@dataclass(frozen=True, eq=False)
+class SliceBox:
+    """Rows and columns of a lesion's slices that a network is given.
 
-    Parameters
+    Attributes
     ----------
-    lesion : AnnotatedLesion
-    contract : InputContract
+    rows, columns : ndarray of int
+        Indices, as many as a multiple of 16; beyond the data their edge comes again.
+    """
 
-    Returns
-    -------
-    images : Tensor, (slices, channels, height, width)
-        Sides are multiples of 16; beyond the lesion's own they repeat its edge. Beyond the ends
-        the last slice comes again.
-    part : tuple of slice
-        Rows and columns.
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+
+    @classmethod
+    def around(cls, lesion: AnnotatedLesion, size: tuple[int, ...]) -> SliceBox:
+        """As large as a network's contract has it, about the centre; larger for larger lesions."""
+        marked = np.argwhere(lesion.masks.any(axis=(0, 1)))
+        axes = []
+        for place, least in zip(marked.T, size, strict=True):
+            centre = round(float(place.mean()))
+            reach = max(centre - int(place.min()), int(place.max()) - centre) + 1
+            side = max(least, -(-2 * reach // _SIDE) * _SIDE)
+            axes.append(centre - side // 2 + np.arange(side))
+        return cls(*axes)
+
+    def cut(self, slices: npt.NDArray) -> npt.NDArray:
+        """The box of an array of axes (..., row, column)."""
+        rows, columns = slices.shape[-2:]
+        return slices[..., np.clip(self.rows, 0, rows - 1), :][
+            ..., np.clip(self.columns, 0, columns - 1)
+        ]
+
+    def put(self, box: npt.NDArray, shape: tuple[int, ...]) -> npt.NDArray:
+        """An array of the lesion's shape that holds the box, and nothing beside it."""
+        whole = np.zeros(shape, box.dtype)
+        rows, columns = shape[-2:]
+        row = (self.rows >= 0) & (self.rows < rows)
+        column = (self.columns >= 0) & (self.columns < columns)
+        inner = box[..., row, :][..., column]
+        first = int(self.rows[row][0]), int(self.columns[column][0])
+        whole[
+            ...,
+            first[0] : first[0] + inner.shape[-2],
+            first[1] : first[1] + inner.shape[-1],
+        ] = inner
+        return whole
+
+
+def slices_of_lesion(lesion: AnnotatedLesion, contract: InputContract, box: SliceBox) -> Tensor:
+    """A network's input for all slices of a lesion, (slices, channels, height, width).
+
+    Beyond the ends the last slice comes again, as where a CT ends.
     """
     stacks = [planes(lesion, i, contract.channels // 2) for i in range(len(lesion.hu))]
-    rows, columns = lesion.hu.shape[1:]
-    images = np.pad(
-        windowed(np.stack(stacks), contract),
-        ((0, 0), (0, 0), (0, -rows % _SIDE), (0, -columns % _SIDE)),
-        mode="edge",
-    )
-    return torch.from_numpy(images), (slice(rows), slice(columns))
+    return torch.from_numpy(windowed(box.cut(np.stack(stacks)), contract))
 
 
-def alpha_of(
+def lesion_alpha(
     lesion: AnnotatedLesion, contract: InputContract, predict: Callable[[Tensor], Tensor]
 ) -> npt.NDArray[np.float32]:
     """Alpha of all slices, of the shape of the lesion's HU.
@@ -94,26 +123,30 @@ def alpha_of(
     ----------
     lesion : AnnotatedLesion
     contract : InputContract
+        Its size is that of the box about the lesion's centre that the network sees.
     predict : callable
         From (slices, channels, height, width) to alpha (slices, 1, height, width).
     """
-    images, part = slices_of_lesion(lesion, contract)
+    box = SliceBox.around(lesion, contract.size)
     with torch.inference_mode():
-        found = [predict(some)[:, 0].float().cpu() for some in images.split(_AT_ONCE)]
-    return torch.cat(found)[(slice(None), *part)].numpy()
+        found = [
+            predict(some)[:, 0].float().cpu()
+            for some in slices_of_lesion(lesion, contract, box).split(_AT_ONCE)
+        ]
+    return box.put(torch.cat(found).numpy(), lesion.hu.shape)
 
 
 def scored_slices(
     lesion: AnnotatedLesion, contract: InputContract, predict: Callable[[Tensor], Tensor]
 ) -> SliceScore:
-    """Score one lesion; parameters as of `alpha_of`."""
-    mask = alpha_of(lesion, contract, predict) >= READERS_LEVEL
+    """Score one lesion; parameters as of `lesion_alpha`."""
+    mask = lesion_alpha(lesion, contract, predict) >= READERS_LEVEL
     truth = lesion.masks.mean(axis=0) >= CONSENSUS
     whole = dice(picked(mask, lesion), truth)
     beyond = whole
     if lesion.beyond is not None:
         longer = _continued(lesion)
-        mask_longer = alpha_of(longer, contract, predict) >= READERS_LEVEL
+        mask_longer = lesion_alpha(longer, contract, predict) >= READERS_LEVEL
         truth_longer = longer.masks.mean(axis=0) >= CONSENSUS
         beyond = dice(picked(mask_longer, longer), truth_longer)
     return SliceScore(whole, beyond, dice(mask, truth))

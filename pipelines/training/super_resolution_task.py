@@ -15,7 +15,7 @@ from models.registry import REGISTRY
 from models.super_resolution import SuperResolutionDiscriminator
 from pipelines.dataset.slices import SliceDisturbance
 from pipelines.training.settings import TrainingSettings
-from pipelines.training.slice_scores import on_device_of, slices_of_lesion
+from pipelines.training.slice_scores import SliceBox, on_device_of, slices_of_lesion
 from pipelines.training.slice_source import SliceBatch, SliceSource
 from pipelines.training.task import MAIN
 
@@ -79,7 +79,8 @@ class SuperResolutionTask:
         """Peak signal to noise in dB, mean over lesions, beside that of bilinear enlargement."""
         found, plain = [], []
         for lesion in self.source.validation:
-            slices, _ = slices_of_lesion(lesion, self.contract)
+            box = SliceBox.around(lesion, (self.how.crop, self.how.crop))
+            slices = slices_of_lesion(lesion, self.contract, box)
             # Phantoms may have many; some are enough to compare.
             truth = on_device_of(network, slices[:: max(len(slices) // 8, 1)])
             with torch.inference_mode():

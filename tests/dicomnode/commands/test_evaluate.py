@@ -42,11 +42,11 @@ def test_the_smoke_configuration_gives_tables_that_agree_and_goes_on_after_a_sto
     made = []
     real = work.score_phantom
 
-    def interrupted(patch, method):
+    def interrupted(patch, method, networks):
         if len(made) == 3:
             raise KeyboardInterrupt
         made.append(method)
-        return real(patch, method)
+        return real(patch, method, networks)
 
     monkeypatch.setattr(work, "score_phantom", interrupted)
     assert runner.invoke(app, ["evaluate", "smoke.toml"]).exit_code != 0
@@ -54,9 +54,9 @@ def test_the_smoke_configuration_gives_tables_that_agree_and_goes_on_after_a_sto
     assert not (folder / "evaluation.md").exists()
     assert len(list((folder / "scores").rglob("*.json"))) == 3
 
-    def counted(patch, method):
+    def counted(patch, method, networks):
         made.append(method)
-        return real(patch, method)
+        return real(patch, method, networks)
 
     monkeypatch.setattr(work, "score_phantom", counted)
     result = runner.invoke(app, ["evaluate", "smoke.toml"])

@@ -60,6 +60,17 @@ def test_a_method_takes_part_in_as_many_cases_as_it_is_asked_for(tmp_path):
         )
 
 
+def test_networks_are_asked_less_unless_one_is_named(tmp_path):
+    settings = EvaluationSettings(
+        folder=tmp_path,
+        networks={"limit": 3, "repeats": 1},
+        method={"recist-net": {"limit": 20}},
+    )
+    assert (settings.of("3dmm").limit, settings.of("3dmm").repeats) == (3, 1)
+    assert (settings.of("recist-net").limit, settings.of("recist-net").repeats) == (20, None)
+    assert settings.of("knn").limit is None
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -67,6 +78,7 @@ def test_a_method_takes_part_in_as_many_cases_as_it_is_asked_for(tmp_path):
         ('folder = "f"\n[method.nonsense]\nlimit = 1', "nonsense"),
         ('folder = "f"\n[lidc]\ndata = "d"\ncache = "c"\nsplit = "test"', "split"),
         ('folder = "f"\n[lidc]\ndata = "d"\ncache = "c"\nrepeats = 5', "repeats"),
+        ('folder = "f"\n[networks]\ndevice = "abacus"', "abacus"),
         ("folder =", "Invalid value"),
     ],
 )

@@ -37,5 +37,6 @@ def test_a_method_is_timed_and_its_memory_measured_in_a_process_of_its_own():
     patches = lesions(1, 100)
     cost = cost_of("closed-form", patches, 1, 100)
     assert cost.milliseconds > 0
+    assert cost.cpu_milliseconds > 0
     assert 50 < cost.peak_mb < 5000
     assert cost.parameters is None

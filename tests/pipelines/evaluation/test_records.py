@@ -7,10 +7,13 @@ import json
 import pytest
 
 from pipelines.evaluation import records as module
+from pipelines.evaluation.answers import HERE
 from pipelines.evaluation.records import Records, code_digest, digest_of
 from pipelines.evaluation.scores import ContinuedMark, ContinuedScore, Overlap
 
-SCORE = ContinuedScore("p", (ContinuedMark(2, None, (Overlap(0.1 + 0.2, None, 1 / 3),)),))
+SCORE = ContinuedScore(
+    "p", (ContinuedMark(2, "occupancy", None, (Overlap(0.1 + 0.2, None, 1 / 3),)),)
+)
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_code_decides_the_digest_and_reports_do_not(tmp_path, monkeypatch):
 
     def digest() -> str:
         code_digest.cache_clear()
-        return digest_of("knn", 4)
+        return digest_of("knn", HERE, 4)
 
     try:
         first = digest()
@@ -68,8 +71,8 @@ def test_code_decides_the_digest_and_reports_do_not(tmp_path, monkeypatch):
 
 
 def test_repeats_cases_and_weights_decide_the_digest(monkeypatch):
-    assert digest_of("knn", 4, "case") != digest_of("knn", 1, "case")
-    assert digest_of("knn", 4, "case") != digest_of("knn", 4, "other")
-    before = digest_of("recist-net", 4)
-    monkeypatch.setattr(module, "weights_digest", lambda name: "others")
-    assert digest_of("recist-net", 4) != before
+    assert digest_of("knn", HERE, 4, "case") != digest_of("knn", HERE, 1, "case")
+    assert digest_of("knn", HERE, 4, "case") != digest_of("knn", HERE, 4, "other")
+    before = digest_of("recist-net", HERE, 4)
+    monkeypatch.setattr(module, "weights_digest", lambda name, folder: "others")
+    assert digest_of("recist-net", HERE, 4) != before

@@ -35,7 +35,7 @@ def test_half_of_all_readers_is_the_consensus_also_if_one_marked_nothing():
 
 
 def answered(text: list[float]) -> Answer:
-    return Answer(np.array([[text] * 2] * 2, np.float32))
+    return Answer(np.array([[text] * 2] * 2, np.float32), "occupancy")
 
 
 def test_an_answer_by_hand():
@@ -58,6 +58,15 @@ def test_an_answer_by_hand():
     assert score.failed is None
 
 
+def test_the_key_slice_is_that_of_the_mark():
+    alpha = answered([0, 1, 1, 1, 0, 0]).alpha
+    alpha[0] = 0
+    dices = [
+        score_mark(Answer(alpha, "occupancy"), READERS, reader=0, key=k).key[0].dice for k in (0, 1)
+    ]
+    assert dices == [0, 1]
+
+
 def test_samples_by_hand():
     """A hard mask is the same at all thresholds: GED is 2 E[d(S, Y)] - E[d(Y, Y')]."""
     score = score_mark(answered([0, 1, 1, 1, 0, 0]), READERS, reader=1, key=0)
@@ -69,7 +78,7 @@ def test_samples_by_hand():
 
 
 def test_nothing_found_is_scored_as_nothing():
-    score = score_mark(Answer(np.zeros((2, 2, 6), np.float32), "TrimapError"), READERS, 0, 0)
+    score = score_mark(Answer(np.zeros((2, 2, 6), np.float32), "", "TrimapError"), READERS, 0, 0)
     assert score.failed == "TrimapError"
     assert [o.dice for o in score.whole] == [0, 0]
     assert score.volume_error == -1

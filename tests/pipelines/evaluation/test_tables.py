@@ -16,7 +16,14 @@ from pipelines.evaluation.binary_tables import (
 from pipelines.evaluation.cases import NoduleCase, PhantomCase
 from pipelines.evaluation.cost import Cost
 from pipelines.evaluation.cost_table import cost_table
-from pipelines.evaluation.scores import MarkScore, NoduleScore, Overlap, PhantomScore
+from pipelines.evaluation.scores import (
+    MarkScore,
+    NoduleScore,
+    Overlap,
+    PhantomScore,
+    SampleMark,
+    SampleScore,
+)
 from pipelines.evaluation.soft_tables import READER_ROW, phantom_table, reader_table
 from pipelines.evaluation.table import as_markdown
 from pipelines.evaluation.weak_points import weak_points
@@ -25,6 +32,7 @@ from pipelines.metrics import MattingScores
 
 def mark(reader: int, dice: float, **said: object) -> MarkScore:
     usual = dict(
+        quantity="occupancy",
         failed=None,
         soft=MattingScores(100 * dice, 0.002, 50.0, 300.0),
         volume_error=-0.1,
@@ -51,7 +59,10 @@ FOUND = {
         ("a", 8.0, (mark(1, 0.4), mark(0, 0.2))),
         ("b", 30.0, (mark(2, 0.9, failed="TrimapError"), mark(3, 0.7, others=None))),
     ),
-    "knn+": nodules(("a", 5.0, (mark(0, 0.9),)), ("b", 30.0, (mark(2, 0.9),))),
+    "knn+": nodules(
+        ("a", 5.0, (mark(0, 0.9, quantity=""),)),
+        ("b", 30.0, (mark(2, 0.9, quantity="density-weighted"),)),
+    ),
     MARKING_READER: nodules(
         ("a", 5.0, (mark(0, 0.95, readers=(1.0, 0.6, None, 0.8)),)),
         ("b", 30.0, (mark(0, 0.85, readers=(1.0, 0.4, 0.2, 0.8)), mark(3, 0.5))),
@@ -66,7 +77,9 @@ def cells(table, name: str) -> tuple:
 
 def test_phantoms():
     by_case = {
-        PhantomCase("solid", thickness, seed): PhantomScore(MattingScores(*soft), size, error, None)
+        PhantomCase("solid", thickness, seed): PhantomScore(
+            MattingScores(*soft), size, error, "probability", None
+        )
         for thickness, seed, soft, size, error in (
             (2.5, 1, (200, 0.001, 10, 30), 1000, -0.2),
             (2.5, 2, (100, 0.003, 30, 50), 2000, 0.1),
@@ -77,7 +90,7 @@ def test_phantoms():
     assert [c.mean for c in table.rows[0].cells] == pytest.approx(
         [1.5, 2.0, 0.2, 0.4, (20 + 5) / 2, (-20 + 10) / 2, (20 + 10) / 2]
     )
-    assert table.rows[0].count == 2
+    assert (table.rows[0].count, table.rows[0].about) == (2, "probability")
     assert [len(phantom_table({"knn": {}}, 2.5).rows)] == [0]
 
 
@@ -129,8 +142,12 @@ def test_sizes():
 
 
 def test_samples():
-    ged, best = cells(energy_table(FOUND), "occupancy")
+    drawn = {"region-aware": {NoduleCase(Path("1")): SampleScore("p", (SampleMark(0, 0.2, 0.8),))}}
+    table = energy_table(FOUND, drawn)
+    ged, best = cells(table, "occupancy")
     assert (ged.mean, best.mean) == pytest.approx((0.3, 90))
+    assert table.rows[-1].about == "8 samples of the prior"
+    assert [cell.mean for cell in cells(table, "region-aware")] == pytest.approx([0.2, 80])
 
 
 def test_readers_and_methods():
@@ -153,12 +170,12 @@ def test_readers_and_methods():
 
 def test_cost():
     costs = [
-        Cost("occupancy", None, None, None, 40.4, 500.0, None),
-        Cost("3dmm", 2940327, 342457141248, None, None, None, "no weights"),
+        Cost("occupancy", None, None, None, 40.4, 30.0, 500.0, None),
+        Cost("3dmm", 2940327, 342457141248, None, None, None, None, "no weights"),
     ]
     text = as_markdown(cost_table(costs))
-    assert "| `3dmm` | no weights | 2,940,327 | 342.46 |  |  |  |" in text
-    assert "| `occupancy` |  |  |  |  | 40 | 500 |" in text
+    assert "| `3dmm` | no weights | 2,940,327 | 342.46 |  |  |  |  |" in text
+    assert "| `occupancy` |  |  |  |  | 40 | 30 | 500 |" in text
 
 
 def test_the_best_is_bold_and_the_reader_takes_no_part():
@@ -179,7 +196,7 @@ def test_where_it_loses_is_read_off_the_tables():
     ]
     said = " ".join(weak_points(tables, FOUND, {"occupancy": 1, "knn+": 0}))
     assert "3D: the default `occupancy` is not the best in DICE 60.0, `knn+` 90.0." in said
-    assert "Worst nodule of `occupancy`: mean 3D Dice 30.0 %, at a long axis of 8.0 mm." in said
+    assert "its long axis): `occupancy` 30.0 % (8.0 mm), `knn+` 90.0 % (5.0 mm)." in said
     assert "`occupancy` made no mask of 1 marks" in said
     assert "`knn+` made no" not in said
 

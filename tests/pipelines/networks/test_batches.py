@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from models import REGISTRY
+from models.alpha import alpha_of
 from models.registry import SLICE, VOLUME
 from pipelines.errors import UnusableVolumeError
 from pipelines.lesion import crop_around
 from pipelines.longest_axes import axes_from_mask
 from pipelines.networks import segment
 from pipelines.networks.batches import alphas
+from pipelines.networks.ghost_on_cpu import alpha_on_cpu
 from pipelines.networks.options import NetworkOptions, Place
 from tests.pipelines.networks.stand_ins import Bright, balls, network
 
@@ -36,7 +38,7 @@ class Cramped(Bright):
 
 
 def run(loaded, patches, batch):
-    found = list(alphas(loaded, lambda i: patches[i], len(patches), batch))
+    found = list(alphas(loaded, lambda i: patches[i][None], len(patches), batch))
     assert [number for number, _ in found] == list(range(len(patches)))
     return np.stack([alpha for _, alpha in found])
 
@@ -57,15 +59,27 @@ def test_not_even_one_patch_is_told():
     assert module.tried == [4, 2, 1]
 
 
-@pytest.mark.parametrize(("name", "contract"), [("3dmm-mg", VOLUME), ("region-aware", SLICE)])
+@pytest.mark.parametrize(("name", "contract"), [("3dmm", VOLUME), ("region-aware", SLICE)])
 def test_batch_one_and_batch_n_are_equal(name, contract):
     torch.manual_seed(0)
     size = (32,) * len(contract.size)
     patches = np.random.default_rng(1).random((2, *size)).astype(np.float32)
     loaded = network(contract, REGISTRY[name].make({}), size)
     one, both = run(loaded, patches, 1), run(loaded, patches, 2)
-    assert np.ptp(one) > 1e-3
+    assert np.ptp(one) > 1e-3, "else anything would agree"
     assert both == pytest.approx(one, abs=2e-5)
+
+
+def test_the_ghost_network_runs_compiled_on_the_cpu():
+    torch.manual_seed(0)
+    made = REGISTRY["3dmm-mg"].make({}).eval()
+    patches = np.random.default_rng(1).random((2, 32, 32, 32)).astype(np.float32)
+    found = run(network(VOLUME, made, (32,) * 3), patches, 2)
+    assert found[1].tobytes() == alpha_on_cpu(made, patches[1]).tobytes()
+    with torch.inference_mode():
+        assert found[0] == pytest.approx(
+            alpha_of(made, torch.from_numpy(patches[:1, None]))[0, 0].numpy(), abs=2e-4
+        )
 
 
 def test_on_the_cpu_patches_go_one_by_one_whatever_the_batch(monkeypatch):

@@ -7,6 +7,7 @@ import dataclasses
 import highdicom as hd
 import numpy as np
 import pytest
+import torch
 
 from models import REGISTRY
 from models.registry import SLICE, VOLUME
@@ -119,6 +120,26 @@ def test_readers_masks_say_the_place(kind):
     soft = soft_mask_from_masks(volume, np.stack([masks[0]] * 2), method=METHODS[kind])
     assert dice(masked(soft, volume.spatial_shape) >= 0.5, masks[0]) > 0.93
     assert any("the place of the readers' masks" in said for said in soft.warnings)
+
+
+class Beside(torch.nn.Module):
+    """Alpha of a slice is what lies below it, then what lies above it, in its two halves."""
+
+    def forward(self, images):
+        below, _, above = images.split(1, dim=1)
+        half = images.shape[-1] // 2
+        return torch.logit(torch.cat([below[..., :half], above[..., half:]], -1), 1e-6)
+
+
+def test_neighbours_are_channels_and_the_ends_come_again():
+    hu = np.empty((4, 40, 40), np.int16)
+    hu[:] = np.array([-860, -580, -300, -20])[:, None, None]
+    volume = hd.Volume(hu, np.diag([2.0, 1, 1, 1]), coordinate_system="PATIENT")
+    loaded = network(dataclasses.replace(SLICE, channels=3), Beside(), (32, 32))
+    box = (slice(0, 4), slice(4, 36), slice(4, 36))
+    alpha = place_alpha(loaded, volume, np.array([2.0, 20, 20]), box)
+    assert alpha[:, 0, 0] == pytest.approx([0.1, 0.1, 0.3, 0.5], abs=1e-5)
+    assert alpha[:, 0, -1] == pytest.approx([0.3, 0.5, 0.7, 0.7], abs=1e-5)
 
 
 def test_a_single_slice_is_no_volume():
