@@ -11,7 +11,7 @@ CODES_SEED = 0
 """Of the codes that a probabilistic network draws: each pass draws the same ones."""
 
 
-def alpha_of(network: nn.Module, images: Tensor) -> Tensor:
+def alpha_of(network: nn.Module, images: Tensor, views: int = 1) -> Tensor:
     """Alpha of images, in single precision.
 
     Parameters
@@ -20,6 +20,8 @@ def alpha_of(network: nn.Module, images: Tensor) -> Tensor:
         In evaluation mode. Its answer has an attribute ``alpha`` in [0, 1], or is a logit.
     images : Tensor, (batch, channels, height, width) or (batch, channels, depth, height, width)
         As its input contract says, on its device.
+    views : int
+        One of `models.contract.VIEWS`; more than one of slices only.
 
     Returns
     -------
@@ -27,6 +29,19 @@ def alpha_of(network: nn.Module, images: Tensor) -> Tensor:
         Of a network that answers at a multiple of the size (DSNet at four times) the mean over
         each pixel. What is given for an image does not depend on the others of the batch.
     """
+    if views == 1:
+        return _alpha(network, images)
+    mirrored = ((), (2,), (3,), (2, 3))
+    found = sum(_alpha(network, images.flip(axes)).flip(axes) for axes in mirrored)
+    if views == 8:
+        turned = images.transpose(2, 3)
+        found = found + sum(
+            _alpha(network, turned.flip(axes)).flip(axes).transpose(2, 3) for axes in mirrored
+        )
+    return found / views
+
+
+def _alpha(network: nn.Module, images: Tensor) -> Tensor:
     drawn = {}
     if isinstance(network, UncertaintyGuidedMatting):
         drawn["generator"] = torch.Generator().manual_seed(CODES_SEED)

@@ -15,6 +15,10 @@ MEANINGS = ("OCCUPANCY", "PROBABILITY")
 would mark it."""
 
 
+VIEWS = (1, 4, 8)
+"""What `InputContract.views` can be."""
+
+
 class NoWeightsError(RuntimeError):
     """A network that has no weights, or whose weights do not fit."""
 
@@ -42,6 +46,9 @@ class InputContract:
     window_hu : tuple of float, optional
         HU that become the first and the last of `values`; beyond it they are cut off.
     values : tuple of float
+    views : int
+        Alpha is the mean over so many views of a slice: 1 the slice as it is, 4 with its mirror
+        images, 8 with those turned by a right angle, too.
     """
 
     kind: str
@@ -52,6 +59,7 @@ class InputContract:
     spacing_mm: float | None = None
     window_hu: tuple[float, float] | None = None
     values: tuple[float, float] = (0.0, 1.0)
+    views: int = 1
 
 
 @dataclass(frozen=True)

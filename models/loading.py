@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.contract import MEANINGS, InputContract, NoWeightsError
+from models.contract import MEANINGS, VIEWS, InputContract, NoWeightsError
 from models.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -63,15 +63,26 @@ def contract_of(name: str, about: Mapping[str, str]) -> InputContract:
     """The input contract of a network with certain weights.
 
     A key ``size``, such as "48,48,48", says on what patches they were trained where that is not
-    the registry's size. Not for networks that a mark prompts.
+    the registry's size, and a key ``views`` over how many views of a slice alpha is the mean. Not
+    for networks that a mark prompts.
 
     Raises
     ------
     NoWeightsError
-        If the size has another number of sides, or one that is no multiple of 16 from 32 on.
+        If the size has another number of sides, or one that is no multiple of 16 from 32 on, or
+        views are none of `VIEWS`, or more than one in 3D.
     """
     contract = REGISTRY[name].contract
-    if "size" not in about or contract.kind == "prompted-planes":
+    if contract.kind == "prompted-planes":
+        return contract
+    views = about.get("views", str(contract.views))
+    known = [str(count) for count in (VIEWS if contract.kind == "slice" else VIEWS[:1])]
+    if views not in known:
+        raise NoWeightsError(
+            f"the weights of {name} say views {views!r}, expected {' or '.join(known)}"
+        )
+    contract = replace(contract, views=int(views))
+    if "size" not in about:
         return contract
     sides = about["size"].split(",")
     fits = all(

@@ -83,5 +83,5 @@ def _forward(network: LoadedNetwork, patches: Array) -> Array:
     if precision in _TYPES:
         mixed = torch.autocast(torch.device(device).type, _TYPES[precision])
     with torch.inference_mode(), mixed:
-        alpha = alpha_of(network.module, images)
+        alpha = alpha_of(network.module, images, network.contract.views)
     return alpha[:, 0].clamp(0, 1).cpu().numpy()

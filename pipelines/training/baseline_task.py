@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.alpha import alpha_of
 from models.losses import prompted_loss
 from models.registry import REGISTRY
 from pipelines.training.settings import TrainingSettings
@@ -28,8 +29,9 @@ class BaselineTask:
         self.source = SliceSource(settings, self.contract, settings.network.crop)
 
     def about(self) -> dict[str, str]:
-        """How wide the network is."""
-        return {"widths": ",".join(str(width) for width in self.settings.network.widths)}
+        """How wide the network is, and over how many views alpha is the mean."""
+        how = self.settings.network
+        return {"widths": ",".join(str(width) for width in how.widths), "views": str(how.views)}
 
     def networks(self) -> dict[str, nn.Module]:
         """The network as it is before the first step."""
@@ -51,7 +53,7 @@ class BaselineTask:
         """Mean scores over the validation lesions."""
 
         def predict(images: Tensor) -> Tensor:
-            return network(on_device_of(network, images)).alpha
+            return alpha_of(network, on_device_of(network, images), self.settings.network.views)
 
         return mean_scores(
             scored_slices(lesion, self.contract, predict) for lesion in self.source.validation

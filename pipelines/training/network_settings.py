@@ -51,6 +51,8 @@ class BaselineSettings(Strict):
     widths: tuple[Count, ...]
     """See `models.baselines`."""
     crop: Crop = 64
+    views: Literal[1, 4, 8] = 1
+    """Of a slice, over which alpha is the mean when the network is used."""
 
 
 class MedicalMattingSettings(Strict):

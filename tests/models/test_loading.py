@@ -139,3 +139,12 @@ def test_a_missing_package_names_its_extra(monkeypatch, unshipped, tmp_path):
     said = problem_of("3dmm-mg", folder)
     assert "needs MONAI" in said
     assert "extra `baselines`" in said
+
+
+def test_weights_say_over_how_many_views_alpha_is_the_mean():
+    assert contract_of("region-aware", {"views": "8"}).views == 8
+    assert contract_of("region-aware", {}).views == 1
+    with pytest.raises(NoWeightsError, match=r"say views '2', expected 1 or 4 or 8"):
+        contract_of("region-aware", {"views": "2"})
+    with pytest.raises(NoWeightsError, match=r"say views '8', expected 1"):
+        contract_of("3dmm", {"views": "8"})
