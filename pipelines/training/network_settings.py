@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Crop = Annotated[int, Field(gt=0, multiple_of=16)]
+Crop = Annotated[int, Field(ge=32, multiple_of=16)]
 """Rows and columns of the crops of slices that a network learns from."""
 
 

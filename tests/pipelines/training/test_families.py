@@ -48,8 +48,6 @@ def settings(name: str, folder: Path, run: str, **changes) -> TrainingSettings:
         "device": "cpu",
         "threads": 1,
     }
-    if "crop" in found["network"]:
-        found["network"]["crop"] = 16
     found["data"] |= {"cache": folder / "cache", "phantoms": 2, "validation_phantoms": 0}
     if "teacher" in found["network"]:
         found["network"]["teacher"] = folder / "teacher"
