@@ -18,6 +18,7 @@ from dicomnode.marks.segment_mask import RESAMPLED
 from dicomnode.marks.serialised import from_json
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Finding, Lesion, Result
+from pipelines.networks.options import NetworkOptions
 from tests.dicomnode.mask_objects import (
     ball,
     circles,
@@ -43,7 +44,7 @@ def states(found: list[Lesion]) -> list[LesionState]:
 def masks(database, lesion: Lesion, tmp_path) -> np.ndarray:
     """What the worker segments, on the slices of the lesion."""
     with database.read() as session:
-        request = segment_request(session, lesion, Folders(tmp_path, tmp_path))
+        request = segment_request(session, lesion, Folders(tmp_path, tmp_path), NetworkOptions())
     return read_masks(request.prior, request.slices)
 
 

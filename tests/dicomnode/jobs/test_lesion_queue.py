@@ -13,6 +13,7 @@ from dicomnode.jobs.variants import Ladders
 from dicomnode.settings import PublishSettings
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
+from pipelines.networks.options import NetworkOptions
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 
 FOLDERS = lesions.Folders(Path("/masks"), Path("/results"))
@@ -60,7 +61,7 @@ def test_requests_hold_what_a_worker_needs(database):
     ready = add_lesion(database, 1, short_axis=[[4.0, -2, 0], [4, 2, 0]])
     row = lesion(database, ready)
     with database.read() as session:
-        request = lesions.segment_request(session, row, FOLDERS)
+        request = lesions.segment_request(session, row, FOLDERS, NetworkOptions())
     assert request.slices == (Path("/nowhere/1.0.dcm"), Path("/nowhere/1.1.dcm"))
     assert request.key_index == 0
     assert request.prior.long_mm == 8
