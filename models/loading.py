@@ -1,7 +1,8 @@
 """Weights of a network: where they lie, what they say of themselves, and the network with them.
 
-Weights that the package ships come first, then those in a site's own folder, where the file is
-called by the network's name: ``3dmm-mg.safetensors``.
+Weights in a site's own folder come first, where the file is called by the network's name
+(``3dmm-mg.safetensors``), then those that the package ships: a later release does not change what a
+site has chosen.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def weights_of(name: str, folder: Path | None = None) -> Path | None:
-    """The file of a network's weights: the package's, else that in a folder, else None.
+    """The file of a network's weights: that in a folder, else the package's, else None.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def weights_of(name: str, folder: Path | None = None) -> Path | None:
     network = REGISTRY[name]
     candidates = [network.weights]
     if folder is not None:
-        candidates.append(folder / f"{name}.safetensors")
+        candidates.insert(0, folder / f"{name}.safetensors")
     return next((path for path in candidates if path.is_file()), None)
 
 

@@ -30,7 +30,7 @@ def say_where_networks_run(settings: NodeSettings, submit: Callable[..., Future[
     for name in sorted(named):
         own = None if options.weights is None else options.weights / f"{name}.safetensors"
         if own is not None and own.is_file() and REGISTRY[name].weights.is_file():
-            logger.warning("networks.weights network=%s: the package's, not the folder's", name)
+            logger.info("networks.weights network=%s: the folder's, not the package's", name)
 
     def say(asked: Future[Place]) -> None:
         try:

@@ -16,21 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from models.registry import InputContract
+from models.registry import VOLUME
 from pipelines.dataset.annotated import AnnotatedLesion, cached, kept
 from pipelines.dataset.whole_file import write_arrays
 from pipelines.distance import distance_within
 
-CONTRACT = InputContract(
-    kind="volume",
-    channels=1,
-    size=(96, 96, 96),
-    spacing="0.5 mm in all directions",
-    window="-1000 to 400 HU",
-    spacing_mm=0.5,
-    window_hu=(-1000.0, 400.0),
-    values=(0.0, 1.0),
-)
+CONTRACT = VOLUME
 """What the 3D matting networks are given. The papers name no window: air to soft tissue, as
 `recist-net` has it, so that the ground-glass part of a nodule keeps its contrast."""
 

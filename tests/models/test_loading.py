@@ -84,15 +84,16 @@ def test_a_site_brings_weights_that_the_package_does_not_have(unshipped, tmp_pat
         load_network("3dmm", folder=folder)
 
 
-def test_the_packages_weights_come_first(monkeypatch, unshipped, tmp_path):
+def test_a_sites_own_weights_come_first(monkeypatch, unshipped, tmp_path):
     site = written(tmp_path / "site", "3dmm-mg")
+    before = weights_digest("3dmm-mg", site)
     package = written(tmp_path / "package", "3dmm-mg", guidance="false")
     shipped = dataclasses.replace(REGISTRY["3dmm-mg"], weights=package / "3dmm-mg.safetensors")
-    assert weights_about("3dmm-mg", site).get("guidance") is None
-    before = weights_digest("3dmm-mg", site)
     monkeypatch.setitem(REGISTRY, "3dmm-mg", shipped)
-    assert weights_about("3dmm-mg", site)["guidance"] == "false"
-    assert weights_digest("3dmm-mg", site) != before
+    assert weights_about("3dmm-mg")["guidance"] == "false"
+    assert weights_about("3dmm-mg", site).get("guidance") is None
+    assert weights_digest("3dmm-mg", site) == before
+    assert weights_digest("3dmm-mg", tmp_path) == weights_digest("3dmm-mg") != before
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 from concurrent.futures import Future
 
 import pytest
@@ -126,9 +127,9 @@ def test_the_fallback_is_logged_once_at_start(load, monkeypatch, caplog):
     )
 
 
-def test_a_file_that_the_packages_stands_before_is_told(load, tmp_path, monkeypatch, caplog):
+def test_a_file_that_stands_before_the_packages_is_told(load, tmp_path, monkeypatch, caplog):
     no_cuda(monkeypatch)
-    (tmp_path / "recist-net.safetensors").touch()
-    with caplog.at_level(logging.WARNING, "dicomnode"):
+    shutil.copy(REGISTRY["recist-net"].weights, tmp_path)
+    with caplog.at_level(logging.INFO, "dicomnode"):
         say_where_networks_run(load("recist-net", f'weights = "{tmp_path}"'), now)
-    assert "network=recist-net: the package's, not the folder's" in caplog.text
+    assert "network=recist-net: the folder's, not the package's" in caplog.text
