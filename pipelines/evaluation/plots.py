@@ -16,6 +16,9 @@ from pipelines.evaluation.table import Table
 
 NOTICE = "Research software, not for diagnosis"
 
+_MARKERS = "o^sDvPX"
+"""Seven beside ten colours: no two of the first seventy methods look alike."""
+
 _WINDOW_HU = (-1000.0, 400.0)
 
 
@@ -75,8 +78,16 @@ def save_sizes(table: Table, label: str, path: Path) -> None:
             [max(c.mean - c.low, 0) for _, c in at],
             [max(c.high - c.mean, 0) for _, c in at],
         ]
-        marker = "o^sDv"[number % 5]
-        axes.errorbar(x, means, bars, marker=marker, linestyle="none", label=row.name, capsize=2)
+        axes.errorbar(
+            x,
+            means,
+            bars,
+            marker=_MARKERS[number % len(_MARKERS)],
+            color=f"C{number % 10}",
+            linestyle="none",
+            label=row.name,
+            capsize=2,
+        )
     axes.set_xticks(range(len(table.columns)), [column.name for column in table.columns])
     axes.set_ylabel(label)
     axes.grid(axis="y", alpha=0.3)
