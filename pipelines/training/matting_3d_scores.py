@@ -73,7 +73,7 @@ def scored_matte(
     alpha = np.clip(alpha, 0, 1)
     padding = 0 if lesion.beyond is None else PADDING_SLICES
     truth = np.pad(lesion.masks.mean(axis=0) >= CONSENSUS, ((padding, padding), (0, 0), (0, 0)))
-    found = on_own_grid(alpha, corner, patch, truth.shape, padding) >= READERS_LEVEL
+    found = on_own_grid(alpha, patch, corner, truth.shape, padding) >= READERS_LEVEL
     centre = np.array(patch.first) + patch.centre * patch.step + (padding, 0, 0)
     found = region_at(found, centre, lesion.spacing)
     own = slice(padding, len(truth) - padding)
