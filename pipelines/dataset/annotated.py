@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.dataset.whole_file import write_arrays
+from pipelines.dataset.whole_file import read_arrays, write_arrays
 
 _FORMAT = 1
 
@@ -57,7 +57,7 @@ def keep(lesion: AnnotatedLesion, path: Path) -> None:
     beyond = np.zeros((0, *lesion.hu.shape[1:]), np.int16)
     write_arrays(
         path,
-        format=np.int64(_FORMAT),
+        _FORMAT,
         patient=lesion.patient,
         name=lesion.name,
         hu=lesion.hu,
@@ -75,9 +75,7 @@ def kept(path: Path) -> AnnotatedLesion:
     ValueError
         If the file is of another format.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"found format {int(file['format'])}, expected {_FORMAT}")
+    with read_arrays(path, _FORMAT) as file:
         hu = file["hu"]
         return AnnotatedLesion(
             str(file["patient"]),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipelines.dataset.annotated import cached
 from pipelines.dataset.patches import SPACING_MM, LesionPatch, kept_patch
-from pipelines.dataset.whole_file import write_arrays
+from pipelines.dataset.whole_file import read_arrays, write_arrays
 from pipelines.matting import METHODS
 from pipelines.soft_mask import FOREGROUND
 from pipelines.trimap import trimap_from_masks
@@ -134,7 +134,7 @@ def keep_candidates(candidates: CandidateMattes, path: Path) -> None:
     """Write mattes to a file: whole or not at all."""
     write_arrays(
         path,
-        format=np.int64(_FORMAT),
+        _FORMAT,
         patient=candidates.patient,
         name=candidates.name,
         methods=np.array(candidates.methods),
@@ -154,9 +154,7 @@ def kept_candidates(path: Path) -> CandidateMattes:
     ValueError
         If the file is of another format.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"found format {int(file['format'])}, expected {_FORMAT}")
+    with read_arrays(path, _FORMAT) as file:
         return CandidateMattes(
             str(file["patient"]),
             str(file["name"]),

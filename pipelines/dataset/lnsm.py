@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipelines.dataset.annotated import cached
-from pipelines.dataset.whole_file import write_arrays
+from pipelines.dataset.whole_file import read_arrays, write_arrays
 from pipelines.deeplesion import DeepLesionRow, UnreadableRow, UnreadableSlices, iter_lesions
 from pipelines.deeplesion import read_volume as read_png_slices
 from pipelines.errors import SegmentationError
@@ -228,7 +228,7 @@ def keep_crop(crop: LnsmCrop, path: Path) -> None:
     """Write a crop to a file: whole or not at all."""
     write_arrays(
         path,
-        format=np.int64(_FORMAT),
+        _FORMAT,
         patient=crop.patient,
         name=crop.name,
         hu=crop.hu,
@@ -247,9 +247,7 @@ def kept_crop(path: Path) -> LnsmCrop:
     ValueError
         If the file is of another format.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"found format {int(file['format'])}, expected {_FORMAT}")
+    with read_arrays(path, _FORMAT) as file:
         return LnsmCrop(
             str(file["patient"]),
             str(file["name"]),

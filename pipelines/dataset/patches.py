@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from models.registry import VOLUME
 from pipelines.dataset.annotated import AnnotatedLesion, cached, kept
-from pipelines.dataset.whole_file import write_arrays
+from pipelines.dataset.whole_file import read_arrays, write_arrays
 from pipelines.distance import distance_within
 
 CONTRACT = VOLUME
@@ -171,7 +171,7 @@ def keep_patch(patch: LesionPatch, path: Path) -> None:
     """Write a patch to a file: whole or not at all."""
     write_arrays(
         path,
-        format=np.int64(_FORMAT),
+        _FORMAT,
         patient=patch.patient,
         name=patch.name,
         hu=patch.hu,
@@ -191,9 +191,7 @@ def kept_patch(path: Path) -> LesionPatch:
     ValueError
         If the file is of another format.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if int(file["format"]) != _FORMAT:
-            raise ValueError(f"found format {int(file['format'])}, expected {_FORMAT}")
+    with read_arrays(path, _FORMAT) as file:
         return LesionPatch(
             str(file["patient"]),
             str(file["name"]),
