@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models import REGISTRY
 from pipelines.dataset.lidc import READERS, SPLITS
 from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
+from pipelines.toml_settings import read_toml_settings
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -141,14 +141,4 @@ def load_evaluation_settings(path: Path) -> EvaluationSettings:
     EvaluationSettingsError
         If it is no TOML, or says what cannot be.
     """
-    try:
-        with open(path, "rb") as file:
-            return EvaluationSettings.model_validate(tomllib.load(file))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise EvaluationSettingsError(f"{path}: {error}") from error
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc']) or 'file'}: {one['msg']}"
-            for one in error.errors()
-        )
-        raise EvaluationSettingsError(f"{path}: {found}") from error
+    return read_toml_settings(path, EvaluationSettings, EvaluationSettingsError)

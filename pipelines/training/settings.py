@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from pipelines.toml_settings import read_toml_settings
 from pipelines.training.network_settings import (
     Count,
     NetworkSettings,
@@ -96,14 +96,4 @@ def load_training_settings(path: Path) -> TrainingSettings:
     TrainingSettingsError
         If it is no TOML, or says what cannot be.
     """
-    try:
-        with open(path, "rb") as file:
-            return TrainingSettings.model_validate(tomllib.load(file))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise TrainingSettingsError(f"{path}: {error}") from error
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc']) or 'file'}: {one['msg']}"
-            for one in error.errors()
-        )
-        raise TrainingSettingsError(f"{path}: {found}") from error
+    return read_toml_settings(path, TrainingSettings, TrainingSettingsError)
