@@ -16,9 +16,8 @@ from pipelines.dataset.patch_crops import middle_crop
 from pipelines.dataset.patches import PADDING_SLICES, LesionPatch
 from pipelines.metrics import dice, mse, sad
 from pipelines.soft_mask import READERS_LEVEL
+from pipelines.training.lesions import CONSENSUS
 
-CONSENSUS = 0.5
-"""A voxel belongs to the lesion if at least this part of the readers marked it."""
 _MARGIN = 8
 """Voxels that a patch holds around a lesion at least."""
 

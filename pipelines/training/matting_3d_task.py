@@ -25,6 +25,7 @@ from pipelines.dataset.lidc import lidc_nodules
 from pipelines.dataset.patch_crops import CropDisturbance, drawn_crop
 from pipelines.dataset.patches import lesion_patches
 from pipelines.dataset.phantoms import phantom_lesions
+from pipelines.training.lesions import lots
 from pipelines.training.matting_3d_scores import Matting3dScore, scored_matte
 from pipelines.training.settings import DataSettings, TrainingSettings
 from pipelines.training.task import MAIN
@@ -84,18 +85,16 @@ class Matting3dTask:
         seed, size = self.settings.seed, self.settings.batch
         rng = np.random.default_rng([seed, 1, step])
         readers, phantoms = self._files.readers, self._files.phantoms
-        share = self.settings.data.phantom_share if readers else 1.0
-        made = rng.random(size) < (share if phantoms else 0.0)
-        crops = []
-        for number, of_phantom in enumerate(made):
-            if of_phantom:
-                source = phantoms[int(rng.integers(len(phantoms)))]
-            else:
-                # Each lesion once before any comes again.
-                epoch, place = divmod(step * size + number, len(readers))
-                order = np.random.default_rng([seed, 2, epoch]).permutation(len(readers))
-                source = readers[int(order[place])]
-            crops.append(drawn_crop(source.load(), self.settings.network.side, rng, self.how))
+        counts, share = (len(readers), len(phantoms)), self.settings.data.phantom_share
+        crops = [
+            drawn_crop(
+                (phantoms if made else readers)[index].load(),
+                self.settings.network.side,
+                rng,
+                self.how,
+            )
+            for made, index in lots(rng, seed, step, size, counts, share)
+        ]
         return Batch(
             *(
                 torch.from_numpy(np.stack([getattr(crop, name) for crop in crops])[:, None])
