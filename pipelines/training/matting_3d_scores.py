@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import nn
 
 from pipelines.dataset.annotated import AnnotatedLesion
@@ -17,6 +15,7 @@ from pipelines.dataset.patches import PADDING_SLICES, LesionPatch
 from pipelines.metrics import dice, mse, sad
 from pipelines.soft_mask import READERS_LEVEL
 from pipelines.training.lesions import CONSENSUS
+from pipelines.training.nearest_region import nearest_region
 
 _MARGIN = 8
 """Voxels that a patch holds around a lesion at least."""
@@ -74,7 +73,7 @@ def scored_matte(
     truth = np.pad(lesion.masks.mean(axis=0) >= CONSENSUS, ((padding, padding), (0, 0), (0, 0)))
     found = on_own_grid(alpha, patch, corner, truth.shape, padding) >= READERS_LEVEL
     centre = np.array(patch.first) + patch.centre * patch.step + (padding, 0, 0)
-    found = region_at(found, centre, lesion.spacing)
+    found = nearest_region(found, centre, lesion.spacing)
     own = slice(padding, len(truth) - padding)
     return Matting3dScore(
         dice(found[own], truth[own]),
@@ -84,29 +83,6 @@ def scored_matte(
         sad(alpha, crop.alpha),
         mse(alpha, crop.alpha),
     )
-
-
-def region_at(
-    mask: npt.NDArray[np.bool_],
-    centre: npt.NDArray[np.float64],
-    spacing: tuple[float, float, float],
-) -> npt.NDArray[np.bool_]:
-    """The one of a mask's regions, joined by faces, that comes nearest to a place.
-
-    Parameters
-    ----------
-    mask : ndarray of bool
-    centre : ndarray, shape (3,)
-        In voxels.
-    spacing : tuple of float
-        In mm.
-    """
-    if not mask.any():
-        return mask
-    labels, _ = ndimage.label(mask)
-    places = np.argwhere(mask)
-    nearest = places[(((places - centre) * spacing) ** 2).sum(axis=1).argmin()]
-    return labels == labels[tuple(nearest)]
 
 
 def _side_for(patch: LesionPatch, side: int) -> int:

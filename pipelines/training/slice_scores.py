@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor, nn
 
 from models.registry import InputContract
@@ -19,6 +18,7 @@ from pipelines.metrics import dice
 from pipelines.networks.values import windowed
 from pipelines.soft_mask import READERS_LEVEL
 from pipelines.training.lesions import CONSENSUS
+from pipelines.training.nearest_region import nearest_region
 
 _SIDE = 16
 """Networks take sides of multiples of it."""
@@ -154,13 +154,8 @@ def scored_slices(
 
 def picked(mask: npt.NDArray[np.bool_], lesion: AnnotatedLesion) -> npt.NDArray[np.bool_]:
     """The component that is nearest to the centre of what readers marked, in mm."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    if count < 2:
-        return mask
     centre = np.argwhere(lesion.masks.any(axis=0)).mean(axis=0)
-    voxels = np.argwhere(mask)
-    away = np.linalg.norm((voxels - centre) * lesion.spacing, axis=1)
-    return labels == labels[tuple(voxels[away.argmin()])]
+    return nearest_region(mask, centre, lesion.spacing, corners=True)
 
 
 def on_device_of(network: nn.Module, images: Tensor) -> Tensor:

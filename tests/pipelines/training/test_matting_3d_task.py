@@ -15,8 +15,9 @@ from pipelines.dataset.annotated import AnnotatedLesion, kept
 from pipelines.dataset.patch_crops import middle_crop
 from pipelines.dataset.patches import lesion_patch
 from pipelines.training.loop import train
-from pipelines.training.matting_3d_scores import region_at, scored_matte
+from pipelines.training.matting_3d_scores import scored_matte
 from pipelines.training.matting_3d_task import Matting3dTask
+from pipelines.training.nearest_region import nearest_region
 from pipelines.training.settings import TrainingSettings, load_training_settings
 from pipelines.training.task import MAIN
 
@@ -162,7 +163,7 @@ def test_a_lesion_larger_than_the_patch_is_scored_on_a_larger_one():
 def test_the_nearest_region_is_kept():
     mask = np.zeros((3, 10, 10), bool)
     mask[:, :2], mask[:, 6:8] = True, True
-    kept_region = region_at(mask, np.array([1.0, 5.0, 5.0]), (1.0, 1.0, 1.0))
+    kept_region = nearest_region(mask, np.array([1.0, 5.0, 5.0]), (1.0, 1.0, 1.0))
     assert kept_region[:, 6:8].all()
     assert not kept_region[:, :2].any()
 
