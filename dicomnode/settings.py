@@ -135,7 +135,7 @@ class SegmentSettings(_Section):
 
 
 class NetworkSettings(_Section):
-    """Where the weights of networks lie that the package does not ship, and what networks run on.
+    """Where a site's own weights of networks lie, and what networks run on.
 
     See `pipelines.networks.options.NetworkOptions`.
     """

@@ -58,7 +58,7 @@ def process(
     weights: Annotated[
         Path | None,
         typer.Option(
-            exists=True, file_okay=False, help="Weights of networks that the package does not ship."
+            exists=True, file_okay=False, help="A site's own weights of networks."
         ),
     ] = None,
     device: Annotated[

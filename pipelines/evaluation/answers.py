@@ -83,7 +83,7 @@ def usable_methods(names: tuple[str, ...], weights: Path | None = None) -> list[
     ----------
     names : tuple of str
     weights : Path, optional
-        A folder of weights that the package does not ship.
+        A folder of a site's own weights.
     """
     classical = [name for name in METHODS if name in names]
     return classical + [n for n in segmenting() if n in names and problem_of(n, weights) is None]

@@ -67,7 +67,7 @@ class CostSettings(_Strict):
 
 
 class NetworkSettings(_Strict):
-    """Where networks find weights that the package does not ship, and on what they run.
+    """Where a site's own weights lie, and on what networks run.
 
     What is asked of each network, where that is less than of other methods, `limit` and `repeats`
     say for all that `method` does not name.

@@ -21,7 +21,7 @@ class NetworkOptions:
     Attributes
     ----------
     weights : Path, optional
-        A folder with weights that the package does not ship, ``<network>.safetensors``.
+        A folder with a site's own weights, ``<network>.safetensors``.
     device : str
         "auto": the first CUDA device, else the CPU. "cpu", "cuda" or "cuda:1".
     precision : str
