@@ -57,9 +57,7 @@ def process(
     ] = "fractional-seg",
     weights: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, file_okay=False, help="A site's own weights of networks."
-        ),
+        typer.Option(exists=True, file_okay=False, help="A site's own weights of networks."),
     ] = None,
     device: Annotated[
         str, typer.Option(help="What networks run on: auto, cpu, cuda or cuda:1.")
