@@ -56,7 +56,9 @@ class Node:
         self.database = Database(settings.store.url)
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._scheduler = BackgroundScheduler(timezone="UTC")
-        self._engine = ProcessEngine(settings.segment.processes)
+        self._engine = ProcessEngine(
+            settings.segment.processes, {rule.method for rule in settings.rules}
+        )
         reports = CommitmentReports(self.database, settings, self._on_report)
         self._confirmers = [
             Confirmer(self.database, self._scheduler, destination, settings, reports.take)

@@ -8,7 +8,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -27,10 +27,13 @@ class ProcessEngine:
     ----------
     processes : int
         How many workers.
+    methods : collection of str
+        Methods that will be asked for; `warm_up` makes workers ready for them.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, methods: Collection[str] = ()) -> None:
         self.processes = processes
+        self.methods = tuple(methods)
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._stopped = False
@@ -38,7 +41,7 @@ class ProcessEngine:
     def warm_up(self) -> None:
         """Start the workers; let them import what they need and compile or load the kernels."""
         for _ in range(self.processes):
-            self.submit(_get_ready)
+            self.submit(_get_ready, self.methods)
 
     def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         """Queue a call. A pool that a dying worker broke is replaced by a new one."""
@@ -87,9 +90,9 @@ def _exit_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _get_ready() -> None:
+def _get_ready(methods: tuple[str, ...]) -> None:
     import dicomnode.jobs.publish
     import dicomnode.jobs.segment  # noqa: F401
     from pipelines.readiness import compile_kernels
 
-    compile_kernels()
+    compile_kernels(methods)

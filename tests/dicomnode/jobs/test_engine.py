@@ -132,3 +132,11 @@ def test_workers_end_with_a_killed_parent_and_print_nothing_of_a_data_set(parent
         time.sleep(0.05)
     _, errors = parent.communicate(timeout=PATIENCE_S)
     assert SECRET not in errors
+
+
+def test_every_worker_is_made_ready_for_the_methods_that_will_be_asked_for(monkeypatch):
+    engine = ProcessEngine(2, ["closed-form", "3dmm-mg"])
+    asked = []
+    monkeypatch.setattr(engine, "submit", lambda _, *arguments: asked.append(arguments))
+    engine.warm_up()
+    assert asked == [(("closed-form", "3dmm-mg"),)] * 2
