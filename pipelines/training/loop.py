@@ -122,8 +122,9 @@ def train(
             if loss is not None:
                 if not turn.learn(loss, rate):
                     raise DivergenceError(
-                        f"step {done + 1}: found loss {float(loss.detach()):.3g} of {turn.name!r} whose "
-                        "gradient is not finite, expected a finite one: lower learning_rate or clip"
+                        f"step {done + 1}: found loss {float(loss.detach()):.3g} of {turn.name!r} "
+                        "and a gradient that is not finite, expected a finite one: lower "
+                        "learning_rate or clip"
                     )
                 totals.add(turn.name, float(loss.detach()))
         average.update(networks[MAIN], done)
