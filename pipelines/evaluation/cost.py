@@ -9,7 +9,6 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from models import REGISTRY, NoWeightsError, problem_of
 from models.contract import InputContract
-from models.loading import contract_of, weights_about, weights_of
+from models.loading import weights_about, weights_of
 from pipelines.evaluation.answers import HERE
 from pipelines.evaluation.cases import drawn_phantom
 from pipelines.lesion import soft_mask_from_recist
@@ -130,7 +129,8 @@ def peak_mb(method: str, count: int, seed: int, networks: NetworkOptions = HERE)
 def counted(name: str, weights: Path | None = None) -> tuple[int | None, int | None]:
     """Parameters and multiply-accumulates of a network of the registry on one input.
 
-    One volume, one slice or one plane of its contract; counted as `models.counting` says.
+    One volume, one slice or one plane of the registry's contract, whatever size its weights name;
+    counted as `models.counting` says.
 
     Returns
     -------
@@ -148,12 +148,12 @@ def counted(name: str, weights: Path | None = None) -> tuple[int | None, int | N
         # Shapes alone say how much is computed, and take no time.
         with torch.device("meta"):
             module = REGISTRY[name].make(about).eval()
-            return parameter_count(module), multiply_accumulates(module, _input(name, about))
+            return parameter_count(module), multiply_accumulates(module, _input(name))
     except (ImportError, KeyError, NoWeightsError):
         return None, None
     except (NotImplementedError, RuntimeError):
         module = REGISTRY[name].make(about).eval()
-        return parameter_count(module), multiply_accumulates(module, _input(name, about))
+        return parameter_count(module), multiply_accumulates(module, _input(name))
 
 
 def item_shape(contract: InputContract, planes: int = 1) -> tuple[int, ...]:
@@ -169,11 +169,11 @@ def item_shape(contract: InputContract, planes: int = 1) -> tuple[int, ...]:
     return (*prompted, contract.channels, *contract.size)
 
 
-def _input(name: str, about: Mapping[str, str]) -> Tensor:
-    """One input of a network's contract, zeros."""
+def _input(name: str) -> Tensor:
+    """One input of the contract of a network of the registry, zeros."""
     import torch
 
-    return torch.zeros(1, *item_shape(contract_of(name, about)))
+    return torch.zeros(1, *item_shape(REGISTRY[name].contract))
 
 
 def cost_of(

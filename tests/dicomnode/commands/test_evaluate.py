@@ -32,6 +32,9 @@ def test_the_shipped_configurations_load():
     whole = load_evaluation_settings(ROOT / "config" / "evaluate.toml")
     assert whole.lidc.split == "validation"
     assert whole.phantoms.seed < 1000
+    last = load_evaluation_settings(ROOT / "config" / "evaluate-report.toml")
+    assert last.lidc.split == "report"
+    assert last.phantoms.seed >= 1000
     smoke = load_evaluation_settings(SHIPPED)
     assert (len(smoke.methods), smoke.phantoms.limit, smoke.lidc) == (2, 2, None)
 
