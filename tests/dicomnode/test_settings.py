@@ -34,7 +34,7 @@ def load(tmp_path: Path, text: str):
 
 
 def test_every_example_configuration_loads():
-    examples = sorted((ROOT / "config").glob("*.toml"))
+    examples = sorted((ROOT / "config").glob("node*.toml"))
     assert examples
     for example in examples:
         assert load_settings(example).rules
@@ -142,6 +142,16 @@ def test_an_error_in_a_source_names_line_and_reason(tmp_path, before, after, lin
         load(tmp_path, GOOD + SOURCE.replace(before, after))
     assert reason in str(caught.value)
     assert f":{line}:" in str(caught.value)
+
+
+def test_the_further_rules_of_the_example_configuration_load(tmp_path):
+    example = (ROOT / "config" / "node.toml").read_text()
+    block = example[example.index("# [[rules]]") :]
+    lines = [line.removeprefix("#").removeprefix(" ") for line in block.splitlines()]
+    _, night = load(tmp_path, GOOD + "\n".join(lines)).routes
+    assert night.dry_run
+    assert night.results == ("fractional-seg", "secondary-capture")
+    assert night.when.clauses == 10
 
 
 STOW = """

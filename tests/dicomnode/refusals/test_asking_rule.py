@@ -6,6 +6,7 @@ import pytest
 from pydicom.uid import MRImageStorage
 
 from dicomnode.routing import Candidate, Match
+from dicomnode.routing.verdicts import Verdict
 from dicomnode.store.states import LesionState
 from tests.dicomnode.refusals.desk import ASKING, reasons, spoil
 from tests.dicomnode.studies import study
@@ -23,9 +24,11 @@ def elsewhere(made, part: str):
 def test_a_condition_on_what_is_not_known_holds_and_is_named():
     candidate = Candidate("PACS", "NODE", "1.2", "CT", None, None, None)
     match = Match(body_part="CHEST", modality="CT", series_description="*lung*")
-    assert match.mismatch(candidate) is None
+    assert match.judge(candidate).verdict is Verdict.UNKNOWN
     assert match.undecided(candidate) == ("body_part", "series_description")
-    assert Match(modality="MR", body_part="CHEST").mismatch(candidate).startswith("modality 'CT'")
+    other = Match(modality="MR", body_part="CHEST").judge(candidate)
+    assert other.verdict is Verdict.FAILS
+    assert other.failing == "modality is one of 'MR': found 'CT'"
 
 
 def test_without_its_ct_an_object_is_told_of_where_the_rule_may_fit(desk):
