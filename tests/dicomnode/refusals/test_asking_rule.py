@@ -136,3 +136,19 @@ def test_each_rule_has_its_own_destinations_told(desk):
     desk.take(spoil(one.report, 0), spoil(other.report, 0))
     (first,), (second,) = desk.documents("pacs"), desk.documents("archive")
     assert (first.StudyDescription, second.StudyDescription) == ("A", "B")
+
+
+def test_a_dry_run_reports_no_refusals(desk):
+    desk.configure(ASKING | {"dry_run": True})
+    desk.take(spoil(study("tried").report, 0))
+    assert desk.documents() == []
+
+
+def test_an_attribute_of_a_ct_that_never_came_is_not_known(desk):
+    thin = {"attribute": "ct.SliceThickness", "range": [0, 1]}
+    report = {"attribute": "mark.Modality", "equals": "SR"}
+    desk.configure(ASKING | {"when": {"all": [thin, report]}})
+    made = study("attribute")
+    desk.take(spoil(made.report, 0))
+    assert len(desk.documents()) == 1
+    assert "not known: ct.SliceThickness from 0 to 1" in desk.report(made.report).reason
