@@ -16,6 +16,8 @@ from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
+from dicomnode.store.states import LesionState
+from tests.dicomnode.jobs.rows import add_lesion
 from tests.dicomnode.studies import save, study
 
 CONFIGURATION = """
@@ -147,3 +149,14 @@ def test_what_is_not_there_is_said(configuration, tmp_path, what, why):
     result = run(configuration, what)
     assert result.exit_code == 2
     assert why in result.stderr
+
+
+def test_jobs_says_that_a_lesion_was_only_tried(configuration, tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
+    database.upgrade()
+    add_lesion(database, 1, LesionState.PUBLISHED, dry_run=True)
+    database.close()
+    result = CliRunner().invoke(
+        app, ["jobs", "--config", str(configuration)], env={"COLUMNS": "200"}
+    )
+    assert "dry run, not sent to pacs, archive" in result.output

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from dicomnode.routing import Candidate, ObjectHeader, Rule, first_match
+from dicomnode.routing.attributes import attribute_named
 from dicomnode.routing.verdicts import Verdict
 from dicomnode.routing.wildcard import MAX_PATTERN, fits
 
@@ -213,3 +214,23 @@ def test_patterns_mean_what_the_regular_expression_would(pattern, value):
 def test_no_pattern_takes_for_ever():
     # A backtracking matcher would need some 10**30 steps for this one.
     assert not fits("a" * 1024, "*a" * 100 + "*b")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ct.PatientSex", False),
+        ("ct.PatientWeight", False),
+        ("ct.StudyTime", False),
+        ("ct.InstitutionName", False),
+        ("ct.(0009,1001)", False),
+        ("ct.(0009,1001).SliceThickness", False),
+        ("ct.StudyDescription", True),
+        ("ct.BodyPartExamined", True),
+        ("ct.SliceThickness", True),
+        ("ct.SeriesInstanceUID", True),
+        ("calling_ae", True),
+    ],
+)
+def test_which_values_may_be_shown(name, shown):
+    assert attribute_named(name).may_be_shown is shown
