@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,6 +29,8 @@ from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
+from dicomnode.routing import RulesInForce
+from dicomnode.rule_reload import RuleReload
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
@@ -46,10 +49,15 @@ class Node:
     Parameters
     ----------
     settings : NodeSettings
+    configuration : Path, optional
+        The file that they were read from.
     """
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, settings: NodeSettings, configuration: Path | None = None) -> None:
         self.settings = settings
+        self._configuration = configuration
+        self._rules = RulesInForce(settings.routes)
+        self._rule_reload = RuleReload(settings, self._rules)
         root = settings.store.path
         self._lock = StoreLock(root)
         self._files = FileStore(root, settings.store.reserve_mb * 2**20)
@@ -70,7 +78,7 @@ class Node:
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
-        self._made = (folders.soft_masks, folders.results)
+        self._made = (folders.soft_masks, folders.results, root / "status")
         ladders = Ladders(settings.destinations, settings.publish)
         self._dispatcher = Dispatcher(
             self.database,
@@ -95,7 +103,7 @@ class Node:
         self._refusals = RefusalReporter(
             self.database,
             self._scheduler,
-            settings.rules,
+            self._rules,
             settings.destinations,
             settings.publish,
             folders.results,
@@ -113,7 +121,7 @@ class Node:
             self.database,
             self._scheduler,
             settings.collect,
-            settings.rules,
+            self._rules,
             self._on_work,
             self._retriever.notify,
             self._retriever.is_to_ask,
@@ -147,6 +155,7 @@ class Node:
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
+        self._rule_reload.started(self._configuration)
         self._scheduler.start()
         for courier in self._couriers:
             courier.start()
@@ -212,6 +221,19 @@ class Node:
         for courier in self._couriers:
             courier.notify()
 
+    def reload_rules(self, configuration: Path) -> bool:
+        """Go by the rules of a file from now on; where it is wrong the old ones stay.
+
+        No association is touched. A lesion keeps the rule that it was given.
+        """
+        taken = self._rule_reload.reload(configuration)
+        if taken:
+            say_where_networks_run(
+                self.settings.model_copy(update={"rules": tuple(self._rules)}), self._engine.submit
+            )
+            self._refusals.notify()
+        return taken
+
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
         known = [destination.name for destination in self.settings.destinations]
@@ -258,6 +280,7 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         host=listen.host,
         port=listen.port,
         ae_title=listen.ae_title,
+        more_ae_titles=listen.more_ae_titles,
         accepted_calling_aets=listen.calling_ae_titles,
         require_called_aet=listen.require_called_ae_title,
         max_associations=listen.max_associations,

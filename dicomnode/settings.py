@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.routing.networks import network_problem
-from dicomnode.routing.rules import Patterns, Rule, fits
+from dicomnode.routing.rules import Rule
+from dicomnode.routing.wildcard import Patterns, fits
 from dicomnode.toml_lines import line_of
 from pipelines.networks.options import NetworkOptions
 
@@ -109,6 +110,7 @@ class ListenSettings(_Section):
     """The Storage, Verification and Storage Commitment SCP."""
 
     ae_title: AETitle = "DICOMNODE"
+    more_ae_titles: tuple[AETitle, ...] = ()
     host: str = "0.0.0.0"
     port: Port = 11112
     calling_ae_titles: tuple[AETitle, ...] = ()
@@ -376,6 +378,8 @@ class NodeSettings(BaseSettings):
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
+    profiles: dict[str, tuple[RungName, ...]] = Field(default_factory=dict)
+    """Results by the name that rules call them by."""
 
     @validates_whole(mode="after")
     def _names_meet(self) -> NodeSettings:
@@ -397,6 +401,40 @@ class NodeSettings(BaseSettings):
                         f"rule {rule.name!r} names the destination {name!r}; "
                         f"known are {', '.join(map(repr, known)) or 'none'}"
                     )
+        return self
+
+    @validates_whole(mode="after")
+    def _profiles_are_known(self) -> NodeSettings:
+        """Each says on which line its rule stands."""
+        problems = []
+        for number, rule in enumerate(self.rules):
+            if rule.profile is not None and rule.profile not in self.profiles:
+                known = ", ".join(map(repr, self.profiles)) or "none"
+                field, found = "profile", rule.profile
+                problem = f"no profile {found!r}; known are {known}"
+            elif strange := sorted({*(rule.results or ())} - {*get_args(RungName)}):
+                field, found = "results", strange[0]
+                problem = f"no result {found!r}; known are {', '.join(get_args(RungName))}"
+            else:
+                continue
+            problems.append(
+                InitErrorDetails(
+                    type=PydanticCustomError("profile", "{problem}", {"problem": problem}),
+                    loc=("rules", number, field),
+                    input=found,
+                )
+            )
+        for name, results in self.profiles.items():
+            if not results:
+                problems.append(
+                    InitErrorDetails(
+                        type=PydanticCustomError("profile", "a profile names no result"),
+                        loc=("profiles", name),
+                        input=results,
+                    )
+                )
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
     @validates_whole(mode="after")
@@ -466,6 +504,16 @@ class NodeSettings(BaseSettings):
             if not destination.results:
                 raise ValueError(f"destination {destination.name!r} gets no results")
         return self
+
+    @property
+    def routes(self) -> tuple[Rule, ...]:
+        """The rules, each with the results of its profile in the place of the profile's name."""
+        return tuple(
+            rule
+            if rule.profile is None
+            else rule.model_copy(update={"results": self.profiles[rule.profile], "profile": None})
+            for rule in self.rules
+        )
 
     @property
     def peers(self) -> tuple[DicomPeer, ...]:

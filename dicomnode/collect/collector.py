@@ -293,7 +293,7 @@ class Collector:
                 return join(
                     session,
                     lesion,
-                    self._rules,
+                    tuple(self._rules),  # one set, though a reload comes meanwhile
                     self._settings,
                     known,
                     self._masks,
@@ -384,6 +384,8 @@ def _way_of(decision: Joined) -> dict[str, object]:
         "method": decision.rule.method,
         "parameters": dict(decision.rule.parameters),
         "destinations": list(decision.rule.destinations),
+        "dry_run": decision.rule.dry_run,
+        "wanted_results": None if decision.rule.results is None else list(decision.rule.results),
         "warnings": list(decision.warnings),
     }
 

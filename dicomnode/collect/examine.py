@@ -162,6 +162,8 @@ def _is_to_reopen(session: Session, lesion: Lesion) -> bool:
         return True
     if lesion.absent_seg is not None and session.get(Instance, lesion.absent_seg) is not None:
         return True
+    if lesion.state is LesionState.PUBLISHED and lesion.dry_run:  # rules may say otherwise now
+        return True
     return lesion.state in _TO_REOPEN
 
 
@@ -249,6 +251,8 @@ def _reopen(lesion: Lesion, mark: LesionMark) -> None:
     lesion.reason = "the mark came again"
     lesion.waiting_since = time.time()
     lesion.rule = None
+    lesion.dry_run = False
+    lesion.wanted_results = None
     lesion.attempts = 0
 
 

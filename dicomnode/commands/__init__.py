@@ -10,6 +10,7 @@ from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
+from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.train import train
@@ -26,6 +27,7 @@ __all__ = [
     "networks",
     "probe",
     "process",
+    "rules_app",
     "serve",
     "train",
 ]

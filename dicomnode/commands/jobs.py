@@ -70,6 +70,8 @@ def jobs(
         deliveries = [
             in_short(delivery) for result in lesion.results for delivery in result.deliveries
         ]
+        if lesion.rule is not None and lesion.dry_run:
+            deliveries = [f"dry run, not sent to {', '.join(lesion.destinations) or 'nobody'}"]
         table.add_row(
             str(lesion.id),
             lesion.state.value,

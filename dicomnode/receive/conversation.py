@@ -196,6 +196,7 @@ class Conversation:
             context.transfer_syntax,
             self._calling_ae,
             self._called_ae,
+            request.priority,
         )
         incoming = _IncomingDataSet(request, announced)
         try:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -87,6 +88,8 @@ class Instance(Base):
     """The image that was divided into the concatenation that it is a part of."""
     calling_ae: Mapped[str] = mapped_column(Text)
     called_ae: Mapped[str] = mapped_column(Text)
+    priority: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Of the C-STORE: "low", "medium" or "high"; empty where it came another way."""
     path: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[float] = mapped_column(default=time.time)
@@ -150,6 +153,10 @@ class Lesion(Base):
     method: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     destinations: Mapped[list[str] | None] = mapped_column(JSON)
+    dry_run: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its rule only tries: it is segmented and kept, and sent nowhere."""
+    wanted_results: Mapped[list[str] | None] = mapped_column(JSON)
+    """Which results its rule asks for; None where the destinations say that."""
     state: Mapped[LesionState] = mapped_column(_state(LesionState), index=True)
     reason: Mapped[str | None] = mapped_column(Text)
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
