@@ -22,7 +22,7 @@ from dicomnode.node import Node
 def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
     """Receive, segment and deliver until SIGTERM or SIGINT."""
     settings = configured(config)
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log.format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
