@@ -16,6 +16,8 @@ from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.deliver.prober import Prober
+from dicomnode.health.health import Health
+from dicomnode.health.vitals import Vitals, service_threads
 from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
@@ -23,6 +25,7 @@ from dicomnode.jobs.lesion_queue import Folders
 from dicomnode.jobs.network_place import say_where_networks_run
 from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
+from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
@@ -39,6 +42,8 @@ from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
 from dicomnode.version import VERSION
+from dicomnode.web.application import application as web_application
+from dicomnode.web.service import WebService
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +141,31 @@ class Node:
             self._provider,
         )
 
+        self._vitals = Vitals(
+            root=self._files.root,
+            reserve_bytes=self._files.reserve_bytes,
+            database=self.database,
+            listening=lambda: self._receiver.listening,
+            associations=lambda: self._receiver.associations,
+            max_associations=settings.listen.max_associations,
+            workers_alive=lambda: self._engine.alive,
+            workers=self._engine.processes,
+            scheduler_runs=lambda: self._scheduler.running,
+            threads=service_threads(
+                [destination.name for destination in settings.destinations], bool(settings.sources)
+            ),
+        )
+        self._web = _web_service(settings, self._vitals)
+
     @property
     def port(self) -> int:
         """The port that the node listens on."""
         return self._receiver.port
+
+    @property
+    def web_port(self) -> int | None:
+        """The port of the web service; None where there is none."""
+        return None if self._web is None else self._web.port
 
     def start(self) -> None:
         """Resume what a former life left, then listen.
@@ -172,6 +198,8 @@ class Node:
         self._retriever.start()
         self._prober.start()
         self._housekeeper.start()
+        if self._web is not None:
+            self._web.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -182,6 +210,8 @@ class Node:
 
     def stop(self) -> None:
         """Stop what talks to peers first, then what brings work; all resumes at a start."""
+        if self._web is not None:
+            self._web.stop()
         callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
         for service in (*callers, self._housekeeper):
             service.ask_to_stop()
@@ -288,3 +318,12 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         network_timeout_s=listen.network_timeout_s,
         max_object_bytes=listen.max_object_mb * 2**20,
     )
+
+
+def _web_service(settings: NodeSettings, vitals: Vitals) -> WebService | None:
+    if settings.web.port is None:
+        return None
+    health = Health(vitals)
+    names = [destination.name for destination in settings.destinations]
+    application = web_application(health, metrics_of(vitals, health, names))
+    return WebService(settings.web.host, settings.web.port, application)

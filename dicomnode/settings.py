@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -81,6 +82,34 @@ def _as_rungs_take_them(options: dict[str, dict[str, Any]]) -> dict[str, dict[st
 
 RungOptions = Annotated[dict[RungName, dict[str, Any]], AfterValidator(_as_rungs_take_them)]
 """Fields of the settings of rungs, such as ``{"binary-seg": {"level": 0.4}}``."""
+
+
+class LogSettings(_Section):
+    """How events are written to standard error."""
+
+    format: Literal["text", "json"] = "text"
+
+
+class WebSettings(_Section):
+    """Health and metrics by HTTP; no port, no service."""
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        # Nobody is asked who they are, so nobody but this machine may ask.
+        try:
+            loopback = ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"found {host!r}, expected a loopback address such as '127.0.0.1' or '::1': the "
+                "service asks for no password; let a proxy on this machine ask and pass on"
+            )
+        return host
 
 
 class StoreSettings(_Section):
@@ -374,6 +403,8 @@ class NodeSettings(BaseSettings):
     confirm: ConfirmSettings = ConfirmSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     probe: ProbeSettings = ProbeSettings()
+    log: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()

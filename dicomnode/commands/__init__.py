@@ -3,8 +3,10 @@
 from dicomnode.commands.app import app
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
+from dicomnode.commands.doctor import doctor
 from dicomnode.commands.echo import echo
 from dicomnode.commands.evaluate import evaluate
+from dicomnode.commands.events import events
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
@@ -20,8 +22,10 @@ __all__ = [
     "check_viewer",
     "conformance",
     "demo",
+    "doctor",
     "echo",
     "evaluate",
+    "events",
     "explain",
     "jobs",
     "networks",

@@ -22,7 +22,7 @@ from dicomnode.node import Node
 def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
     """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads the rules again."""
     settings = configured(config)
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
     asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -13,6 +13,7 @@ from dicomnode.deliver.carriers import carry
 from dicomnode.deliver.confirmation import first_step
 from dicomnode.deliver.parcel import Parcel
 from dicomnode.faults import describe_fault
+from dicomnode.metrics.counted import StageClock
 from dicomnode.settings import Destination, FolderDestination, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.woken_thread import DueThread
@@ -49,6 +50,7 @@ class Courier:
         self._settings = settings
         self._on_accepted = on_accepted
         self._on_their_way: set[int] = set()
+        self._sending = StageClock("deliver")
         self._thread = DueThread(
             f"courier-{destination.name}", scheduler, self._deliver, self._complain
         )
@@ -110,6 +112,7 @@ class Courier:
             begun = outbox.begin(session, parcel.delivery_id)
         if begun:
             self._on_their_way.add(parcel.delivery_id)
+            self._sending.begin(parcel.delivery_id)
         return begun
 
     def _record(self, delivery_id: int, answer: Answer) -> None:
@@ -124,6 +127,7 @@ class Courier:
                 self._settings.confirm.batch_s,
             ).state
         self._on_their_way.discard(delivery_id)
+        self._sending.end(delivery_id)
         level = logging.INFO if answer.verdict is Verdict.ACCEPTED else logging.WARNING
         # The peer's words can name a patient: they are for `explain`, the log gets the status.
         logger.log(

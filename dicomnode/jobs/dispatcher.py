@@ -22,6 +22,7 @@ from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import publish
 from dicomnode.jobs.segment import segment
 from dicomnode.jobs.variants import Ladders
+from dicomnode.metrics.counted import StageClock, took
 from dicomnode.results import EmptyMask, UnusableGeometry
 from dicomnode.settings import SegmentSettings
 from dicomnode.store.database import Database
@@ -101,6 +102,7 @@ class Dispatcher:
         self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
         self._postponed: set[int] = set()
+        self._publishing = StageClock("publish")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -165,6 +167,7 @@ class Dispatcher:
                 continue
             future = self._engine.submit(function, request)
             self._running.add(lesion.id)
+            self._publishing.begin(lesion.id)
             future.add_done_callback(
                 lambda done, i=lesion.id, r=request: self._inbox.put(_Ended(i, r, done))
             )
@@ -211,12 +214,14 @@ class Dispatcher:
                     return
                 lesions.record_segmented(session, ended.lesion_id, ended.request.target, made)
             logger.info("lesion.segmented lesion=%d seconds=%.2f", ended.lesion_id, made.seconds)
+            took("segment", made.seconds)
             return
         with self._database.write() as session:
             if not self._is_wanted(session, ended):
                 return
             lesions.record_published(session, ended.lesion_id, made, self._ladders.gather_s)
         logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
+        self._publishing.end(ended.lesion_id)
         self._on_published()
 
     def _record_fault(self, lesion_id: int, fault: str, ended: _Ended | None = None) -> None:

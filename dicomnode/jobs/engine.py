@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from dicomnode.logs import silence_libraries
+from dicomnode.logs import LogChoice, log_choice, silence_libraries, start_logging
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ class ProcessEngine:
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._stopped = False
+        self._context = _RememberingContext()
+
+    @property
+    def alive(self) -> int:
+        """Worker processes that live now."""
+        return sum(process.is_alive() for process in self._context.made)
 
     def warm_up(self) -> None:
         """Start the workers; let them import what they need and compile or load the kernels."""
@@ -65,16 +72,34 @@ class ProcessEngine:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the node has threads, and a forked child could inherit a held lock.
+        self._context = _RememberingContext()
         return ProcessPoolExecutor(
             self.processes,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=self._context,
             initializer=_prepare_worker,
+            initargs=(log_choice(),),
         )
 
 
-def _prepare_worker() -> None:
+class _RememberingContext(multiprocessing.context.SpawnContext):
+    """Knows the processes that a pool has started, which the pool does not tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[multiprocessing.context.SpawnProcess] = []
+
+    def Process(self, *given: Any, **named: Any) -> multiprocessing.context.SpawnProcess:
+        """Make a process, as the pool asks for one."""
+        process = multiprocessing.context.SpawnProcess(*given, **named)
+        self.made.append(process)
+        return process
+
+
+def _prepare_worker(log: LogChoice | None) -> None:
     """Stop the worker with its parent, leave interrupts to the parent, print no patient data."""
     silence_libraries()
+    if log is not None:
+        start_logging(log.level, log.format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
+from dicomnode.metrics.counted import rejected
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
@@ -182,6 +183,11 @@ class StorageSCP:
         return self._listener.getsockname()[1]
 
     @property
+    def listening(self) -> bool:
+        """Whether associations are taken."""
+        return self._listener is not None and self._acceptor.is_alive()
+
+    @property
     def associations(self) -> int:
         """Associations open now."""
         with self._lock:
@@ -291,6 +297,7 @@ class StorageSCP:
             calling = request.calling_ae_title.strip()
             if (rejection := self._admit(session, request)) is not None:
                 logger.warning("association.rejected calling=%s %s", calling, rejection)
+                rejected(rejection.source, rejection.diagnostic)
                 connection.reject(request, rejection)
                 return
             contexts = connection.accept(request, self._supported)
