@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -252,8 +253,9 @@ class Node:
         self._collector.reconsider()
         self._refusals.notify()
 
-    def _on_hand(self) -> None:
+    def _on_hand(self, taken_up: Sequence[int]) -> None:
         """An administrator took up, cancelled or discarded jobs."""
+        self._collector.take_up(taken_up)
         self._on_work()
         self._on_given_up()
 

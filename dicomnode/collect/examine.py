@@ -18,7 +18,7 @@ from dicomnode.marks import MarkReading, Refusal, read_marks
 from dicomnode.marks.authorship import Authorship, read_authorship
 from dicomnode.marks.dicom_object import UnreadableMarkFile, read_object
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
-from dicomnode.marks.serialised import to_json
+from dicomnode.marks.serialised import from_json, to_json
 from dicomnode.results.lesion_result import Equipment
 from dicomnode.store.database import Database
 from dicomnode.store.refusals import lesions_changed, object_changed, send_again
@@ -236,6 +236,18 @@ def _where(mark: LesionMark) -> tuple[str | None, str | None]:
         contour = opinion.outline.contours[0]
         return contour.referenced_sop_instance_uid, opinion.outline.frame_of_reference_uid
     return opinion.axes.referenced_sop_instance_uid, opinion.axes.frame_of_reference_uid
+
+
+def reopen(lesion: Lesion, reason: str) -> None:
+    """Start a lesion over as if its mark had come again: it meets its slices and neighbours anew.
+
+    Others that it stood for may stand themselves by now. Needs a session that is writing.
+    """
+    absent = lesion.absent_seg
+    # Its own opinion is the first; those of other readers come to it again when it is settled.
+    _reopen(lesion, LesionMark(from_json(lesion.mark).opinions[:1]))
+    lesion.absent_seg = absent
+    lesion.reason = reason
 
 
 def _reopen(lesion: Lesion, mark: LesionMark) -> None:

@@ -47,7 +47,7 @@ def retry(
     destination: Destination = None,
     why: Why = "",
 ) -> None:
-    """Take up failed lesions, dead letters and cancelled deliveries; send now what waits.
+    """Take up failed and refused lesions, dead letters, cancelled deliveries; send now what waits.
 
     A destination that counts as away is asked again at once.
     """

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from dicomnode.collect.examine import reopen
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.refusals import lesion_changed
 from dicomnode.store.standing import unsettle_replaced
@@ -26,6 +27,10 @@ DEAD = (DeliveryState.REFUSED, DeliveryState.EXHAUSTED)
 
 UNDER_WAY = (LesionState.WAITING, LesionState.READY, LesionState.SEGMENTED)
 """Lesions of which something is still to come."""
+
+
+GIVEN_UP = (LesionState.FAILED, LesionState.REFUSED)
+"""Lesions of which nothing more comes by itself."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +139,10 @@ def _lesion(session: Session, action: JobAction, lesion: Lesion, by: By) -> Chan
     said = f": {by.why}" if by.why else ""
     why_not = ""
     match action:
-        case JobAction.RETRY if before is LesionState.FAILED or _was_stopped(session, lesion):
-            # What it is segmented from was settled before it could fail.
-            lesion.state = LesionState.READY
-            lesion.attempts = 0
-            lesion.reason = f"taken up again by {by.who}{said}"
+        case JobAction.RETRY if before in GIVEN_UP:
+            reopen(lesion, f"taken up again by {by.who}{said}")
         case JobAction.RETRY:
-            why_not = "it has not failed; a mark that was refused, or waited, is to be sent again"
+            why_not = "it was not given up"
         case JobAction.CANCEL if before in UNDER_WAY:
             lesion.state = LesionState.REFUSED
             lesion.attempts = 0
@@ -157,23 +159,6 @@ def _lesion(session: Session, action: JobAction, lesion: Lesion, by: By) -> Chan
     if not why_not:
         lesion_changed(session, lesion.id)
     return Change("lesion", str(lesion.id), before.value, lesion.state.value, why_not)
-
-
-def _was_stopped(session: Session, lesion: Lesion) -> bool:
-    """Whether it is refused because somebody cancelled or discarded it once it had its slices."""
-    last = session.scalar(
-        select(JobTrace)
-        .where(JobTrace.kind == "lesion", JobTrace.subject == str(lesion.id))
-        .order_by(JobTrace.id.desc())
-        .limit(1)
-    )
-    return (
-        lesion.state is LesionState.REFUSED
-        and last is not None
-        and last.action is not JobAction.RETRY
-        and last.before != LesionState.WAITING
-        and f"ed by {last.who}" in (lesion.reason or "")  # its mark did not come again since
-    )
 
 
 def _delivery(action: JobAction, delivery: Delivery) -> Change:

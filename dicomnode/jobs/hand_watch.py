@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import func, select
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.faults import describe_fault
 from dicomnode.store.database import Database
+from dicomnode.store.states import JobAction
 from dicomnode.store.tables import JobTrace
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,14 @@ class HandWatch:
     database : Database
     scheduler : apscheduler scheduler
     on_change : callable
-        Called, without arguments, when there are new traces.
+        Given the lesions that were taken up again, when there are new traces of any kind.
     """
 
     def __init__(
-        self, database: Database, scheduler: BaseScheduler, on_change: Callable[[], None]
+        self,
+        database: Database,
+        scheduler: BaseScheduler,
+        on_change: Callable[[Sequence[int]], None],
     ) -> None:
         self._database = database
         self._scheduler = scheduler
@@ -50,14 +54,26 @@ class HandWatch:
         """Look once."""
         try:
             newest = self._newest()
+            taken_up = self._taken_up() if newest != self._seen else None
         except SQLAlchemyError as error:  # it is away; those who work with it say so
             logger.debug("jobs.unseen %s", describe_fault(error))
             return
-        if newest != self._seen:
+        if taken_up is not None:
             self._seen = newest
             logger.info("jobs.changed_by_hand trace=%d", newest)
-            self._on_change()
+            self._on_change(taken_up)
 
     def _newest(self) -> int:
         with self._database.read() as session:
             return session.scalar(select(func.max(JobTrace.id))) or 0
+
+    def _taken_up(self) -> Sequence[int]:
+        with self._database.read() as session:
+            found = session.scalars(
+                select(JobTrace.subject).where(
+                    JobTrace.id > self._seen,
+                    JobTrace.kind == "lesion",
+                    JobTrace.action == JobAction.RETRY,
+                )
+            )
+            return sorted({int(subject) for subject in found})

@@ -102,7 +102,7 @@ def test_each_step_is_taken_where_the_state_allows_it_and_only_once(database):
     assert delivery_states(database)[1] is DeliveryState.WITHDRAWN
 
 
-def test_a_lesion_that_failed_starts_anew_and_one_that_was_cancelled_does_not_come_back(database):
+def test_a_lesion_that_was_given_up_or_cancelled_begins_anew(database):
     failed = add_lesion(database, 1, LesionState.FAILED, attempts=2, reason="its worker died")
     ready = add_lesion(database, 2)
     waiting = add_lesion(database, 3, LesionState.WAITING)
@@ -124,10 +124,12 @@ def test_a_lesion_that_failed_starts_anew_and_one_that_was_cancelled_does_not_co
         assert not lesion_queue.is_wanted(session, ready, request, FOLDERS)
 
     do(database, JobAction.RETRY, **every)
-    assert lesion(database, failed).state is LesionState.READY
-    assert lesion(database, failed).attempts == 0
-    assert lesion(database, ready).state is LesionState.READY
-    assert lesion(database, waiting).state is refused
+    for wanted in (failed, ready, waiting):
+        row = lesion(database, wanted)
+        # It meets its slices and neighbours as a mark that came again does.
+        assert (row.state, row.attempts, row.rule) == (LesionState.WAITING, 0, None)
+        assert row.reason == "taken up again by anna: the archive is mended"
+    assert lesion(database, done).state is LesionState.PUBLISHED
 
     with database.write() as session:
         session.get_one(Lesion, failed).state = LesionState.FAILED
@@ -147,15 +149,15 @@ def test_by_destination_and_a_running_node_is_woken(database):
         def add_job(self, *_: object, **__: object) -> None:
             pass
 
-    woken: list[str] = []
-    watch = HandWatch(database, Scheduler(), lambda: woken.append("woken"))
+    woken: list[list[int]] = []
+    watch = HandWatch(database, Scheduler(), woken.append)
     watch.start()
     watch.look()
     assert not woken
     do(database, JobAction.RETRY, destination="pacs")
     watch.look()
     watch.look()
-    assert woken == ["woken"]
+    assert woken == [[]]
     with database.read() as session:
         due = [parcel.delivery_id for parcel in outbox.due(session, "pacs")]
         assert circuit.admission(session, "pacs") is circuit.Admission.ONE
@@ -163,6 +165,10 @@ def test_by_destination_and_a_running_node_is_woken(database):
         assert session.get_one(Delivery, 2).due_at == 9e9
     named = {EVERY_STATE[i] for i in due}
     assert named == {DeliveryState.QUEUED, DeliveryState.REFUSED, DeliveryState.EXHAUSTED}
+    given_up = add_lesion(database, 2, LesionState.FAILED)
+    do(database, JobAction.RETRY, lesions=(given_up,))
+    watch.look()
+    assert woken == [[], [given_up]]
     # What was cancelled while it was on its way, and arrived, is what it is: accepted.
     do(database, JobAction.CANCEL, deliveries=(due[0],))
     with database.write() as session:
