@@ -20,7 +20,7 @@ from models import REGISTRY, weights_digest
 from models.loading import weights_of
 from pipelines.networks.options import NetworkOptions
 
-_FORMAT = 2
+_FORMAT = 3
 """Rises when what is scored, or how, changes in `pipelines.evaluation`."""
 
 _ROOT = Path(__file__).parents[2]

@@ -28,7 +28,7 @@ from pipelines.evaluation.scores import (
 )
 from pipelines.evaluation.scoring import MarkedNodule
 from pipelines.evaluation.settings import EvaluationSettings
-from pipelines.evaluation.soft_tables import phantom_table, reader_table, row_name
+from pipelines.evaluation.soft_tables import label_table, phantom_table, reader_table, row_name
 from pipelines.evaluation.table import Table
 from pipelines.evaluation.weak_points import weak_points
 from pipelines.evaluation.work import (
@@ -169,6 +169,7 @@ class _Found:
         if self.nodules:
             made += [
                 reader_table(self.nodules),
+                *(table for table in (label_table(self.nodules),) if table.rows),
                 overlap_table("readers-overlap-3d", "3D", self.nodules, lambda m: m.whole),
                 overlap_table("readers-overlap-key", "Marked slice", self.nodules, lambda m: m.key),
             ]

@@ -62,6 +62,8 @@ class MarkScore:
         See `pipelines.evaluation.answers.Answer`.
     soft : MattingScores
         Against the readers' mean, without factors.
+    label : MattingScores, optional
+        Against the papers' label, a classical matte; None where no matte is good enough.
     volume_error : float
         Of the sum of alpha against that of the readers' mean.
     whole, key : tuple of Overlap
@@ -78,6 +80,7 @@ class MarkScore:
     quantity: str
     failed: str | None
     soft: MattingScores
+    label: MattingScores | None
     volume_error: float
     whole: tuple[Overlap, ...]
     key: tuple[Overlap, ...]

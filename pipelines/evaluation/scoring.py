@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.dataset.beyond_ends import beyond_ends
+from pipelines.dataset.own_grid import label_on_own_grid
 from pipelines.evaluation.answers import HERE, MARKING_READER, Answer, answer
 from pipelines.evaluation.cases import marking_readers, volume_of
 from pipelines.evaluation.continued import continued, reach_beyond_mm
@@ -71,6 +73,11 @@ class MarkedNodule:
             beyond_ends(lesion.hu, lesion.masks) if lesion.beyond is None else lesion.beyond
         )
 
+    @cached_property
+    def label(self) -> npt.NDArray[np.float32] | None:
+        """The papers' label, if there is one."""
+        return label_on_own_grid(self.lesion)
+
     @property
     def long_mm(self) -> float:
         """Mean over readers."""
@@ -94,7 +101,9 @@ def score_nodule(
     marks = []
     for reader in nodule.order[:repeats]:
         said = _answer(nodule, method, reader, networks)
-        marks.append(score_mark(said, nodule.lesion.masks, reader, nodule.key[reader]))
+        marks.append(
+            score_mark(said, nodule.lesion.masks, reader, nodule.key[reader], nodule.label)
+        )
     return NoduleScore(nodule.lesion.patient, nodule.long_mm, tuple(marks))
 
 
@@ -146,7 +155,13 @@ def _answer(nodule: MarkedNodule, method: str, reader: int, networks: NetworkOpt
     return answer(nodule.volume, nodule.axes[reader], method, networks)
 
 
-def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
+def score_mark(
+    said: Answer,
+    masks: Masks,
+    reader: int,
+    key: int,
+    label: npt.NDArray[np.float32] | None = None,
+) -> MarkScore:
     """Score an answer against readers' masks.
 
     Parameters
@@ -157,6 +172,8 @@ def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
         Who drew the mark.
     key : int
         The slice that it is on.
+    label : ndarray of float32, optional
+        The papers' label.
     """
     alpha, agreed = said.alpha, consensus(masks)
     mean = masks.mean(axis=0, dtype=np.float32)
@@ -173,6 +190,7 @@ def score_mark(said: Answer, masks: Masks, reader: int, key: int) -> MarkScore:
         quantity=said.quantity,
         failed=said.failed,
         soft=matting_scores(alpha, mean),
+        label=None if label is None else matting_scores(alpha, label),
         volume_error=volume_error(alpha, mean),
         whole=overlaps(alpha, agreed),
         key=overlaps(alpha[key], agreed[key]),

@@ -110,6 +110,30 @@ def reader_table(found: NoduleScores) -> Table:
     )  # fmt: skip
 
 
+def label_table(found: NoduleScores) -> Table:
+    """SAD, MSE, Grad and Conn against the papers' label, of the nodules that have one.
+
+    Parameters
+    ----------
+    found : mapping
+        Scores by method and case.
+    """
+    rows = []
+    for method, by_case in found.items():
+        scores = [s for s in by_case.values() if all(m.label is not None for m in s.marks)]
+        if scores:
+            cells = tuple(
+                cell_of([Measured(s.patient, tuple(f(m.label) for m in s.marks)) for s in scores])
+                for f in _SCALED
+            )
+            name, ranked = row_name(method), method != MARKING_READER
+            count = len(scores)
+            rows.append(Row(name, quantity_in(scores), count, patients(scores), cells, ranked))
+    return Table(
+        "label-soft", "Soft masks against the papers' label", "", "alpha is", _MATTING, tuple(rows)
+    )
+
+
 def quantity_in(scores: list) -> str:
     """What the alpha of a method is; nothing is known of one that failed everywhere."""
     said = [part.quantity for s in scores for part in getattr(s, "marks", (s,))]

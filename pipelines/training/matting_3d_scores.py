@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 import torch
 from scipy import ndimage
 from torch import nn
 
 from pipelines.dataset.annotated import AnnotatedLesion
+from pipelines.dataset.own_grid import on_own_grid
 from pipelines.dataset.patch_crops import middle_crop
 from pipelines.dataset.patches import PADDING_SLICES, LesionPatch
 from pipelines.metrics import dice, mse, sad
@@ -73,7 +73,7 @@ def scored_matte(
     alpha = np.clip(alpha, 0, 1)
     padding = 0 if lesion.beyond is None else PADDING_SLICES
     truth = np.pad(lesion.masks.mean(axis=0) >= CONSENSUS, ((padding, padding), (0, 0), (0, 0)))
-    found = _on_slices(alpha, corner, patch, truth.shape, padding) >= READERS_LEVEL
+    found = on_own_grid(alpha, patch, corner, truth.shape, padding) >= READERS_LEVEL
     centre = np.array(patch.first) + patch.centre * patch.step + (padding, 0, 0)
     found = region_at(found, centre, lesion.spacing)
     own = slice(padding, len(truth) - padding)
@@ -114,29 +114,3 @@ def _side_for(patch: LesionPatch, side: int) -> int:
     marked = np.argwhere(patch.union)
     reach = np.abs(marked - patch.centre).max() + _MARGIN
     return max(side, 16 * int(np.ceil(2 * reach / 16)))
-
-
-def _on_slices(
-    alpha: npt.NDArray[np.float32],
-    corner: tuple[int, int, int],
-    patch: LesionPatch,
-    shape: tuple[int, int, int],
-    padding: int,
-) -> npt.NDArray[np.float32]:
-    """Alpha of a crop on the lesion's own voxels, linear; 0 where the crop does not reach."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(alpha, np.float32))
-    image.SetSpacing(patch.step[::-1])
-    first = np.array(patch.first) + np.array(corner) * patch.step + (padding, 0, 0)
-    image.SetOrigin(first[::-1].tolist())
-    return sitk.GetArrayFromImage(
-        sitk.Resample(
-            image,
-            shape[::-1],
-            sitk.Transform(),
-            sitk.sitkLinear,
-            (0.0, 0.0, 0.0),
-            (1.0, 1.0, 1.0),
-            image.GetDirection(),
-            0.0,
-        )
-    )

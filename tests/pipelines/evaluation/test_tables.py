@@ -24,7 +24,7 @@ from pipelines.evaluation.scores import (
     SampleMark,
     SampleScore,
 )
-from pipelines.evaluation.soft_tables import READER_ROW, phantom_table, reader_table
+from pipelines.evaluation.soft_tables import READER_ROW, label_table, phantom_table, reader_table
 from pipelines.evaluation.table import as_markdown
 from pipelines.evaluation.weak_points import weak_points
 from pipelines.metrics import MattingScores
@@ -35,6 +35,7 @@ def mark(reader: int, dice: float, **said: object) -> MarkScore:
         quantity="occupancy",
         failed=None,
         soft=MattingScores(100 * dice, 0.002, 50.0, 300.0),
+        label=MattingScores(10 * dice, 0.001, 40.0, 200.0),
         volume_error=-0.1,
         whole=(Overlap(dice, 0.5, None), Overlap(dice / 2, 0.25, 0.75)),
         key=(Overlap(dice / 4, None, 1.0), Overlap(1.0, 1.0, 1.0)),
@@ -92,6 +93,21 @@ def test_phantoms():
     )
     assert (table.rows[0].count, table.rows[0].about) == (2, "probability")
     assert [len(phantom_table({"knn": {}}, 2.5).rows)] == [0]
+
+
+def test_soft_masks_against_the_papers_label_of_nodules_that_have_one():
+    found = {
+        "knn": nodules(
+            ("a", 5.0, (mark(0, 0.8), mark(1, 0.6))),
+            ("b", 8.0, (mark(1, 0.4, label=None), mark(0, 0.2, label=None))),
+        ),
+        "bayesian": nodules(("b", 8.0, (mark(1, 0.4, label=None),))),
+    }
+    table = label_table(found)
+    (row,) = table.rows
+    assert (row.name, row.count, row.clusters) == ("knn", 1, 1)
+    sad, mse, grad, conn = row.cells
+    assert (sad.mean, mse.mean, grad.mean, conn.mean) == pytest.approx((0.07, 1.0, 0.4, 2.0))
 
 
 def test_soft_masks_against_readers():
