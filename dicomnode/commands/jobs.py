@@ -18,6 +18,7 @@ from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
     app,
+    complain,
     configured,
     console,
 )
@@ -47,6 +48,11 @@ def jobs(
     discarded by the commands below.
     """
     if context.invoked_subcommand is not None:
+        given = [name for name in context.params if _is_given(context, name)]
+        if given:  # else it would act on another node than the one that is named
+            raise complain(
+                f"--{given[0]} belongs after {context.invoked_subcommand!r}, where it is read"
+            )
         return
     query = (
         select(Lesion)
@@ -139,6 +145,12 @@ def _refusals(reports: Sequence[RefusalReport]) -> Table:
             Text(report.reason or ""),
         )
     return table
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, and not in the environment or nowhere."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _circuits(circuits: Sequence[Circuit]) -> Table:

@@ -195,6 +195,10 @@ def test_the_commands_ask_before_something_is_lost_and_say_what_they_did(configu
     assert "failed" in run("--state", "failed").output
     assert run("discard").exit_code == 2
     assert "expected one of" in run("discard", "--state", "fialed").stderr
+    misplaced = CliRunner().invoke(
+        app, ["jobs", "--config", configuration, "discard", "--lesion", "1", "--yes"]
+    )
+    assert (misplaced.exit_code, "belongs after" in misplaced.stderr) == (2, True)
     missing = run("discard", "--lesion", "99", "--yes")
     assert (missing.exit_code, missing.stderr) == (2, "not there: lesion 99\n")
     done = run("discard", "--lesion", "1", "--yes", "--why", "test [data]")
