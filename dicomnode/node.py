@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
+from dicomnode.alerts.watch import AlertWatch
 from dicomnode.collect.collector import Collector
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
@@ -21,10 +23,12 @@ from dicomnode.health.vitals import Vitals, service_threads
 from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.hand_watch import HandWatch
 from dicomnode.jobs.lesion_queue import Folders
 from dicomnode.jobs.network_place import say_where_networks_run
 from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
+from dicomnode.jobs.worker import Limits
 from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
@@ -69,7 +73,10 @@ class Node:
         self.database = Database(settings.store.url)
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._scheduler = BackgroundScheduler(timezone="UTC")
-        self._engine = ProcessEngine(settings.segment.processes)
+        self._engine = ProcessEngine(
+            settings.segment.processes,
+            Limits(settings.segment.seconds, settings.segment.memory_mb),
+        )
         reports = CommitmentReports(self.database, settings, self._on_report)
         self._confirmers = [
             Confirmer(self.database, self._scheduler, destination, settings, reports.take)
@@ -82,6 +89,8 @@ class Node:
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
+        self._alerts = AlertWatch(self.database, self._scheduler, settings)
+        self._hand_watch = HandWatch(self.database, self._scheduler, self._on_hand)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results, root / "status")
         ladders = Ladders(settings.destinations, settings.publish)
@@ -198,6 +207,8 @@ class Node:
         self._retriever.start()
         self._prober.start()
         self._housekeeper.start()
+        self._hand_watch.start()
+        self._alerts.start()
         if self._web is not None:
             self._web.start()
         logger.info(
@@ -213,7 +224,7 @@ class Node:
         if self._web is not None:
             self._web.stop()
         callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
-        for service in (*callers, self._housekeeper):
+        for service in (*callers, self._housekeeper, self._alerts):
             service.ask_to_stop()
         # Nobody is asked to commit any more once the receiver takes no reports.
         for confirmer in self._confirmers:
@@ -225,7 +236,7 @@ class Node:
         self._dispatcher.stop()
         self._summariser.stop()
         self._refusals.stop()
-        for service in (*callers, self._housekeeper):
+        for service in (*callers, self._housekeeper, self._alerts):
             service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
@@ -293,6 +304,12 @@ class Node:
     def _on_given_up(self) -> None:
         self._collector.reconsider()
         self._refusals.notify()
+
+    def _on_hand(self, taken_up: Sequence[int]) -> None:
+        """An administrator took up, cancelled or discarded jobs."""
+        self._collector.take_up(taken_up)
+        self._on_work()
+        self._on_given_up()
 
     def _on_work(self) -> None:
         self._dispatcher.notify()

@@ -158,11 +158,19 @@ class CollectSettings(_Section):
     patience_h: float = Field(168, gt=0)
 
 
+def _physical_mb() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
 class SegmentSettings(_Section):
     """The pool that computes."""
 
     processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
     attempts: int = Field(2, ge=1)
+    seconds: float = Field(3600, ge=0)
+    """Longest time of one piece of work; 0: as long as it takes."""
+    memory_mb: int = Field(default_factory=lambda: _physical_mb() // 2, ge=0)
+    """Most memory of one worker; 0: as much as it takes."""
 
 
 class NetworkSettings(_Section):
@@ -210,6 +218,16 @@ class RetrySettings(_Section):
     factor: float = Field(2, ge=1)
     longest_wait_s: float = Field(3600, gt=0)
     attempts: int = Field(180, ge=1)
+    jitter: float = Field(0.25, ge=0, le=1)
+    """The part by which each wait may be shorter, by chance."""
+
+
+class CircuitSettings(_Section):
+    """When a destination counts as away, and how often it is then asked whether it is back."""
+
+    failures: int = Field(5, ge=1)
+    first_wait_s: float = Field(15, gt=0)
+    longest_wait_s: float = Field(600, gt=0)
 
 
 class RetrieveSettings(_Section):
@@ -242,6 +260,73 @@ class ProbeSettings(_Section):
 
     every_h: float = Field(24, ge=0)
     """0: only by ``dicomnode probe``."""
+
+
+def read_secret(path: Path) -> str:
+    """Read a secret from a file; a relative one lies with systemd's credentials.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY", "."))
+    return (folder / path).read_text(encoding="utf-8").strip()
+
+
+class EmailSettings(_Section):
+    """The mail server that messages to administrators go by."""
+
+    host: str = Field(min_length=1)
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password_file: Path | None = None
+    """Read when it is used; a relative one lies with systemd's credentials."""
+    sender: str = Field(min_length=3)
+    to: tuple[str, ...] = Field(min_length=1)
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @validates_whole(mode="after")
+    def _keep_the_secret(self) -> EmailSettings:
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file are given both or not at all")
+        here = self.host in ("localhost", "127.0.0.1", "::1")
+        if self.username is not None and self.security == "none" and not here:
+            raise ValueError("a password would go to another machine without TLS")
+        return self
+
+    @property
+    def password(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.password_file)
+
+
+class WebhookSettings(_Section):
+    """A server that messages to administrators are posted to, as JSON."""
+
+    url: AnyHttpUrl
+    token_file: Path | None = None
+    """Read when it is used, and sent as ``Authorization: Bearer``."""
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @property
+    def token(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.token_file)
+
+
+class AlertSettings(_Section):
+    """What administrators are told of, and how."""
+
+    every_s: float = Field(60, gt=0)
+    interval_h: float = Field(4, gt=0)
+    away_minutes: float = Field(15, ge=0)
+    free_mb: float = Field(2048, ge=0)
+    email: EmailSettings | None = None
+    webhook: WebhookSettings | None = None
 
 
 class _Patience(_Section):
@@ -400,11 +485,13 @@ class NodeSettings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     retry: RetrySettings = RetrySettings()
+    circuit: CircuitSettings = CircuitSettings()
     confirm: ConfirmSettings = ConfirmSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     probe: ProbeSettings = ProbeSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
+    alerts: AlertSettings = AlertSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()

@@ -127,6 +127,12 @@ class Collector:
             self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
+    def take_up(self, lesion_ids: Iterable[int]) -> None:
+        """Say that lesions wait (again), whatever arrives. Returns at once."""
+        with self._lock:
+            self._put.update(lesion_ids)
+        self._thread.wake()
+
     def reconsider(self) -> None:
         """Say that a lesion failed, which others may have made way for. Returns at once."""
         self._thread.wake()

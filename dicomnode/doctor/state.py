@@ -18,11 +18,10 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.doctor.finding import Finding, failed, passed, warned
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database, alembic_configuration
-from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.states import DEAD_LETTERS, LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion, Result
 
 _SAMPLE = 200
-_DEAD = (DeliveryState.REFUSED, DeliveryState.EXHAUSTED)
 _LATE_S = 3600
 
 
@@ -130,13 +129,17 @@ def _content(session: Session, report: StateReport) -> Iterator[Finding]:
         yield passed("files", f"the {len(newest)} newest objects are on disk")
     failures = _count(session, Lesion, Lesion.state == LesionState.FAILED)
     if failures:
-        yield warned("lesions", f"{failures} failed", "`dicomnode jobs --state failed` says why.")
-    dead = _count(session, Delivery, Delivery.state.in_(_DEAD))
+        yield warned(
+            "lesions",
+            f"{failures} failed",
+            "`dicomnode jobs --state failed` says why; mend the cause, then `dicomnode jobs retry`.",
+        )
+    dead = _count(session, Delivery, Delivery.state.in_(DEAD_LETTERS))
     if dead:
         yield warned(
             "dead letters",
             f"{dead} results were refused or given up",
-            "`dicomnode jobs` lists them; mend the cause and send their marks again.",
+            "`dicomnode jobs` lists them; mend the cause, then `dicomnode jobs retry`.",
         )
     oldest = session.scalar(
         select(func.min(Result.created_at)).join(Result.deliveries).where(Delivery.state.in_(OPEN))

@@ -53,6 +53,20 @@ EVENTS = (
         "The reason says what is missing.",
     ),
     Event(
+        "alert.told",
+        "WARNING",
+        "A channel took a message on a condition that arose, still holds, or has passed.",
+        "channel event condition",
+        "What the message says.",
+    ),
+    Event(
+        "alert.failed",
+        "ERROR",
+        "A channel did not take a message, or alerting met an unexpected error.",
+        "channel condition detail",
+        "Look at [alerts] and at the mail or web server. It is tried again.",
+    ),
+    Event(
         "rows.forgotten",
         "INFO",
         "Rows that are needed no more were deleted.",

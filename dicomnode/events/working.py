@@ -66,7 +66,8 @@ EVENTS = (
         "ERROR",
         "An attempt at a lesion broke; state=failed means that it was the last one.",
         "lesion lesions state detail",
-        "Report it with the line. Sending the mark again tries again.",
+        "Mend the cause, then `dicomnode jobs retry`. A worker process that died: mostly the "
+        "kernel's out-of-memory killer (`journalctl -k`); fewer [segment] processes.",
     ),
     Event(
         "lesion.postponed",
@@ -78,11 +79,32 @@ EVENTS = (
     Event("collect.failed", "ERROR", "The collector met an unexpected error.", "detail", _REPORT),
     Event("dispatch.failed", "ERROR", "The dispatcher met an unexpected error.", "detail", _REPORT),
     Event(
-        "engine.restarted",
-        "WARNING",
-        "A worker process died, and the pool was replaced.",
-        "processes",
-        "Mostly the kernel's out-of-memory killer (`journalctl -k`): fewer [segment] processes.",
+        "engine.ended_worker",
+        "ERROR",
+        "A piece of work took more time or memory than it may, and its process was ended.",
+        "detail",
+        "The lesion.fault that follows names the lesion. If the work is sound: raise [segment] "
+        "seconds or memory_mb.",
+    ),
+    Event(
+        "engine.failed",
+        "ERROR",
+        "No worker process could be started; it is tried again in five seconds.",
+        "detail",
+        "Look at the machine's memory and TasksMax= of the unit.",
+    ),
+    Event(
+        "jobs.changed_by_hand",
+        "INFO",
+        "An administrator took up, cancelled or discarded jobs.",
+        "trace",
+        "`dicomnode jobs trace` lists who, when and why.",
+    ),
+    Event(
+        "jobs.unseen",
+        "DEBUG",
+        "The database did not answer when it was asked for what was changed by hand.",
+        "detail",
     ),
     Event(
         "summary.published",

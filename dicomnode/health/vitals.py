@@ -68,6 +68,7 @@ def service_threads(destinations: Sequence[str], retrieves: bool) -> tuple[str, 
         Whether there are sources.
     """
     return (
+        "engine",
         "dispatcher",
         "collector",
         "summariser",
@@ -76,6 +77,7 @@ def service_threads(destinations: Sequence[str], retrieves: bool) -> tuple[str, 
         "commitment-reports",
         "prober",
         "housekeeper",
+        "alerts",
         *(f"courier-{name}" for name in destinations),
         *(f"confirmer-{name}" for name in destinations),
     )

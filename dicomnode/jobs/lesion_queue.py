@@ -43,7 +43,7 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
     """Choose lesions to work at, those nearest to their end first.
 
     A lesion whose work has failed before is given out alone, when nothing else runs: should it
-    take its worker down again, it takes no other lesion's work along.
+    take all memory again, the kernel ends no other lesion's worker in its place.
 
     Parameters
     ----------

@@ -40,6 +40,12 @@ _REFUSALS = Counter(
     registry=COUNTED,
 )
 
+_WORKERS_DIED = Counter(
+    "dicomnode_workers_died",
+    "Worker processes that ended in the midst of their work, by themselves or for their limits.",
+    registry=COUNTED,
+)
+
 for _stage in STAGES:  # so that a rate is known from the first one on
     _STAGE.labels(_stage)
 for _reason in _REJECTIONS.values():
@@ -70,6 +76,11 @@ def rejected(source: int, diagnostic: int) -> None:
     """Count an association that was rejected, by source and diagnostic of PS3.8 Table 9-21."""
     reason = _REJECTIONS.get((source, diagnostic), f"{source}-{diagnostic}")
     _REFUSALS.labels("association", reason).inc()
+
+
+def worker_died() -> None:
+    """Count a worker process that ended before it gave an answer."""
+    _WORKERS_DIED.inc()
 
 
 class StageClock:

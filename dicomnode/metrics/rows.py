@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import (
@@ -16,16 +17,19 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from dicomnode.deliver.answer import status_word
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.database import Database
 from dicomnode.store.states import (
+    DEAD_LETTERS,
+    CircuitState,
     Confirmation,
     DeliveryState,
     InstanceState,
     LesionState,
     RetrievalState,
 )
-from dicomnode.store.tables import Delivery, Instance, Lesion, Result, Retrieval
+from dicomnode.store.tables import Circuit, Delivery, Instance, Lesion, Result, Retrieval
 
 _PENDING = (Confirmation.COMMIT, Confirmation.REPORT)
 _WANTED = (RetrievalState.QUEUED, RetrievalState.RUNNING)
@@ -80,6 +84,9 @@ class RowMetrics(Collector):
                 count.add_metric([name, state.value], counts.get((name, state), 0))
         yield count
 
+        yield from _dead_letters(session, names)
+        yield from _circuits(session, names)
+
         undelivered = {
             name: since
             for name, since in session.execute(
@@ -122,6 +129,47 @@ class RowMetrics(Collector):
             pending_age.add_metric([name], _age(since, now))
         yield pending
         yield pending_age
+
+
+def _dead_letters(session: Session, names: Sequence[str]) -> Iterator[Metric]:
+    """By the last status: with it goes what is to be done."""
+    found = GaugeMetricFamily(
+        "dicomnode_dead_letters",
+        "Results that are not sent any more, by the last status that the destination gave.",
+        labels=["destination", "reason"],
+    )
+    counts = Counter({(name, "none"): 0 for name in names})
+    by_http = func.coalesce(Delivery.peer_words, "").startswith("HTTP ")
+    for name, status, http, number in session.execute(
+        select(Delivery.destination, Delivery.status, by_http, func.count())
+        .where(Delivery.state.in_(DEAD_LETTERS))
+        .group_by(Delivery.destination, Delivery.status, by_http)
+    ):
+        counts[name, status_word(status, "HTTP " if http else "")] += number
+    for (name, reason), number in sorted(counts.items()):
+        found.add_metric([name, reason], number)
+    yield found
+
+
+def _circuits(session: Session, names: Sequence[str]) -> Iterator[Metric]:
+    circuits = {circuit.destination: circuit for circuit in session.scalars(select(Circuit))}
+    away = GaugeMetricFamily(
+        "dicomnode_circuit_open",
+        "1 where a destination counts as away, and is sent one object now and then to find out.",
+        labels=["destination"],
+    )
+    failures = GaugeMetricFamily(
+        "dicomnode_circuit_failures",
+        "Attempts in a row that a destination gave no answer to.",
+        labels=["destination"],
+    )
+    for name in names:
+        circuit = circuits.get(name)
+        is_away = circuit is not None and circuit.state is not CircuitState.CLOSED
+        away.add_metric([name], float(is_away))
+        failures.add_metric([name], 0 if circuit is None else circuit.failures)
+    yield away
+    yield failures
 
 
 def _queues(session: Session, now: float) -> Iterator[Metric]:

@@ -16,6 +16,7 @@ import pytest
 
 from dicomnode.faults import describe_fault
 from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.worker import Limits, WorkerDied
 
 PATIENCE_S = 240.0
 SECRET = "DOE^JANE"
@@ -75,6 +76,36 @@ def test_an_error_in_a_worker_is_placed_and_not_quoted(engine):
     text = describe_fault(error)
     assert text.startswith("ValueError in fail_with_a_patient (test_engine.py:")
     assert SECRET not in text
+
+
+def hold(megabytes: int) -> int:
+    held = bytearray(megabytes * 2**20)
+    held[::4096] = b"1" * len(held[::4096])
+    time.sleep(PATIENCE_S)
+    return len(held)
+
+
+def test_who_is_ended_is_who_took_too_much_and_nobody_else():
+    engine = ProcessEngine(2, Limits(memory_mb=600))
+    try:
+        innocent, greedy = engine.submit(worker_pid, 2.0), engine.submit(hold, 700)
+        waiting = engine.submit(worker_pid)
+        with pytest.raises(WorkerDied, match=r"took more than 600 MB of memory"):
+            greedy.result(PATIENCE_S)
+        assert innocent.result(PATIENCE_S)
+        assert waiting.result(PATIENCE_S)
+    finally:
+        engine.stop()
+
+
+def test_what_takes_too_long_is_ended():
+    engine = ProcessEngine(1, Limits(seconds=0.5))
+    try:
+        with pytest.raises(WorkerDied, match=r"took longer than 0.5 s"):
+            engine.submit(worker_pid, PATIENCE_S).result(PATIENCE_S)
+        engine.warm_up()  # is no work, and takes as long as it takes
+    finally:
+        engine.stop()
 
 
 def alive(pid: int) -> bool:
