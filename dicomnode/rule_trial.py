@@ -129,7 +129,9 @@ def trials_of(
             series = None if lesion is None else lesion.series_instance_uid
             key = (source.sop_instance_uid, series, tuple(one for _, one in judged))
             before = tried.get(key, Trial(source.sop_instance_uid, series, (), (), judged))
-            tried[key] = _with(before, lesion)
+            joined = _with(before, lesion)
+            # Files were given no rule: that mark and CT met is of this trial alone.
+            tried[key] = replace(joined, given=()) if from_files else joined
     if sources:
         return list(tried.values())
     return [

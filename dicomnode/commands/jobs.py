@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
@@ -27,8 +27,8 @@ from dicomnode.commands.ladder_table import choices_in, ladder_table
 from dicomnode.commands.opened import opened
 from dicomnode.deliver.standing import in_short
 from dicomnode.store.refusals import REFUSED
-from dicomnode.store.states import LesionState, RetrievalState, SummaryState
-from dicomnode.store.tables import Circuit, Lesion, RefusalReport, Result, Retrieval
+from dicomnode.store.states import DEAD_LETTERS, LesionState, RetrievalState, SummaryState
+from dicomnode.store.tables import Circuit, Delivery, Lesion, RefusalReport, Result, Retrieval
 
 _jobs = typer.Typer()
 app.add_typer(_jobs, name="jobs")
@@ -72,6 +72,13 @@ def jobs(
         .order_by(RefusalReport.id.desc())
         .limit(limit)
     )
+    dead_letters = (
+        select(Delivery)
+        .options(joinedload(Delivery.result))
+        .where(Delivery.state.in_(DEAD_LETTERS))
+        .order_by(Delivery.id.desc())
+        .limit(limit)
+    )
     settings = configured(config)
     with opened(settings) as session:
         lesions = session.scalars(query).all()
@@ -79,6 +86,7 @@ def jobs(
         away = session.scalars(
             select(Circuit).where(Circuit.failures > 0).order_by(Circuit.destination)
         ).all()
+        dead = session.scalars(dead_letters).all() if state is None else []
         ladders = [
             (destination, choice)
             for destination in settings.destinations
@@ -110,6 +118,8 @@ def jobs(
         console.print(_retrievals(sorted(retrievals.values(), key=lambda r: -r.id), lesions))
     if away:
         console.print(_circuits(away))
+    if dead:
+        console.print(_dead_letters(dead))
     if reports:
         console.print(_refusals(reports))
     if ladders:
@@ -165,6 +175,25 @@ def _circuits(circuits: Sequence[Circuit]) -> Table:
             str(circuit.failures),
             _moment(circuit.probe_at),
             Text(circuit.words or ""),
+        )
+    return table
+
+
+def _dead_letters(deliveries: Sequence[Delivery]) -> Table:
+    """Of results of any kind, with what the peer said: what has to be mended before a retry."""
+    table = Table("dead letter", "destination", "result", "state", "attempts", "last answer")
+    for delivery in deliveries:
+        result = delivery.result
+        of = "a series" if result.lesion_id is None else f"lesion {result.lesion_id}"
+        if result.refusal_report_id is not None:
+            of = "refused marks"
+        table.add_row(
+            str(delivery.id),
+            Text(delivery.destination),
+            f"{result.kind} of {of}",
+            delivery.state.value,
+            str(delivery.attempts),
+            Text(delivery.peer_words or ""),
         )
     return table
 

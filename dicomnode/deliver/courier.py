@@ -148,7 +148,8 @@ class Courier:
                     self._settings.circuit,
                     self._settings.retry,
                 )
-            if row.state is CircuitState.OPEN:
+            # Not at each probe that finds it still away.
+            if row.state is CircuitState.OPEN and row.probes == 0:
                 logger.warning("circuit.opened destination=%s failures=%d", name, row.failures)
         elif Contact.NONE in contacts:
             with self._database.write() as session:

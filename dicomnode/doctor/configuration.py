@@ -12,7 +12,7 @@ from dicomnode.settings import NodeSettings
 
 def look_at_configuration(settings: NodeSettings, path: Path) -> Iterator[Finding]:
     """Rules, destinations, and who may read the secrets in the file."""
-    yield passed("configuration", f"{path}: {len(settings.rules)} rules can be read")
+    yield passed("configuration", f"{path}: {len(settings.rules)} rule(s) can be read")
     if not settings.rules:
         yield failed(
             "rules", "there is none, so that every mark is refused", "Write a [[rules]] table."

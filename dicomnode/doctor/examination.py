@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dicomnode.doctor.configuration import look_at_configuration
 from dicomnode.doctor.finding import Finding
+from dicomnode.doctor.left_alone import look_at_alerts, look_at_rules_in_force
 from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports, node_runs
 from dicomnode.doctor.peers import look_at_peers
 from dicomnode.doctor.programs import look_at_networks, look_at_versions
@@ -27,7 +28,11 @@ def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterato
     """
     yield from look_at_versions()
     yield from look_at_configuration(settings, path)
-    yield from look_at_ports(settings, node_runs(settings))
+    running = node_runs(settings)
+    if running:
+        yield from look_at_rules_in_force(settings)
+    yield from look_at_alerts(settings)
+    yield from look_at_ports(settings, running)
     yield from look_at_disk(settings)
     state = look_at_state(settings)
     yield from state.findings

@@ -18,8 +18,8 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.doctor.finding import Finding, failed, passed, warned
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database, alembic_configuration
-from dicomnode.store.states import DEAD_LETTERS, LesionState
-from dicomnode.store.tables import Delivery, Instance, Lesion, Result
+from dicomnode.store.states import DEAD_LETTERS, CircuitState, LesionState
+from dicomnode.store.tables import Circuit, Delivery, Instance, Lesion, Result
 
 _SAMPLE = 200
 _LATE_S = 3600
@@ -132,7 +132,7 @@ def _content(session: Session, report: StateReport) -> Iterator[Finding]:
         yield warned(
             "lesions",
             f"{failures} failed",
-            "`dicomnode jobs --state failed` says why; mend the cause, then `dicomnode jobs retry`.",
+            "`dicomnode jobs --state failed` says why. Mend the cause, `dicomnode jobs retry`.",
         )
     dead = _count(session, Delivery, Delivery.state.in_(DEAD_LETTERS))
     if dead:
@@ -140,6 +140,18 @@ def _content(session: Session, report: StateReport) -> Iterator[Finding]:
             "dead letters",
             f"{dead} results were refused or given up",
             "`dicomnode jobs` lists them; mend the cause, then `dicomnode jobs retry`.",
+        )
+    away = session.scalars(
+        select(Circuit.destination)
+        .where(Circuit.state != CircuitState.CLOSED)
+        .order_by(Circuit.destination)
+    ).all()
+    if away:
+        yield warned(
+            "circuits",
+            f"{', '.join(away)} gave no answer so often that results wait",
+            "See the peers below. Once they answer, `dicomnode jobs retry --destination NAME` asks "
+            "at once.",
         )
     oldest = session.scalar(
         select(func.min(Result.created_at)).join(Result.deliveries).where(Delivery.state.in_(OPEN))

@@ -82,6 +82,7 @@ class Worker:
         self._pid: Future[int] | None = None
         self._running: Future[Any] | None = None
         self._began = 0.0
+        self._has_begun_anew = False
         self._why_ended = DIED
         self._context = _RememberingContext()
 
@@ -114,6 +115,7 @@ class Worker:
         """Give it a call, once it is started; the call begins when the process is there."""
         self.call = call
         self._why_ended = DIED
+        self._has_begun_anew = False
         self._pid.add_done_callback(lambda _: self._on_ready(self))
 
     def begin(self) -> None:
@@ -125,9 +127,23 @@ class Worker:
         try:
             self._running = self._pool.submit(self.call.function, *self.call.arguments)
         except BrokenProcessPool:
-            self._on_done(self)
+            self._begin_anew()
             return
         self._running.add_done_callback(lambda _: self._on_done(self))
+
+    def _begin_anew(self) -> None:
+        """The process died while it had nothing to do, not by this call: once more."""
+        self.close()
+        if self._has_begun_anew:
+            self._on_done(self)
+            return
+        self._has_begun_anew = True
+        try:
+            self.start()
+        except OSError:
+            self._on_done(self)
+            return
+        self._pid.add_done_callback(lambda _: self._on_ready(self))
 
     def end_beyond_limits(self) -> str | None:
         """End the process if its call takes more than it may; say which limit that is."""

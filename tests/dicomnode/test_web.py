@@ -19,9 +19,11 @@ from dicomnode.health import checks
 from dicomnode.health.checks import Check
 from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
+from dicomnode.metrics.rows import RowMetrics
 from dicomnode.node import Node
 from dicomnode.settings import WebSettings
-from dicomnode.store.states import DeliveryState
+from dicomnode.store.states import CircuitState, DeliveryState
+from dicomnode.store.tables import Circuit, Delivery, Result
 from tests.dicomnode.studies import send_to, study
 from tests.dicomnode.test_no_patient_data import WORDS, told
 from tests.dicomnode.test_node import deliveries, settings, until
@@ -120,6 +122,42 @@ def test_what_waits_and_what_is_refused_is_counted(tmp_path):
     for labels in ("calling-ae-not-recognised association", "0xA900 instance"):
         key = ("dicomnode_refusals_total", labels)
         assert found[key] - before[key] == 1, labels
+
+
+def test_what_is_away_and_dead_letters_are_counted_by_reason(tmp_path, database):
+    def found() -> dict[tuple[str, str], float]:
+        return {
+            (sample.name, " ".join(sample.labels.values())): sample.value
+            for family in RowMetrics(database, ["pacs", "archive"]).collect()
+            for sample in family.samples
+        }
+
+    with database.write() as session:
+        session.add(Circuit(destination="pacs", state=CircuitState.HALF_OPEN, failures=7, probes=2))
+        for number, (status, words) in enumerate(
+            [(0x0122, "DOE^JANE"), (0x0122, "other"), (413, "HTTP 413 DOE^JANE"), (None, None)]
+        ):
+            result = Result(
+                kind="k", sop_class_uid="1.2", sop_instance_uid=f"1.2.{number}", path="x", size=1
+            )
+            session.add(result)
+            session.flush()
+            session.add(
+                Delivery(
+                    result_id=result.id,
+                    destination="pacs",
+                    state=DeliveryState.REFUSED,
+                    status=status,
+                    peer_words=words,
+                )
+            )
+    after = found()
+    dead = {labels: n for (name, labels), n in after.items() if name == "dicomnode_dead_letters"}
+    assert dead == {"archive none": 0, "pacs 0x0122": 2, "pacs http-413": 1, "pacs none": 1}
+    assert after["dicomnode_circuit_open", "pacs"] == 1
+    assert after["dicomnode_circuit_failures", "pacs"] == 7
+    assert after["dicomnode_circuit_open", "archive"] == 0
+    assert after["dicomnode_store_readable", ""] == 1
 
 
 def test_below_the_watermark_the_node_is_not_ready_and_says_why(tmp_path, caplog):

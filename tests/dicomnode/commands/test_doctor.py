@@ -14,6 +14,7 @@ from dicomnode.commands import app
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.doctor import machine, programs
 from dicomnode.doctor.finding import Finding, Verdict
+from dicomnode.doctor.left_alone import look_at_alerts
 from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports
 from dicomnode.doctor.programs import look_at_networks
 from dicomnode.doctor.state import look_at_state
@@ -81,6 +82,53 @@ def test_a_node_that_runs_is_well_and_one_whose_peer_is_away_is_not(tmp_path):
     assert "destination pacs" not in lines
     ran = CliRunner().invoke(app, ["doctor", "--no-peers", "--config", str(path)])
     assert "pass  configuration: " in ran.output
+
+
+def test_a_node_that_goes_by_other_rules_than_the_file_is_found(tmp_path):
+    with StandInPacs(tmp_path / "pacs") as pacs:
+        path = configuration(tmp_path, free_port(), pacs.port)
+        with Node(load_settings(path), path) as node:
+            assert doctor(path, "--no-peers")[1]["rules in force"]["verdict"] == "pass"
+            path.write_text(path.read_text().replace('name = "all"', 'name = "others"'))
+            other = doctor(path, "--no-peers")[1]["rules in force"]
+            node.reload_rules(path)
+            taken = doctor(path, "--no-peers")[1]["rules in force"]
+            path.write_text(path.read_text().replace("reserve_mb = 1", "reserve_mb = 2"))
+            node.reload_rules(path)
+            restart = doctor(path, "--no-peers")[1]["rules in force"]
+    assert (other["verdict"], taken["verdict"], restart["verdict"]) == ("warn", "pass", "warn")
+    assert "other rules than the file's" in other["words"]
+    assert "store" in restart["words"]
+
+
+def test_who_is_told_of_nothing_and_secrets_that_are_wrong_are_found(tmp_path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+    def found(**webhook: object) -> list[Finding]:
+        alerts = {"webhook": {"url": "https://chat.example.org/"} | webhook} if webhook else {}
+        return list(look_at_alerts(settings(tmp_path, alerts=alerts)))
+
+    assert [(one.verdict, one.check) for one in found()] == [(Verdict.WARN, "alerts")]
+    token = tmp_path / "token"
+    assert found(token_file=token)[0].verdict is Verdict.FAIL
+    token.write_text("secret-of-the-test")
+    token.chmod(0o644)
+    assert found(token_file=token)[0].verdict is Verdict.WARN
+    token.chmod(0o640)
+    (told,) = found(token_file=token)
+    assert (told.verdict, told.words) == (Verdict.PASS, "go by webhook")
+    (of_systemd,) = found(token_file="no-such-credential")
+    assert of_systemd.verdict is Verdict.PASS
+
+
+def test_a_destination_that_counts_as_away_is_named(made):
+    assert not [one for one in look_at_state(made).findings if one.check == "circuits"]
+    change(
+        made,
+        "INSERT INTO circuit (destination, state, failures, probes, changed_at) "
+        "VALUES ('pacs', 'open', 5, 0, 0)",
+    )
+    assert "pacs" in of(look_at_state(made).findings, "circuits").words
 
 
 def test_looking_makes_nothing(tmp_path):

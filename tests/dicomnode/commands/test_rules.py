@@ -72,6 +72,7 @@ def test_a_folder_is_told_clause_by_clause(configuration, tmp_path):
     result = run(configuration, tmp_path / "in", "--time", "12:00", "--calling-ae", "PACS")
     assert result.exit_code == 0, result.output
     assert f"object {made.report.SOPInstanceUID}, lesion(s) 1, 2, CT series" in result.output
+    assert "was given the rule" not in result.output
     lines = [line.strip() for line in result.output.splitlines()]
     assert "fires: 'by report': occupancy, to pacs" in lines
     assert "'thick' does not fire" in lines

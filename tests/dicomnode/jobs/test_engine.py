@@ -62,6 +62,23 @@ def test_a_worker_that_dies_breaks_its_calls_and_no_later_ones(engine):
     assert engine.submit(worker_pid).result(PATIENCE_S) != after
 
 
+def test_a_worker_that_dies_while_it_has_nothing_to_do_breaks_no_call():
+    engine = ProcessEngine(1)
+    try:
+        for _ in range(2):
+            before = engine.submit(worker_pid).result(PATIENCE_S)
+            assert engine.alive == 1
+            os.kill(before, signal.SIGKILL)
+            end = time.monotonic() + PATIENCE_S
+            while engine.alive:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            time.sleep(0.5)  # for the pool, which hears of it a moment later
+            assert engine.submit(worker_pid).result(PATIENCE_S) != before
+    finally:
+        engine.stop()
+
+
 def test_stopping_lets_a_running_call_end_and_drops_queued_ones(engine):
     engine.submit(worker_pid).result(PATIENCE_S)
     calls = [engine.submit(worker_pid, 0.2) for _ in range(40)]
