@@ -89,8 +89,9 @@ def scheduler():
 
 
 def test_while_it_is_open_one_object_goes_and_the_others_keep_their_attempts(
-    database, tmp_path, scheduler
+    database, tmp_path, scheduler, caplog
 ):
+    caplog.set_level("INFO")
     queue(database, segs(4, tmp_path / "results"), "web")
     away = True
     asked: list[int] = []
@@ -126,6 +127,8 @@ def test_while_it_is_open_one_object_goes_and_the_others_keep_their_attempts(
     assert probes
     assert set(probes) == {1}, asked  # one at a time while it is away
     assert asked[-1] == 3  # all that waited, in one request
+    # Told once, not at each probe.
+    assert [caplog.text.count(f"circuit.{word} ") for word in ("opened", "closed")] == [1, 1]
     with database.read() as session:
         assert session.get_one(Circuit, "web").state is CircuitState.CLOSED
 
