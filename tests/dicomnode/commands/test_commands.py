@@ -110,7 +110,7 @@ def test_jobs_lists_dead_letters_with_the_last_answer(store, tmp_path):
     assert "dead letter" not in run("jobs", "--config", store).output
     database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
     with database.write() as session:
-        delivery = session.scalars(select(Delivery)).one()
+        delivery = session.scalars(select(Delivery)).first()
         delivery.state, delivery.peer_words = DeliveryState.REFUSED, "0x0124 not [bold] authorised"
         result = Result(
             kind="report", sop_class_uid="1.2", sop_instance_uid="1.2.77", path="x", size=1
