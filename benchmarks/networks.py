@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from models import REGISTRY
-from models.contract import InputContract
 from models.counting import multiply_accumulates, parameter_count
 from models.loading import weights_about, weights_of
+from pipelines.evaluation.cost import item_shape
 from pipelines.networks.ghost_on_cpu import alpha_on_cpu, runs_on_cpu
 
 PLANES = 16
@@ -52,12 +52,6 @@ class Row:
     ms_an_item: float
     items_a_second: float
     memory_mb: float
-
-
-def item_shape(contract: InputContract) -> tuple[int, ...]:
-    """Shape of one item of a batch."""
-    planes = (PLANES,) if contract.kind == "prompted-planes" else ()
-    return (*planes, contract.channels, *contract.size)
 
 
 def least_ms(work: Callable[[], object], rounds: int, device: torch.device) -> float:
@@ -83,7 +77,7 @@ def rows_of(name: str, batches: list[int], how: argparse.Namespace) -> Iterator[
     """Times of one network."""
     about = weights_about(name) if weights_of(name) else {}
     network = REGISTRY[name].make(about).eval()
-    shape = item_shape(REGISTRY[name].contract)
+    shape = item_shape(REGISTRY[name].contract, PLANES)
     device, precision = torch.device(how.device), PRECISIONS[how.precision]
     parameters = parameter_count(network)
     giga_mac = multiply_accumulates(network, torch.zeros(1, *shape)) / 1e9

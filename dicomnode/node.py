@@ -75,6 +75,7 @@ class Node:
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(
             settings.segment.processes,
+            {rule.method for rule in settings.rules},
             Limits(settings.segment.seconds, settings.segment.memory_mb),
         )
         reports = CommitmentReports(self.database, settings, self._on_report)

@@ -163,7 +163,7 @@ def _run(
     on_progress: Callable[[int, int, str | None], None],
 ) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")
-    engine = ProcessEngine(processes)
+    engine = ProcessEngine(processes, (rule.method,))
     segment = SegmentSettings(processes=processes)
     # A folder has all lesions of a series before the first object of the series is made.
     ladders = Ladders((destination,), PublishSettings(gather_s=0))

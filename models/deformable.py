@@ -36,10 +36,12 @@ def deformable_convolution(
     # Sampling and weighing commute, and there are mostly fewer outputs than inputs to sample.
     weighed = nn.functional.conv2d(image, weight.permute(2, 3, 0, 1).reshape(-1, inputs, 1, 1))
     taps = weighed.unflatten(1, (TAPS, outputs)).unbind(1)
+    # In half precision places would be off by parts of a pixel, the more the larger the image.
+    exact = torch.promote_types(offsets.dtype, torch.float32)
     # (batch, n, tap, row or column, height, width)
-    offsets = offsets.unflatten(1, (-1, TAPS, 2))
-    rows = torch.arange(height, device=image.device, dtype=image.dtype)[:, None]
-    columns = torch.arange(width, device=image.device, dtype=image.dtype)[None, :]
+    offsets = offsets.to(exact).unflatten(1, (-1, TAPS, 2))
+    rows = torch.arange(height, device=image.device, dtype=exact)[:, None]
+    columns = torch.arange(width, device=image.device, dtype=exact)[None, :]
     read = []
     for tap in range(TAPS):
         row = rows + tap // 2 + offsets[:, :, tap, 0]
@@ -48,7 +50,7 @@ def deformable_convolution(
         grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], dim=-1)
         read.append(
             nn.functional.grid_sample(
-                taps[tap],
+                taps[tap].to(exact),
                 grid.flatten(1, 2),
                 mode="bilinear",
                 padding_mode="zeros",

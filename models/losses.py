@@ -48,7 +48,8 @@ def matting_3d_loss(
     """Loss of 3DMM: both masks by cross entropy, alpha and its gradient by absolute difference.
 
     Voxels of the union count twice. Wang et al., 3D Matting, with Sobel's gradient, which the paper
-    does not name.
+    does not name; nor does it say whether differences along the axes are summed, as in Medical
+    Matting, or averaged, as here.
 
     Parameters
     ----------

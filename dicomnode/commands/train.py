@@ -33,7 +33,7 @@ def train(
     from models import NoWeightsError
     from pipelines.training.checkpoints import CheckpointError
     from pipelines.training.export import export_weights
-    from pipelines.training.loop import TrainingProgress
+    from pipelines.training.loop import DivergenceError, TrainingProgress
     from pipelines.training.loop import train as run
     from pipelines.training.settings import TrainingSettingsError, load_training_settings
 
@@ -58,7 +58,7 @@ def train(
 
         try:
             checkpoint = run(settings, report, asked)
-        except (CheckpointError, FileNotFoundError, NoWeightsError) as error:
+        except (CheckpointError, DivergenceError, FileNotFoundError, NoWeightsError) as error:
             raise complain(str(error)) from None
     console.print(f"checkpoint: {checkpoint}", highlight=False)
     if weights is not None:

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,12 +47,17 @@ class ProcessEngine:
     ----------
     processes : int
         How many workers.
+    methods : collection of str
+        Methods that will be asked for; `warm_up` makes workers ready for them.
     limits : Limits
         Of each call.
     """
 
-    def __init__(self, processes: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self, processes: int, methods: Collection[str] = (), limits: Limits | None = None
+    ) -> None:
         self.processes = processes
+        self.methods = tuple(methods)
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._stopped = False
@@ -73,7 +78,7 @@ class ProcessEngine:
     def warm_up(self) -> None:
         """Start the workers; let them import what they need and compile or load the kernels."""
         for _ in range(self.processes):
-            self._put(Call(_get_ready, (), Future(), Limits()))
+            self._put(Call(_get_ready, (self.methods,), Future(), Limits()))
 
     def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         """Queue a call. Its answer is `WorkerDied` where its process did not outlive it."""
@@ -152,9 +157,9 @@ class _Stopping(Exception):
     """The engine was asked to stop."""
 
 
-def _get_ready() -> None:
+def _get_ready(methods: tuple[str, ...]) -> None:
     import dicomnode.jobs.publish
     import dicomnode.jobs.segment  # noqa: F401
     from pipelines.readiness import compile_kernels
 
-    compile_kernels()
+    compile_kernels(methods)

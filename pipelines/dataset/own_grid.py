@@ -6,10 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from pipelines.dataset.annotated import AnnotatedLesion
-from pipelines.dataset.candidate_mattes import candidate_mattes
-from pipelines.dataset.patches import LesionPatch, lesion_patch
-from pipelines.dataset.selection import selected_method
+from pipelines.dataset.patches import LesionPatch
 
 
 def on_own_grid(
@@ -49,17 +46,3 @@ def on_own_grid(
             0.0,
         )
     )
-
-
-def label_on_own_grid(lesion: AnnotatedLesion) -> npt.NDArray[np.float32] | None:
-    """The papers' label, a classical matte, on the lesion's own voxels.
-
-    None where `pipelines.dataset.selection` finds no good matte.
-    """
-    patch = lesion_patch(lesion)
-    candidates = candidate_mattes(patch)
-    method = selected_method(candidates)
-    if method is None:
-        return None
-    matte = candidates.matte(method).astype(np.float32) / 255
-    return on_own_grid(matte, patch, candidates.corner, lesion.hu.shape)

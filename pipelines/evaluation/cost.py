@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import REGISTRY, NoWeightsError, problem_of
+from models.contract import InputContract
 from models.loading import contract_of, weights_about, weights_of
 from pipelines.evaluation.answers import HERE
 from pipelines.evaluation.cases import drawn_phantom
@@ -155,13 +156,24 @@ def counted(name: str, weights: Path | None = None) -> tuple[int | None, int | N
         return parameter_count(module), multiply_accumulates(module, _input(name, about))
 
 
+def item_shape(contract: InputContract, planes: int = 1) -> tuple[int, ...]:
+    """Shape of one item of a network's batch: a volume, a slice, or planes of a marked lesion.
+
+    Parameters
+    ----------
+    contract : InputContract
+    planes : int
+        Of a lesion, for networks that a mark prompts.
+    """
+    prompted = (planes,) if contract.kind == "prompted-planes" else ()
+    return (*prompted, contract.channels, *contract.size)
+
+
 def _input(name: str, about: Mapping[str, str]) -> Tensor:
     """One input of a network's contract, zeros."""
     import torch
 
-    contract = contract_of(name, about)
-    planes = (1,) if contract.kind == "prompted-planes" else ()
-    return torch.zeros(1, *planes, contract.channels, *contract.size)
+    return torch.zeros(1, *item_shape(contract_of(name, about)))
 
 
 def cost_of(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipelines.dataset.annotated import AnnotatedLesion
 from pipelines.dataset.beyond_ends import beyond_ends
-from pipelines.dataset.own_grid import label_on_own_grid
+from pipelines.dataset.matte_label import label_on_own_grid
 from pipelines.evaluation.answers import HERE, MARKING_READER, Answer, answer
 from pipelines.evaluation.cases import marking_readers, volume_of
 from pipelines.evaluation.continued import continued, reach_beyond_mm

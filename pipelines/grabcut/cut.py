@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.grabcut.max_flow import source_side
 
 _SCALE = 256
@@ -184,7 +184,7 @@ def _link_costs(image, allowed, weights, noise, cost, around):
                         around[i + di, j + dj, k + dk] += w
 
 
-@compiled
+@inlined
 def _links_of(cost, state, i, j, k):
     """Sum of a voxel's links to open voxels, and of those to lesion less those to background."""
     shape = state.shape
@@ -258,7 +258,7 @@ def _decide(log_odds, allowed, cost, around, state, unary):
     return left
 
 
-@compiled
+@inlined
 def _settle(cost, state, unary, i, j, k):
     """Decide one open voxel if its neighbours cannot sway it."""
     undecided, pull = _links_of(cost, state, i, j, k)

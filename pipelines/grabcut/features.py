@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 from pipelines.grabcut.levels import Levels
 from pipelines.grabcut.pleura import NOWHERE, Pleura, depth_behind, find_pleura
@@ -179,7 +179,7 @@ def _dense_part(coarse, radius):
     return dense / count if count else 0.0
 
 
-@compiled
+@inlined
 def _elliptic(z, y, x, mark, axis):
     """Coordinate of a place along one axis of the ellipsoid, in half axes of that side."""
     d = mark.directions
@@ -187,7 +187,7 @@ def _elliptic(z, y, x, mark, axis):
     return c / mark.positive[axis] if c > 0 else c / mark.negative[axis]
 
 
-@compiled
+@inlined
 def _beside(index, count, step):
     """Indices of both neighbours, at the border the voxel's own, and one over their distance."""
     low, high = max(index - 1, 0), min(index + 1, count - 1)

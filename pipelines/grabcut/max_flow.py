@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 
 # Values of `parent` beside the six slots.
 _FREE, _TERMINAL, _ORPHAN = -1, 6, 7
@@ -157,7 +157,7 @@ def source_side(terminal, neighbour, residual):
     return side, flow
 
 
-@compiled
+@inlined
 def _augment(terminal, neighbour, residual, parent, orphans, low, high, slot):
     """Push what fits along the path through the link `slot` from low to high.
 
@@ -215,7 +215,7 @@ def _augment(terminal, neighbour, residual, parent, orphans, low, high, slot):
     return room, waiting
 
 
-@compiled
+@inlined
 def _distance_to_root(neighbour, parent, stamp, distance, start, time):
     """Links from a node to its tree's root; -1 where the way leads to an orphan."""
     length, j = 0, start

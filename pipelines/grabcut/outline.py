@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.grabcut.cut import box_around
 
 _LEVEL = 0.35
@@ -79,7 +79,7 @@ def _shape(mask, probability, spacing):
     return out
 
 
-@compiled
+@inlined
 def _mixed(mask, a, b, c, d, e, f):
     """Whether the voxels from one corner to the other lie on both sides of the cut."""
     first = mask[a, c, e]
@@ -91,14 +91,14 @@ def _mixed(mask, a, b, c, d, e, f):
     return False
 
 
-@compiled
+@inlined
 def _log_odds(p):
     """Log-odds at the level of the outline, cut off."""
     p = min(max(p, np.float32(1e-6)), np.float32(1 - 1e-6))
     return min(max(np.log(p / (1 - p)) + _LEVEL, -_SURE), _SURE)
 
 
-@compiled
+@inlined
 def _slope(low, high, distance):
     """Change of log-odds per mm; none along an axis of one voxel."""
     return (_log_odds(high) - _log_odds(low)) / distance if distance > 0 else 0.0

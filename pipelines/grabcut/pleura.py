@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 
 Array = npt.NDArray[np.float32]
 
@@ -70,7 +70,7 @@ NOWHERE = Pleura(np.eye(3), np.array([1e9, 0, 0, 0, 0, 0]), 1.0)
 """A surface that everything lies in front of."""
 
 
-@compiled
+@inlined
 def depth_behind(z, y, x, pleura):
     """Depth in mm of one place behind a surface, to first order in the distance from it."""
     frame, c, reach = pleura

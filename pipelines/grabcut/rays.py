@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 
 Array = npt.NDArray[np.float32]
 
@@ -103,7 +103,7 @@ def along_rays(sight):
     return out
 
 
-@compiled
+@inlined
 def sample(a, z, y, x):
     """Linear interpolation; beyond the border the nearest voxel repeats."""
     i, p, z = _between(z, a.shape[0])
@@ -114,7 +114,7 @@ def sample(a, z, y, x):
     return _line(low, high, z)
 
 
-@compiled
+@inlined
 def _between(place, count):
     """The two indices around a place, and the part of the way from one to the other."""
     place = min(max(place, 0.0), count - 1.0)
@@ -122,12 +122,12 @@ def _between(place, count):
     return np.uintp(low), np.uintp(min(low + 1, count - 1)), np.float32(place - low)
 
 
-@compiled
+@inlined
 def _line(a, b, part):
     return a + (b - a) * part
 
 
-@compiled
+@inlined
 def _span(wanted):
     """First and last of a row's wanted voxels; the last before the first if there is none."""
     first, last = 0, len(wanted) - 1
@@ -138,7 +138,7 @@ def _span(wanted):
     return first, last
 
 
-@compiled
+@inlined
 def _inwards(fine, centre, z, y, t, first, last, line, least, total):
     """Samples of a row's rays at one part of the way: they lie in one line along the row."""
     i, p, dz = _between(centre[0] + t * z, fine.shape[0])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.grabcut.ellipsoid import RecistEllipsoid
 
 Array = npt.NDArray[np.float32]
@@ -88,7 +88,7 @@ def slice_profile(
     return SliceProfile(mean, unlike, first, ellipsoid.directions[2], width)
 
 
-@compiled
+@inlined
 def up_to(profile, height):
     """Least mix and most unlike of the slices from the mark's plane up to a height in mm."""
     at = height / profile.width_mm - profile.first
@@ -101,7 +101,7 @@ def up_to(profile, height):
     )
 
 
-@compiled
+@inlined
 def unlike_core(hu, core):
     """Difference to the core in steps of 40 HU, at most 1.5: soft tissues differ by so little."""
     return min(max((hu - core) / np.float32(40), np.float32(-1.5)), np.float32(1.5))

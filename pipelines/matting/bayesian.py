@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.errors import UnknownParameterError
 from pipelines.matting.far_samples import Lists, Sources
 from pipelines.matting.neighbours import REACH, Neighbourhood, check_search
@@ -289,7 +289,7 @@ def _answer(
     return answers, lacks
 
 
-@compiled
+@inlined
 def _split(values, shares, noise, mean, variance, mass):
     """Mean, variance and part of one cluster, or of two where the samples fall into two."""
     _moments(values, shares, noise, -np.inf, np.inf, mean, variance, mass, 0)
@@ -302,7 +302,7 @@ def _split(values, shares, noise, mean, variance, mass):
     return 2
 
 
-@compiled
+@inlined
 def _moments(values, shares, noise, low, high, mean, variance, mass, slot):
     whole = total = first = second = 0.0
     for k in range(len(values)):

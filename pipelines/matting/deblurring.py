@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 
 Array = npt.NDArray[np.float32]
 
@@ -114,7 +114,7 @@ def _mirrors(shape: tuple[int, ...], taps: tuple[Array, ...]) -> tuple[npt.NDArr
     )
 
 
-@compiled
+@inlined
 def _blur(source, target, room, rows, taps, mirrors):
     """Separable, symmetric convolution of a volume that is mirrored. `room` is overwritten.
 
@@ -166,7 +166,7 @@ def _blur(source, target, room, rows, taps, mirrors):
                     made[x] += tap * (left[x] + right[x])
 
 
-@compiled
+@inlined
 def _beside(row, left, right):
     """A row shifted by one voxel to both sides; its ends stay."""
     last = len(row) - 1
@@ -175,7 +175,7 @@ def _beside(row, left, right):
     left[0], right[last] = row[0], row[last]
 
 
-@compiled
+@inlined
 def _slopes(alpha, weight, inverse, rows, part, edge):
     """Of each voxel w / sqrt(|grad a|^2 + eps^2), into `inverse`."""
     depth, height, width = alpha.shape
@@ -201,7 +201,7 @@ def _slopes(alpha, weight, inverse, rows, part, edge):
                 made[x] = pull[x] / np.sqrt(total)
 
 
-@compiled
+@inlined
 def _step(alpha, blurred, goal, inverse, moved, rows, part, step):
     """One projected gradient step of F from `alpha`, into `moved`."""
     depth, height, width = alpha.shape

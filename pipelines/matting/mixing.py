@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.distance import distance_within
 from pipelines.soft_mask import BACKGROUND, FOREGROUND
 
@@ -182,7 +182,7 @@ def _along_last(matrix, values):
     return result
 
 
-@compiled
+@inlined
 def _ends(matrix):
     """First column that is not zero and the one after the last, of each row."""
     ends = np.zeros((matrix.shape[0], 2), np.int64)

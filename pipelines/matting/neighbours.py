@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.errors import UnknownParameterError
 from pipelines.matting.problem import MattingProblem
 
@@ -297,7 +297,7 @@ def _nearest(rows, own, guide, steps, place, count):
     return start, which[:filled].copy(), weight[:filled].copy()
 
 
-@compiled
+@inlined
 def _bound(bits, count, limit, guess):
     """The least number that at least `count` of `bits` do not exceed, or one that just so many do.
 
@@ -321,7 +321,7 @@ def _bound(bits, count, limit, guess):
     return high, number
 
 
-@compiled
+@inlined
 def _at_most(bits, most):
     total = np.int32(0)
     for k in range(len(bits)):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.matting.lanes import WIDTH, load, lower, splat, store, total, upper, where_positive
 
 _SLOTS = 5
 """Slices that the stages of a product hold at once."""
 
 
-@compiled
+@inlined
 def _model_sums(p, intensity, neighbours, size, begin, end, shift, sum_p, sum_ip):
     """Row sums of p and I p."""
     back = splat(p, p.dtype.type(1 if size == 3 else 0))
@@ -28,13 +28,13 @@ def _model_sums(p, intensity, neighbours, size, begin, end, shift, sum_p, sum_ip
         store(sum_ip, (chunk + shift) * WIDTH, ip)
 
 
-@compiled
+@inlined
 def _ring(chunk, shift):
     """Place of a chunk's numbers; the empty chunk stays where it is."""
     return (np.int64(chunk) + shift) * WIDTH if chunk else 0
 
 
-@compiled
+@inlined
 def _fit(sums, neighbours, joined, size, begin, end, shifts, model, out):
     """Sums over slices and columns, then the linear model (a, b) of each window."""
     sum_p, sum_ip = sums
@@ -68,7 +68,7 @@ def _fit(sums, neighbours, joined, size, begin, end, shifts, model, out):
         before0, before1, here0, here1 = here0, here1, next0, next1
 
 
-@compiled
+@inlined
 def _row_sums(a, b, neighbours, size, begin, end, shift, sum_a, sum_b):
     """Row sums of the models, over the windows that hold a voxel."""
     forth = splat(a, a.dtype.type(1 if size == 3 else 0))
@@ -79,7 +79,7 @@ def _row_sums(a, b, neighbours, size, begin, end, shift, sum_a, sum_b):
         store(sum_b, at, load(b, lo) + load(b, at) + forth * load(b, hi))
 
 
-@compiled
+@inlined
 def _residue(sums, p, intensity, own, neighbours, joined, size, begin, end, shifts, out):
     """What the models leave of p; returns the dot product of p with it."""
     sum_a, sum_b = sums
@@ -138,7 +138,7 @@ def known_load(work, intensity, own, inverse, geometry, size, out):
         out[i] = out[i] - b[i] if inverse[i] > 0 else out[i] * 0
 
 
-@compiled
+@inlined
 def _advance(x, direction, residual, inverse, step, beta, begin, end):
     """Take the step along the last direction, and find the next one."""
     a, b = splat(x, step), splat(x, beta)
@@ -149,7 +149,7 @@ def _advance(x, direction, residual, inverse, step, beta, begin, end):
         store(direction, at, load(inverse, at) * load(residual, at) + b * last)
 
 
-@compiled
+@inlined
 def _work(like, slices):
     """Four ring buffers of `_SLOTS` slices each, the empty chunk first, and their slot's length."""
     widest = 0
@@ -161,13 +161,13 @@ def _work(like, slices):
     return (s, t, u, v), widest
 
 
-@compiled
+@inlined
 def _shift(k, slices, widest):
     """From a chunk's number to its place in a ring buffer, for the chunks of slice k."""
     return 1 + k % _SLOTS * widest - slices[k]
 
 
-@compiled
+@inlined
 def _product(p, x, residual, step, beta, geometry, model, work, widest, inverse, own, size, out):
     """``x += step p``, ``p = inverse residual + beta p``, L p into `out`; returns p . L p.
 
@@ -228,7 +228,7 @@ def _product(p, x, residual, step, beta, geometry, model, work, widest, inverse,
     return dot
 
 
-@compiled
+@inlined
 def _lessen(residual, product, inverse, step):
     """The residual after a step; its product with `inverse` and itself, and its squared norm."""
     a = splat(residual, step)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.compiled import compiled
+from pipelines.compiled import compiled, inlined
 from pipelines.matting.lanes import WIDTH, load, lower, splat, store, upper, where_positive
 
 
-@compiled
+@inlined
 def _centres(length, size):
     """Along one axis: 1 at each voxel that names a window which the image holds, else 0."""
     valid = np.zeros(length, np.float64)
@@ -21,7 +21,7 @@ def _centres(length, size):
     return valid
 
 
-@compiled
+@inlined
 def _holders(valid, size):
     """Along one axis: number of windows that hold each voxel."""
     count = np.zeros(len(valid), np.float64)
@@ -33,7 +33,7 @@ def _holders(valid, size):
     return count
 
 
-@compiled
+@inlined
 def _masks(like):
     """For each byte the eight numbers 0 and 1 that its bits are, lowest bit first."""
     masks = np.zeros(256 * WIDTH, like.dtype)
@@ -43,7 +43,7 @@ def _masks(like):
     return masks
 
 
-@compiled
+@inlined
 def _plane(image, alpha, low, scale, width, out):
     """Copy one slice into padded buffers, intensities clipped to [0, 1]."""
     zero, one = low * 0, low * 0 + 1

@@ -12,7 +12,7 @@ import torch
 from scipy.special import expit
 from torch import nn
 
-from models.matting_3d import MaskGuidedMatting
+from models.matting_3d import MaskGuidedMatting, matting_3d_ghost
 from models.volume_blocks import GhostModule, GhostResidualBlock, PointwiseNormAct, UNet3d
 from pipelines.networks.ghost_kernels import activate, depthwise, moments, pointwise
 
@@ -53,6 +53,11 @@ def alpha_on_cpu(network: MaskGuidedMatting, image: Array) -> Array:
         background, foreground = _run(network.head, features)
     # The second channel's softmax.
     return expit(foreground - background)
+
+
+def compile_ghost_kernels() -> None:
+    """Compile the kernels, or load them from the cache on disk: runs a new network once."""
+    alpha_on_cpu(matting_3d_ghost().eval(), np.zeros((16, 16, 16), np.float32))
 
 
 def _unet(unet: UNet3d, image: Array) -> Array:

@@ -34,6 +34,34 @@ class Lesions:
     validation: list[AnnotatedLesion]
 
 
+@dataclass(frozen=True)
+class LesionFiles:
+    """The same as files of `pipelines.dataset.annotated.kept`."""
+
+    readers: list[Path]
+    phantoms: list[Path]
+    validation: list[Path]
+
+
+def lesion_files(data: DataSettings) -> LesionFiles:
+    """Where they lie; those that are not in the cache are made.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the data are not where the settings say.
+    """
+    readers: list[Path] = []
+    unseen: list[Path] = []
+    if data.lidc is not None:
+        readers = lidc_nodules(data.lidc, data.cache / "train", "train")
+        unseen = lidc_nodules(data.lidc, data.cache / "validation", "validation")
+    of = data.cache / "phantoms"
+    phantoms = phantom_lesions(of, data.phantoms)
+    more = phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
+    return LesionFiles(readers, phantoms, unseen + more)
+
+
 def load_lesions(data: DataSettings) -> Lesions:
     """Read them, and make those that are not in the cache.
 
@@ -42,19 +70,13 @@ def load_lesions(data: DataSettings) -> Lesions:
     FileNotFoundError
         If the data are not where the settings say.
     """
-
-    def load(files: list[Path]) -> list[AnnotatedLesion]:
-        return [kept(file) for file in files]
-
-    readers: list[AnnotatedLesion] = []
-    validation: list[AnnotatedLesion] = []
-    if data.lidc is not None:
-        readers = load(lidc_nodules(data.lidc, data.cache / "train", "train"))
-        validation = load(lidc_nodules(data.lidc, data.cache / "validation", "validation"))
-    of = data.cache / "phantoms"
-    phantoms = load(phantom_lesions(of, data.phantoms))
-    unseen = phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
-    return Lesions(readers, phantoms, validation + load(unseen))
+    files = lesion_files(data)
+    return Lesions(
+        *(
+            [kept(file) for file in some]
+            for some in (files.readers, files.phantoms, files.validation)
+        )
+    )
 
 
 def lots(

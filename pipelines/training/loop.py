@@ -24,6 +24,10 @@ LOG = "log.jsonl"
 _REPORT_EVERY = 20
 
 
+class DivergenceError(ArithmeticError):
+    """A loss or its gradient is not finite; the last checkpoint is from before."""
+
+
 @dataclass(frozen=True)
 class TrainingProgress:
     """What is known after some steps.
@@ -83,6 +87,8 @@ def train(
     ------
     CheckpointError
         If the folder holds a checkpoint of another network or seed.
+    DivergenceError
+        If a loss or its gradient is not finite. Nothing is learned of it, no checkpoint written.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -114,7 +120,12 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 loss = task.loss(turn.name, networks, batch, done)
             if loss is not None:
-                turn.learn(loss, rate)
+                if not turn.learn(loss, rate):
+                    raise DivergenceError(
+                        f"step {done + 1}: found loss {float(loss.detach()):.3g} of {turn.name!r} "
+                        "and a gradient that is not finite, expected a finite one: lower "
+                        "learning_rate or clip"
+                    )
                 totals.add(turn.name, float(loss.detach()))
         average.update(networks[MAIN], done)
         done += 1
@@ -177,14 +188,20 @@ class _Turn:
             groups, how.learning_rate, how.betas, weight_decay=how.weight_decay
         )
 
-    def learn(self, loss: Tensor, rate: float) -> None:
-        """One step of the optimiser; no other network's gradient is computed."""
+    def learn(self, loss: Tensor, rate: float) -> bool:
+        """One step of the optimiser, unless its gradient is not finite: then False.
+
+        No other network's gradient is computed.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=self.learning)
-        torch.nn.utils.clip_grad_norm_(self.learning, self.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.learning, self.clip)
+        if not torch.isfinite(norm):
+            return False
         self.optimiser.step()
+        return True
 
 
 class _Totals:

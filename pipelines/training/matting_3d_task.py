@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -20,14 +19,11 @@ from torch import Tensor, nn
 from models.losses import matting_3d_loss
 from models.matting_3d import matting_3d, matting_3d_ghost, matting_3d_merged
 from pipelines.dataset.annotated import kept
-from pipelines.dataset.labelled import LabelledPatch, labelled_patches
-from pipelines.dataset.lidc import lidc_nodules
 from pipelines.dataset.patch_crops import CropDisturbance, drawn_crop
-from pipelines.dataset.patches import lesion_patches
-from pipelines.dataset.phantoms import phantom_lesions
+from pipelines.training.labelled_lesions import LabelledLesions, labelled_lesions
 from pipelines.training.lesions import lots
 from pipelines.training.matting_3d_scores import Matting3dScore, scored_matte
-from pipelines.training.settings import DataSettings, TrainingSettings
+from pipelines.training.settings import TrainingSettings
 from pipelines.training.task import MAIN
 
 MAKERS: Mapping[str, Callable[[bool], nn.Module]] = {
@@ -58,8 +54,8 @@ class Matting3dTask:
         self.how = CropDisturbance()
 
     @cached_property
-    def _files(self) -> _Files:
-        return _files_of(self.settings.data, self.settings.network.target)
+    def _lesions(self) -> LabelledLesions:
+        return labelled_lesions(self.settings.data, self.settings.network.target)
 
     def about(self) -> dict[str, str]:
         """Layers, size of patches, and what alpha is and means.
@@ -84,7 +80,7 @@ class Matting3dTask:
         """The batch of one step."""
         seed, size = self.settings.seed, self.settings.batch
         rng = np.random.default_rng([seed, 1, step])
-        readers, phantoms = self._files.readers, self._files.phantoms
+        readers, phantoms = self._lesions.readers, self._lesions.phantoms
         counts, share = (len(readers), len(phantoms)), self.settings.data.phantom_share
         crops = [
             drawn_crop(
@@ -112,7 +108,7 @@ class Matting3dTask:
         """Mean scores over the validation lesions, of a network in evaluation mode."""
         scores = [
             scored_matte(network, source.load(), kept(lesion), self.settings.network.side)
-            for source, lesion in self._files.validation
+            for source, lesion in self._lesions.validation
         ]
         if not scores:
             return {}
@@ -120,34 +116,3 @@ class Matting3dTask:
             name: statistics.fmean(getattr(score, name) for score in scores)
             for name in Matting3dScore.__dataclass_fields__
         }
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Of patches; for validation also of the lesions they were made of."""
-
-    readers: list[LabelledPatch]
-    phantoms: list[LabelledPatch]
-    validation: list[tuple[LabelledPatch, Path]]
-
-
-def _files_of(data: DataSettings, target: str) -> _Files:
-    def labelled(lesions: list[Path], discard: bool = True) -> list[LabelledPatch]:
-        if not lesions:
-            return []
-        patches = lesion_patches(data.cache / "patches", lesions)
-        return labelled_patches(data.cache / "candidates", patches, target, discard)
-
-    train: list[Path] = []
-    unseen: list[Path] = []
-    if data.lidc is not None:
-        train = lidc_nodules(data.lidc, data.cache / "train", "train")
-        unseen = lidc_nodules(data.lidc, data.cache / "validation", "validation")
-    of = data.cache / "phantoms"
-    unseen = unseen + phantom_lesions(of, data.validation_phantoms, first=data.phantoms)
-    return _Files(
-        labelled(train),
-        labelled(phantom_lesions(of, data.phantoms)),
-        # All are scored against their readers, also those that have no good matte.
-        list(zip(labelled(unseen, discard=False), unseen, strict=True)),
-    )

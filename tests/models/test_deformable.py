@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 
 from models.deformable import TAPS, deformable_convolution
@@ -70,3 +71,17 @@ def test_gradients_are_those_of_finite_differences():
     inputs = [tensor.requires_grad_() for tensor in (image[:1, :2], offsets[:1], weight[:, :2])]
     inputs = [tensor.detach().requires_grad_() for tensor in inputs]
     assert torch.autograd.gradcheck(deformable_convolution, (*inputs, bias))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_places_are_exact_in_mixed_precision(precision):
+    # Values that half precision holds exactly, between which each part of a pixel counts.
+    image = (torch.arange(100) % 2).to(precision).expand(1, 1, 4, 100)
+    offsets = torch.zeros(1, 8, 4, 100, dtype=precision)
+    offsets[:, 1] = 0.125
+    weight = torch.zeros(1, 1, 2, 2)
+    weight[..., 0, 0] = 1
+    with torch.autocast("cpu", precision):
+        found = deformable_convolution(image, offsets, weight)
+    even = found[0, 0, :, :-1:2].float()
+    torch.testing.assert_close(even, torch.full_like(even, 0.125), atol=1e-3, rtol=0)

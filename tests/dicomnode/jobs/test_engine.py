@@ -103,7 +103,7 @@ def hold(megabytes: int) -> int:
 
 
 def test_who_is_ended_is_who_took_too_much_and_nobody_else():
-    engine = ProcessEngine(2, Limits(memory_mb=600))
+    engine = ProcessEngine(2, limits=Limits(memory_mb=600))
     try:
         innocent, greedy = engine.submit(worker_pid, 2.0), engine.submit(hold, 700)
         waiting = engine.submit(worker_pid)
@@ -116,7 +116,7 @@ def test_who_is_ended_is_who_took_too_much_and_nobody_else():
 
 
 def test_what_takes_too_long_is_ended():
-    engine = ProcessEngine(1, Limits(seconds=0.5))
+    engine = ProcessEngine(1, limits=Limits(seconds=0.5))
     try:
         with pytest.raises(WorkerDied, match=r"took longer than 0.5 s"):
             engine.submit(worker_pid, PATIENCE_S).result(PATIENCE_S)
@@ -180,3 +180,11 @@ def test_workers_end_with_a_killed_parent_and_print_nothing_of_a_data_set(parent
         time.sleep(0.05)
     _, errors = parent.communicate(timeout=PATIENCE_S)
     assert SECRET not in errors
+
+
+def test_every_worker_is_made_ready_for_the_methods_that_will_be_asked_for(monkeypatch):
+    engine = ProcessEngine(2, ["closed-form", "3dmm-mg"])
+    asked = []
+    monkeypatch.setattr(engine, "_put", lambda call: asked.append(call.arguments))
+    engine.warm_up()
+    assert asked == [(("closed-form", "3dmm-mg"),)] * 2

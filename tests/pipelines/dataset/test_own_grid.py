@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.dataset import own_grid
+from pipelines.dataset import matte_label
 from pipelines.dataset.annotated import AnnotatedLesion
-from pipelines.dataset.own_grid import label_on_own_grid, on_own_grid
+from pipelines.dataset.matte_label import label_on_own_grid
+from pipelines.dataset.own_grid import on_own_grid
 from pipelines.dataset.patches import lesion_patch
 
 SPACING = (1.5, 0.7, 0.7)
@@ -54,5 +55,5 @@ def test_the_label_is_a_matte_on_the_lesions_own_voxels(lesion, monkeypatch):
     both = lesion.masks.all(axis=0)
     assert label[both].mean() > 0.9
     assert label[~lesion.masks.any(axis=0)].max() < 0.6
-    monkeypatch.setattr(own_grid, "selected_method", lambda _: None)
+    monkeypatch.setattr(matte_label, "selected_method", lambda _: None)
     assert label_on_own_grid(lesion) is None

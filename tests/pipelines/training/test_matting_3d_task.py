@@ -169,7 +169,7 @@ def test_the_nearest_region_is_kept():
 
 
 def test_files_hold_the_phantoms_that_were_drawn(cache):
-    files = Matting3dTask(settings(cache))._files
+    files = Matting3dTask(settings(cache))._lesions
     source, lesion = files.validation[0]
     assert source.load().name == kept(lesion).name == "nodule-2"
     assert [source.load().name for source in files.phantoms] == ["nodule-0", "nodule-1"]

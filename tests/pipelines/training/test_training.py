@@ -14,7 +14,7 @@ from models import load_network
 from models.recist_net import CHANNELS
 from pipelines.training.checkpoints import CheckpointError
 from pipelines.training.export import export_weights
-from pipelines.training.loop import LOG, train
+from pipelines.training.loop import LOG, DivergenceError, train
 from pipelines.training.schedule import AveragedWeights, rate_at
 from pipelines.training.settings import (
     OptimiserSettings,
@@ -152,6 +152,23 @@ def test_a_checkpoint_without_the_second_optimiser_is_refused(tmp_path, adversar
     torch.save(state, path)
     with pytest.raises(CheckpointError, match="another network"):
         train(how)
+
+
+def test_a_loss_that_is_not_finite_ends_a_run_and_spoils_no_checkpoint(
+    tmp_path, monkeypatch, adversarial
+):
+    how = settings(tmp_path, tmp_path, keep_every=1)
+    before = train(how, stopping=stop_after(2)).read_bytes()
+    real = AdversarialTask.loss
+
+    def infinite(*asked):
+        loss = real(*asked)
+        return loss if loss is None else loss * torch.inf
+
+    monkeypatch.setattr(AdversarialTask, "loss", infinite)
+    with pytest.raises(DivergenceError, match="step 3"):
+        train(how)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_finished_run_is_not_trained_further(cache, tmp_path):
