@@ -21,6 +21,24 @@ class NoAssociation(Exception):
     """The peer could not be reached or did not accept the association; its own words."""
 
 
+class Rejected(NoAssociation):
+    """The peer answered with A-ASSOCIATE-RJ (PS3.8 9.3.4).
+
+    Attributes
+    ----------
+    result, source, diagnostic : int
+        As in the PDU; None where the peer sent none that is known.
+    """
+
+    def __init__(
+        self, words: str, result: int | None, source: int | None, diagnostic: int | None
+    ) -> None:
+        super().__init__(words)
+        self.result = result
+        self.source = source
+        self.diagnostic = diagnostic
+
+
 class NothingAccepted(NoAssociation):
     """The peer answered, and accepts none of the SOP classes that it was offered."""
 
@@ -65,8 +83,8 @@ def associate(
     Raises
     ------
     NoAssociation
-        With the peer's or the network's own words; `NothingAccepted` where the peer answered and
-        takes none of the contexts.
+        With the peer's or the network's own words; `Rejected` where the peer says no to the
+        association, `NothingAccepted` where it takes none of the contexts.
     """
     ae.requested_contexts = list(proposal.contexts)
     called = f"{peer.ae_title}@{peer.host}:{peer.port}"
@@ -87,8 +105,11 @@ def associate(
         return association
     if association.is_rejected:
         answer = association.acceptor.primitive
-        raise NoAssociation(
-            f"{called} rejected the association: {answer.result_str}, {answer.reason_str}"
+        raise Rejected(
+            f"{called} rejected the association: {answer.result_str}, {answer.reason_str}",
+            answer.result,
+            answer.result_source,
+            answer.diagnostic,
         )
     if association.rejected_contexts:
         classes = sorted({context.abstract_syntax for context in association.rejected_contexts})

@@ -161,6 +161,11 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
         )
     if lesion.rule is not None:
         yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
+        if lesion.dry_run:
+            names = ", ".join(lesion.destinations) or "nobody"
+            yield f"  a dry run: it is segmented and kept, and not sent to {names}"
+        elif lesion.wanted_results is not None:
+            yield f"  results by the rule: {', '.join(lesion.wanted_results)}"
     if lesion.volume_ml is not None:
         yield f"  soft volume {lesion.volume_ml:.3f} ml in {lesion.seconds:.2f} s"
     for warning in lesion.warnings:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
+from dicomnode.alerts.watch import AlertWatch
 from dicomnode.collect.collector import Collector
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
@@ -15,19 +18,26 @@ from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.deliver.prober import Prober
+from dicomnode.health.health import Health
+from dicomnode.health.vitals import Vitals, service_threads
 from dicomnode.housekeeper import Housekeeper
 from dicomnode.jobs.dispatcher import Dispatcher
 from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.hand_watch import HandWatch
 from dicomnode.jobs.lesion_queue import Folders
 from dicomnode.jobs.network_place import say_where_networks_run
 from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
+from dicomnode.jobs.worker import Limits
+from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
+from dicomnode.routing import RulesInForce
+from dicomnode.rule_reload import RuleReload
 from dicomnode.settings import ListenSettings, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
@@ -36,6 +46,8 @@ from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
 from dicomnode.version import VERSION
+from dicomnode.web.application import application as web_application
+from dicomnode.web.service import WebService
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +58,15 @@ class Node:
     Parameters
     ----------
     settings : NodeSettings
+    configuration : Path, optional
+        The file that they were read from.
     """
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, settings: NodeSettings, configuration: Path | None = None) -> None:
         self.settings = settings
+        self._configuration = configuration
+        self._rules = RulesInForce(settings.routes)
+        self._rule_reload = RuleReload(settings, self._rules)
         root = settings.store.path
         self._lock = StoreLock(root)
         self._files = FileStore(root, settings.store.reserve_mb * 2**20)
@@ -57,7 +74,9 @@ class Node:
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(
-            settings.segment.processes, {rule.method for rule in settings.rules}
+            settings.segment.processes,
+            {rule.method for rule in settings.rules},
+            Limits(settings.segment.seconds, settings.segment.memory_mb),
         )
         reports = CommitmentReports(self.database, settings, self._on_report)
         self._confirmers = [
@@ -71,8 +90,10 @@ class Node:
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
+        self._alerts = AlertWatch(self.database, self._scheduler, settings)
+        self._hand_watch = HandWatch(self.database, self._scheduler, self._on_hand)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
-        self._made = (folders.soft_masks, folders.results)
+        self._made = (folders.soft_masks, folders.results, root / "status")
         ladders = Ladders(settings.destinations, settings.publish)
         self._dispatcher = Dispatcher(
             self.database,
@@ -97,7 +118,7 @@ class Node:
         self._refusals = RefusalReporter(
             self.database,
             self._scheduler,
-            settings.rules,
+            self._rules,
             settings.destinations,
             settings.publish,
             folders.results,
@@ -115,7 +136,7 @@ class Node:
             self.database,
             self._scheduler,
             settings.collect,
-            settings.rules,
+            self._rules,
             self._on_work,
             self._retriever.notify,
             self._retriever.is_to_ask,
@@ -130,10 +151,31 @@ class Node:
             self._provider,
         )
 
+        self._vitals = Vitals(
+            root=self._files.root,
+            reserve_bytes=self._files.reserve_bytes,
+            database=self.database,
+            listening=lambda: self._receiver.listening,
+            associations=lambda: self._receiver.associations,
+            max_associations=settings.listen.max_associations,
+            workers_alive=lambda: self._engine.alive,
+            workers=self._engine.processes,
+            scheduler_runs=lambda: self._scheduler.running,
+            threads=service_threads(
+                [destination.name for destination in settings.destinations], bool(settings.sources)
+            ),
+        )
+        self._web = _web_service(settings, self._vitals)
+
     @property
     def port(self) -> int:
         """The port that the node listens on."""
         return self._receiver.port
+
+    @property
+    def web_port(self) -> int | None:
+        """The port of the web service; None where there is none."""
+        return None if self._web is None else self._web.port
 
     def start(self) -> None:
         """Resume what a former life left, then listen.
@@ -149,6 +191,7 @@ class Node:
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
+        self._rule_reload.started(self._configuration)
         self._scheduler.start()
         for courier in self._couriers:
             courier.start()
@@ -165,6 +208,10 @@ class Node:
         self._retriever.start()
         self._prober.start()
         self._housekeeper.start()
+        self._hand_watch.start()
+        self._alerts.start()
+        if self._web is not None:
+            self._web.start()
         logger.info(
             "node.started version=%s port=%d swept=%d reconciled=%d",
             VERSION,
@@ -175,8 +222,10 @@ class Node:
 
     def stop(self) -> None:
         """Stop what talks to peers first, then what brings work; all resumes at a start."""
+        if self._web is not None:
+            self._web.stop()
         callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
-        for service in (*callers, self._housekeeper):
+        for service in (*callers, self._housekeeper, self._alerts):
             service.ask_to_stop()
         # Nobody is asked to commit any more once the receiver takes no reports.
         for confirmer in self._confirmers:
@@ -188,7 +237,7 @@ class Node:
         self._dispatcher.stop()
         self._summariser.stop()
         self._refusals.stop()
-        for service in (*callers, self._housekeeper):
+        for service in (*callers, self._housekeeper, self._alerts):
             service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()
@@ -213,6 +262,19 @@ class Node:
         """Look for deliveries that somebody else has queued."""
         for courier in self._couriers:
             courier.notify()
+
+    def reload_rules(self, configuration: Path) -> bool:
+        """Go by the rules of a file from now on; where it is wrong the old ones stay.
+
+        No association is touched. A lesion keeps the rule that it was given.
+        """
+        taken = self._rule_reload.reload(configuration)
+        if taken:
+            say_where_networks_run(
+                self.settings.model_copy(update={"rules": tuple(self._rules)}), self._engine.submit
+            )
+            self._refusals.notify()
+        return taken
 
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
@@ -244,6 +306,12 @@ class Node:
         self._collector.reconsider()
         self._refusals.notify()
 
+    def _on_hand(self, taken_up: Sequence[int]) -> None:
+        """An administrator took up, cancelled or discarded jobs."""
+        self._collector.take_up(taken_up)
+        self._on_work()
+        self._on_given_up()
+
     def _on_work(self) -> None:
         self._dispatcher.notify()
         self._summariser.notify()
@@ -260,6 +328,7 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         host=listen.host,
         port=listen.port,
         ae_title=listen.ae_title,
+        more_ae_titles=listen.more_ae_titles,
         accepted_calling_aets=listen.calling_ae_titles,
         require_called_aet=listen.require_called_ae_title,
         max_associations=listen.max_associations,
@@ -267,3 +336,12 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         network_timeout_s=listen.network_timeout_s,
         max_object_bytes=listen.max_object_mb * 2**20,
     )
+
+
+def _web_service(settings: NodeSettings, vitals: Vitals) -> WebService | None:
+    if settings.web.port is None:
+        return None
+    health = Health(vitals)
+    names = [destination.name for destination in settings.destinations]
+    application = web_application(health, metrics_of(vitals, health, names))
+    return WebService(settings.web.host, settings.web.port, application)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +31,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.routing.networks import network_problem
-from dicomnode.routing.rules import Patterns, Rule, fits
+from dicomnode.routing.rules import Rule
+from dicomnode.routing.wildcard import Patterns, fits
 from dicomnode.toml_lines import line_of
 from pipelines.networks.options import NetworkOptions
 
@@ -82,6 +84,34 @@ RungOptions = Annotated[dict[RungName, dict[str, Any]], AfterValidator(_as_rungs
 """Fields of the settings of rungs, such as ``{"binary-seg": {"level": 0.4}}``."""
 
 
+class LogSettings(_Section):
+    """How events are written to standard error."""
+
+    format: Literal["text", "json"] = "text"
+
+
+class WebSettings(_Section):
+    """Health and metrics by HTTP; no port, no service."""
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        # Nobody is asked who they are, so nobody but this machine may ask.
+        try:
+            loopback = ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"found {host!r}, expected a loopback address such as '127.0.0.1' or '::1': the "
+                "service asks for no password; let a proxy on this machine ask and pass on"
+            )
+        return host
+
+
 class StoreSettings(_Section):
     """Where the node keeps files and state."""
 
@@ -109,6 +139,7 @@ class ListenSettings(_Section):
     """The Storage, Verification and Storage Commitment SCP."""
 
     ae_title: AETitle = "DICOMNODE"
+    more_ae_titles: tuple[AETitle, ...] = ()
     host: str = "0.0.0.0"
     port: Port = 11112
     calling_ae_titles: tuple[AETitle, ...] = ()
@@ -127,11 +158,19 @@ class CollectSettings(_Section):
     patience_h: float = Field(168, gt=0)
 
 
+def _physical_mb() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
 class SegmentSettings(_Section):
     """The pool that computes."""
 
     processes: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
     attempts: int = Field(2, ge=1)
+    seconds: float = Field(3600, ge=0)
+    """Longest time of one piece of work; 0: as long as it takes."""
+    memory_mb: int = Field(default_factory=lambda: _physical_mb() // 2, ge=0)
+    """Most memory of one worker; 0: as much as it takes."""
 
 
 class NetworkSettings(_Section):
@@ -179,6 +218,16 @@ class RetrySettings(_Section):
     factor: float = Field(2, ge=1)
     longest_wait_s: float = Field(3600, gt=0)
     attempts: int = Field(180, ge=1)
+    jitter: float = Field(0.25, ge=0, le=1)
+    """The part by which each wait may be shorter, by chance."""
+
+
+class CircuitSettings(_Section):
+    """When a destination counts as away, and how often it is then asked whether it is back."""
+
+    failures: int = Field(5, ge=1)
+    first_wait_s: float = Field(15, gt=0)
+    longest_wait_s: float = Field(600, gt=0)
 
 
 class RetrieveSettings(_Section):
@@ -211,6 +260,73 @@ class ProbeSettings(_Section):
 
     every_h: float = Field(24, ge=0)
     """0: only by ``dicomnode probe``."""
+
+
+def read_secret(path: Path) -> str:
+    """Read a secret from a file; a relative one lies with systemd's credentials.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY", "."))
+    return (folder / path).read_text(encoding="utf-8").strip()
+
+
+class EmailSettings(_Section):
+    """The mail server that messages to administrators go by."""
+
+    host: str = Field(min_length=1)
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password_file: Path | None = None
+    """Read when it is used; a relative one lies with systemd's credentials."""
+    sender: str = Field(min_length=3)
+    to: tuple[str, ...] = Field(min_length=1)
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @validates_whole(mode="after")
+    def _keep_the_secret(self) -> EmailSettings:
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file are given both or not at all")
+        here = self.host in ("localhost", "127.0.0.1", "::1")
+        if self.username is not None and self.security == "none" and not here:
+            raise ValueError("a password would go to another machine without TLS")
+        return self
+
+    @property
+    def password(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.password_file)
+
+
+class WebhookSettings(_Section):
+    """A server that messages to administrators are posted to, as JSON."""
+
+    url: AnyHttpUrl
+    token_file: Path | None = None
+    """Read when it is used, and sent as ``Authorization: Bearer``."""
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @property
+    def token(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.token_file)
+
+
+class AlertSettings(_Section):
+    """What administrators are told of, and how."""
+
+    every_s: float = Field(60, gt=0)
+    interval_h: float = Field(4, gt=0)
+    away_minutes: float = Field(15, ge=0)
+    free_mb: float = Field(2048, ge=0)
+    email: EmailSettings | None = None
+    webhook: WebhookSettings | None = None
 
 
 class _Patience(_Section):
@@ -369,13 +485,19 @@ class NodeSettings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     retry: RetrySettings = RetrySettings()
+    circuit: CircuitSettings = CircuitSettings()
     confirm: ConfirmSettings = ConfirmSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     probe: ProbeSettings = ProbeSettings()
+    log: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
+    alerts: AlertSettings = AlertSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
+    profiles: dict[str, tuple[RungName, ...]] = Field(default_factory=dict)
+    """Results by the name that rules call them by."""
 
     @validates_whole(mode="after")
     def _names_meet(self) -> NodeSettings:
@@ -397,6 +519,40 @@ class NodeSettings(BaseSettings):
                         f"rule {rule.name!r} names the destination {name!r}; "
                         f"known are {', '.join(map(repr, known)) or 'none'}"
                     )
+        return self
+
+    @validates_whole(mode="after")
+    def _profiles_are_known(self) -> NodeSettings:
+        """Each says on which line its rule stands."""
+        problems = []
+        for number, rule in enumerate(self.rules):
+            if rule.profile is not None and rule.profile not in self.profiles:
+                known = ", ".join(map(repr, self.profiles)) or "none"
+                field, found = "profile", rule.profile
+                problem = f"no profile {found!r}; known are {known}"
+            elif strange := sorted({*(rule.results or ())} - {*get_args(RungName)}):
+                field, found = "results", strange[0]
+                problem = f"no result {found!r}; known are {', '.join(get_args(RungName))}"
+            else:
+                continue
+            problems.append(
+                InitErrorDetails(
+                    type=PydanticCustomError("profile", "{problem}", {"problem": problem}),
+                    loc=("rules", number, field),
+                    input=found,
+                )
+            )
+        for name, results in self.profiles.items():
+            if not results:
+                problems.append(
+                    InitErrorDetails(
+                        type=PydanticCustomError("profile", "a profile names no result"),
+                        loc=("profiles", name),
+                        input=results,
+                    )
+                )
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
     @validates_whole(mode="after")
@@ -466,6 +622,16 @@ class NodeSettings(BaseSettings):
             if not destination.results:
                 raise ValueError(f"destination {destination.name!r} gets no results")
         return self
+
+    @property
+    def routes(self) -> tuple[Rule, ...]:
+        """The rules, each with the results of its profile in the place of the profile's name."""
+        return tuple(
+            rule
+            if rule.profile is None
+            else rule.model_copy(update={"results": self.profiles[rule.profile], "profile": None})
+            for rule in self.rules
+        )
 
     @property
     def peers(self) -> tuple[DicomPeer, ...]:

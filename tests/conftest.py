@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
+from dicomnode import logs
 from pipelines.readiness import compile_kernels
 
 _LOGGERS = [
@@ -19,6 +21,10 @@ _LEVELS = [logger.level for logger in _LOGGERS]
 def _logging_as_it_was():
     for logger, level in zip(_LOGGERS, _LEVELS, strict=True):
         logger.setLevel(level)
+    hook = threading.excepthook
+    yield
+    threading.excepthook = hook
+    logs._chosen = None
 
 
 @pytest.fixture(scope="session", autouse=True)

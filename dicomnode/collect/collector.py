@@ -127,6 +127,12 @@ class Collector:
             self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
+    def take_up(self, lesion_ids: Iterable[int]) -> None:
+        """Say that lesions wait (again), whatever arrives. Returns at once."""
+        with self._lock:
+            self._put.update(lesion_ids)
+        self._thread.wake()
+
     def reconsider(self) -> None:
         """Say that a lesion failed, which others may have made way for. Returns at once."""
         self._thread.wake()
@@ -293,7 +299,7 @@ class Collector:
                 return join(
                     session,
                     lesion,
-                    self._rules,
+                    tuple(self._rules),  # one set, though a reload comes meanwhile
                     self._settings,
                     known,
                     self._masks,
@@ -384,6 +390,8 @@ def _way_of(decision: Joined) -> dict[str, object]:
         "method": decision.rule.method,
         "parameters": dict(decision.rule.parameters),
         "destinations": list(decision.rule.destinations),
+        "dry_run": decision.rule.dry_run,
+        "wanted_results": None if decision.rule.results is None else list(decision.rule.results),
         "warnings": list(decision.warnings),
     }
 

@@ -18,11 +18,11 @@ from dicomnode.marks import MarkReading, Refusal, read_marks
 from dicomnode.marks.authorship import Authorship, read_authorship
 from dicomnode.marks.dicom_object import UnreadableMarkFile, read_object
 from dicomnode.marks.lesion_mark import LesionMark, lesions_of
-from dicomnode.marks.serialised import to_json
+from dicomnode.marks.serialised import from_json, to_json
 from dicomnode.results.lesion_result import Equipment
 from dicomnode.store.database import Database
 from dicomnode.store.refusals import lesions_changed, object_changed, send_again
-from dicomnode.store.states import DeliveryState, InstanceState, LesionState
+from dicomnode.store.states import DEAD_LETTERS, DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Finding, Instance, Lesion, Result
 
 logger = logging.getLogger(__name__)
@@ -162,6 +162,8 @@ def _is_to_reopen(session: Session, lesion: Lesion) -> bool:
         return True
     if lesion.absent_seg is not None and session.get(Instance, lesion.absent_seg) is not None:
         return True
+    if lesion.state is LesionState.PUBLISHED and lesion.dry_run:  # rules may say otherwise now
+        return True
     return lesion.state in _TO_REOPEN
 
 
@@ -238,6 +240,18 @@ def _where(mark: LesionMark) -> tuple[str | None, str | None]:
     return opinion.axes.referenced_sop_instance_uid, opinion.axes.frame_of_reference_uid
 
 
+def reopen(lesion: Lesion, reason: str) -> None:
+    """Start a lesion over as if its mark had come again: it meets its slices and neighbours anew.
+
+    Others that it stood for may stand themselves by now. Needs a session that is writing.
+    """
+    absent = lesion.absent_seg
+    # Its own opinion is the first; those of other readers come to it again when it is settled.
+    _reopen(lesion, LesionMark(from_json(lesion.mark).opinions[:1]))
+    lesion.absent_seg = absent
+    lesion.reason = reason
+
+
 def _reopen(lesion: Lesion, mark: LesionMark) -> None:
     """Start a lesion over whose mark came again."""
     lesion.mark = to_json(mark)
@@ -249,6 +263,8 @@ def _reopen(lesion: Lesion, mark: LesionMark) -> None:
     lesion.reason = "the mark came again"
     lesion.waiting_since = time.time()
     lesion.rule = None
+    lesion.dry_run = False
+    lesion.wanted_results = None
     lesion.attempts = 0
 
 
@@ -258,7 +274,7 @@ def _send_again(lesion: Lesion) -> int:
         delivery
         for result in lesion.results
         for delivery in result.deliveries
-        if delivery.state in (DeliveryState.REFUSED, DeliveryState.EXHAUSTED)
+        if delivery.state in DEAD_LETTERS
     ]
     for delivery in letters:
         delivery.state = DeliveryState.QUEUED

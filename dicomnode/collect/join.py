@@ -27,14 +27,14 @@ from dicomnode.marks import (
 )
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.serialised import from_json
-from dicomnode.routing import Candidate, Rule, first_match
+from dicomnode.routing import Candidate, ObjectHeader, Rule, first_match
 from dicomnode.settings import CollectSettings
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Instance, Lesion
 from pipelines.lesion import reach_mm
 from pipelines.recist import RecistAxes
 
-__all__ = ["Joined", "Refused", "Waiting", "join"]
+__all__ = ["Joined", "Refused", "Waiting", "candidate_of", "join"]
 
 SEG_STAYED_AWAY = "the SEG {} that the mark refers to did not come; it was segmented without"
 
@@ -153,7 +153,7 @@ def join(
         mark = in_parts(session, mark, known)
         key = slice_of_series(session, mark, known) if mark.has_mask else None
         key = key or key_slice(session, mark.axes, known)
-        rule, why = first_match(rules, _candidate(session, lesion, key))
+        rule, why = first_match(rules, candidate_of(session, lesion, key))
         if rule is None:
             raise Unusable(why)
         doubts = check_patient(session, mark, key, rule, known)
@@ -270,7 +270,12 @@ def _stretch(key: CtImage, axes: RecistAxes) -> tuple[float, float]:
     return min(centre - reach, 0.0), max(centre + reach, 0.0)
 
 
-def _candidate(session: Session, lesion: Lesion, key: CtImage) -> Candidate:
+def candidate_of(session: Session, lesion: Lesion, key: CtImage) -> Candidate:
+    """What rules look at, of a lesion that has met its CT.
+
+    Attributes of the mark are those of the object that brought it first; attributes of the CT are
+    those of the image that it was drawn on.
+    """
     source = session.get_one(Instance, lesion.source_sop_instance_uid)
     return Candidate(
         calling_ae=source.calling_ae,
@@ -280,4 +285,8 @@ def _candidate(session: Session, lesion: Lesion, key: CtImage) -> Candidate:
         body_part=key.body_part,
         study_description=key.study_description,
         series_description=key.series_description,
+        priority=source.priority,
+        received_at=source.received_at,
+        mark=ObjectHeader(source.path),
+        ct=ObjectHeader(key.path),
     )

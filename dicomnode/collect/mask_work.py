@@ -214,7 +214,7 @@ class MasksOnCt:
             pass
         except (Unusable, Unplaceable, UndecodableFrame) as problem:
             found = problem
-        except Exception as error:  # a worker that died took others' work along, too
+        except Exception as error:  # whatever it is, once more
             self._broken[name] = self._broken.get(name, 0) + 1
             logger.error("mask.fault attempt=%d %s", self._broken[name], describe_fault(error))
             if self._broken[name] >= ATTEMPTS:

@@ -3,13 +3,16 @@
 from dicomnode.commands.app import app
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
+from dicomnode.commands.doctor import doctor
 from dicomnode.commands.echo import echo
 from dicomnode.commands.evaluate import evaluate
+from dicomnode.commands.events import events
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
+from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.train import train
@@ -19,13 +22,16 @@ __all__ = [
     "check_viewer",
     "conformance",
     "demo",
+    "doctor",
     "echo",
     "evaluate",
+    "events",
     "explain",
     "jobs",
     "networks",
     "probe",
     "process",
+    "rules_app",
     "serve",
     "train",
 ]

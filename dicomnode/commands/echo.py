@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -15,13 +14,7 @@ from dicomnode.commands.app import (
     configured,
     console,
 )
-from dicomnode.deliver.answer import Verdict
-from dicomnode.deliver.capabilities import address_of
-from dicomnode.deliver.probe import probe
-from dicomnode.deliver.store_scu import echo as ask
-from dicomnode.retrieve.probe import address_of as address_of_source
-from dicomnode.retrieve.probe import probe as probe_source
-from dicomnode.settings import Destination, DicomDestination, NodeSettings
+from dicomnode.doctor.peers import peer_answers
 
 
 @app.command()
@@ -44,30 +37,9 @@ def echo(
             f"no destination or source is named {name!r}; known are: {', '.join(known) or 'none'}"
         )
     failed = 0
-    for works, line in _answers(settings, name):
-        failed += not works
+    for answer in peer_answers(settings, name):
+        failed += not answer.works
+        line = f"{answer.name}: {answer.words}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
-
-
-def _answers(settings: NodeSettings, name: str | None) -> Iterator[tuple[bool, str]]:
-    """Whether each peer answers, and what there is to say of it."""
-    ae_title = settings.listen.ae_title
-    for destination in settings.destinations:
-        if name in (None, destination.name):
-            works, words = _ask(destination, ae_title)
-            yield works, f"destination {destination.name}: {address_of(destination)}: {words}"
-    for source in settings.sources:
-        if name in (None, source.name):
-            probed = probe_source(source, ae_title)
-            address = f"{source.kind} {address_of_source(source)}"
-            yield probed.works, f"source {source.name}: {address}: {probed.words}"
-
-
-def _ask(destination: Destination, ae_title: str) -> tuple[bool, str]:
-    if isinstance(destination, DicomDestination):
-        answer = ask(destination, ae_title)
-        return answer.verdict is Verdict.ACCEPTED, answer.words
-    outcome = probe(destination, ae_title)
-    return outcome.answered, outcome.words

@@ -1,5 +1,5 @@
 """``dicomnode jobs``: every lesion, where it stands and why, what is fetched and sent back for it,
-and what it becomes for each destination.
+what it becomes for each destination, and which destinations are away.
 """
 
 from __future__ import annotations
@@ -12,32 +12,48 @@ import typer
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
     app,
+    complain,
     configured,
     console,
 )
+from dicomnode.commands.job_actions import cancel, discard, retry, trace
 from dicomnode.commands.ladder_table import choices_in, ladder_table
 from dicomnode.commands.opened import opened
 from dicomnode.deliver.standing import in_short
 from dicomnode.store.refusals import REFUSED
-from dicomnode.store.states import LesionState, RetrievalState, SummaryState
-from dicomnode.store.tables import Lesion, RefusalReport, Result, Retrieval
+from dicomnode.store.states import DEAD_LETTERS, LesionState, RetrievalState, SummaryState
+from dicomnode.store.tables import Circuit, Delivery, Lesion, RefusalReport, Result, Retrieval
+
+_jobs = typer.Typer()
+app.add_typer(_jobs, name="jobs")
+for _action in (retry, cancel, discard, trace):
+    _jobs.command()(_action)
 
 
-@app.command()
+@_jobs.callback(invoke_without_command=True)
 def jobs(
+    context: typer.Context,
     config: Configuration = DEFAULT_CONFIGURATION,
     state: Annotated[LesionState | None, typer.Option(help="Only lesions in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
 ) -> None:
     """List lesions, the newest first, the images that are fetched for them, refusals that are sent
-    back, and which results each destination gets, and why.
+    back, and which results each destination gets, and why. Failed ones are taken up, cancelled and
+    discarded by the commands below.
     """
+    if context.invoked_subcommand is not None:
+        given = [name for name in context.params if _is_given(context, name)]
+        if given:  # else it would act on another node than the one that is named
+            raise complain(
+                f"--{given[0]} belongs after {context.invoked_subcommand!r}, where it is read"
+            )
+        return
     query = (
         select(Lesion)
         .options(
@@ -56,10 +72,21 @@ def jobs(
         .order_by(RefusalReport.id.desc())
         .limit(limit)
     )
+    dead_letters = (
+        select(Delivery)
+        .options(joinedload(Delivery.result))
+        .where(Delivery.state.in_(DEAD_LETTERS))
+        .order_by(Delivery.id.desc())
+        .limit(limit)
+    )
     settings = configured(config)
     with opened(settings) as session:
         lesions = session.scalars(query).all()
         reports = session.scalars(reported).all() if state in (None, *REFUSED) else []
+        away = session.scalars(
+            select(Circuit).where(Circuit.failures > 0).order_by(Circuit.destination)
+        ).all()
+        dead = session.scalars(dead_letters).all() if state is None else []
         ladders = [
             (destination, choice)
             for destination in settings.destinations
@@ -68,8 +95,12 @@ def jobs(
     table = Table("lesion", "state", "rule", "method", "ml", "s", "deliveries", "reason")
     for lesion in lesions:
         deliveries = [
-            in_short(delivery) for result in lesion.results for delivery in result.deliveries
+            f"{delivery.id} {in_short(delivery)}"
+            for result in lesion.results
+            for delivery in result.deliveries
         ]
+        if lesion.rule is not None and lesion.dry_run:
+            deliveries = [f"dry run, not sent to {', '.join(lesion.destinations) or 'nobody'}"]
         table.add_row(
             str(lesion.id),
             lesion.state.value,
@@ -85,6 +116,10 @@ def jobs(
     retrievals = {r.id: r for lesion in lesions for r in lesion.retrievals}
     if retrievals:
         console.print(_retrievals(sorted(retrievals.values(), key=lambda r: -r.id), lesions))
+    if away:
+        console.print(_circuits(away))
+    if dead:
+        console.print(_dead_letters(dead))
     if reports:
         console.print(_refusals(reports))
     if ladders:
@@ -122,3 +157,48 @@ def _refusals(reports: Sequence[RefusalReport]) -> Table:
             Text(report.reason or ""),
         )
     return table
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, and not in the environment or nowhere."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _circuits(circuits: Sequence[Circuit]) -> Table:
+    table = Table("destination", "circuit", "away since", "failures", "next probe", "last answer")
+    for circuit in circuits:
+        table.add_row(
+            Text(circuit.destination),
+            circuit.state.value,
+            _moment(circuit.opened_at),
+            str(circuit.failures),
+            _moment(circuit.probe_at),
+            Text(circuit.words or ""),
+        )
+    return table
+
+
+def _dead_letters(deliveries: Sequence[Delivery]) -> Table:
+    """Of results of any kind, with what the peer said: what has to be mended before a retry."""
+    table = Table("dead letter", "destination", "result", "state", "attempts", "last answer")
+    for delivery in deliveries:
+        result = delivery.result
+        of = "a series" if result.lesion_id is None else f"lesion {result.lesion_id}"
+        if result.refusal_report_id is not None:
+            of = "refused marks"
+        table.add_row(
+            str(delivery.id),
+            Text(delivery.destination),
+            f"{result.kind} of {of}",
+            delivery.state.value,
+            str(delivery.attempts),
+            Text(delivery.peer_words or ""),
+        )
+    return table
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

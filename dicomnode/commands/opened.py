@@ -1,4 +1,4 @@
-"""Open the store of a node that may be running, only to read."""
+"""Open the store of a node that may be running."""
 
 from __future__ import annotations
 
@@ -17,15 +17,27 @@ from dicomnode.store.database import Database
 
 @contextmanager
 def opened(settings: NodeSettings) -> Iterator[Session]:
-    """Give a session on the node's rows, or leave with why there is none."""
+    """Give a session on the node's rows, only to read, or leave with why there is none."""
+    with _database(settings) as database, database.read() as session:
+        yield session
+
+
+@contextmanager
+def opened_to_write(settings: NodeSettings) -> Iterator[Session]:
+    """Give a session that commits at the end, or leave with why there is none."""
+    with _database(settings) as database, database.write() as session:
+        yield session
+
+
+@contextmanager
+def _database(settings: NodeSettings) -> Iterator[Database]:
     file = make_url(settings.store.url).database
     if settings.store.url.startswith("sqlite") and not (file and Path(file).is_file()):
         # Looking must not make a database, which then belongs to whoever looked.
         raise complain(f"{file}: no database is there; has the node run?")
     database = Database(settings.store.url)
     try:
-        with database.read() as session:
-            yield session
+        yield database
     except SQLAlchemyError as error:
         raise complain(
             f"the store cannot be read ({type(error).__name__}); "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import queue
 import signal
-import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,15 +20,17 @@ from dicomnode.node import Node
 
 @app.command()
 def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
-    """Receive, segment and deliver until SIGTERM or SIGINT."""
+    """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads the rules again."""
     settings = configured(config)
-    start_logging(settings.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    start_logging(settings.log_level, settings.log.format)
+    # A handler that only puts: what it would wait for may be held where it interrupts.
+    asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda found, _: asked.put(signal.Signals(found)))
     try:
-        with Node(settings):
-            stop.wait()
+        with Node(settings, config) as node:
+            while asked.get() is signal.SIGHUP:
+                node.reload_rules(config)
     except OSError as error:
         raise complain(f"the node cannot run: {error}") from None
     except SQLAlchemyError as error:

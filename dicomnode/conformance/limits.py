@@ -46,7 +46,13 @@ def associations(settings: NodeSettings) -> Table:
     let_in = ", ".join(listen.calling_ae_titles) or "any"
     rows = (
         ("Application Context", "1.2.840.10008.3.1.1.1", "1.2.840.10008.3.1.1.1"),
-        ("AE title", listen.ae_title, "the same, unless set for a peer"),
+        (
+            "AE title",
+            ", ".join((listen.ae_title, *listen.more_ae_titles)),
+            "the first of these, unless set for a peer"
+            if listen.more_ae_titles
+            else "the same, unless set for a peer",
+        ),
         ("Port", str(listen.port), "any free one"),
         ("Calling AE titles that are let in", let_in, "not applicable"),
         ("Called AE title is checked", yes(listen.require_called_ae_title), "not applicable"),

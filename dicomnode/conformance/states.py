@@ -16,7 +16,7 @@ MEANINGS: dict[str, dict[StrEnum, str]] = {
         DeliveryState.VERIFIED: "It was read back.",
         DeliveryState.REFUSED: "The destination refused it for good. Nothing more is tried.",
         DeliveryState.EXHAUSTED: "Tried as often as configured. Nothing more is tried.",
-        DeliveryState.WITHDRAWN: "Not sent (again): another result takes its place.",
+        DeliveryState.WITHDRAWN: "Not sent (again): superseded, or withdrawn by hand.",
     },
     "storage commitment, as SCU": {
         CommitmentState.ASKED: "The report has not come.",

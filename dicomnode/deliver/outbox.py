@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.answer import Answer, Verdict
@@ -19,15 +19,27 @@ OPEN = (DeliveryState.QUEUED, DeliveryState.SENT)
 """States from which an object is (again) sent."""
 
 
-def due(session: Session, destination: str, limit: int = 100) -> list[Parcel]:
-    """Give the parcels whose time has come, oldest first."""
+def due(
+    session: Session, destination: str, limit: int = 100, at: float | None = None
+) -> list[Parcel]:
+    """Give the parcels whose time has come, oldest first.
+
+    Parameters
+    ----------
+    session : Session
+    destination : str
+    limit : int
+        At most so many.
+    at : float, optional
+        Whose time will have come then, in seconds since 1970; now unless given.
+    """
     rows = session.execute(
         select(Delivery.id, Result.sop_class_uid, Result.path)
         .join(Delivery.result)
         .where(
             Delivery.destination == destination,
             Delivery.state.in_(OPEN),
-            Delivery.due_at <= time.time(),
+            Delivery.due_at <= (time.time() if at is None else at),
         )
         .order_by(Delivery.due_at, Delivery.id)
         .limit(limit)
@@ -41,6 +53,15 @@ def next_due(session: Session, destination: str) -> float | None:
         select(func.min(Delivery.due_at)).where(
             Delivery.destination == destination, Delivery.state.in_(OPEN)
         )
+    )
+
+
+def hurry(session: Session, destination: str) -> None:
+    """Make all that is open due now: the destination is back. Needs a session that is writing."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.destination == destination, Delivery.state.in_(OPEN))
+        .values(due_at=time.time())
     )
 
 

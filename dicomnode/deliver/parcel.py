@@ -13,7 +13,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
 
-from dicomnode.deliver.answer import Answer, Verdict
+from dicomnode.deliver.answer import Answer, Contact, Verdict
 from dicomnode.faults import describe_fault
 from dicomnode.results.transcode import to_explicit_le
 
@@ -36,7 +36,7 @@ def always(_parcel: Parcel) -> bool:
     return True
 
 
-WITHDRAWN = Answer(Verdict.REPEAT, "not sent: it was withdrawn")
+WITHDRAWN = Answer(Verdict.REPEAT, "not sent: it was withdrawn", contact=Contact.NONE)
 """Of an object that is not to be sent any more."""
 
 
@@ -45,7 +45,7 @@ class Unsendable(Exception):
 
     def __init__(self, words: str, verdict: Verdict = Verdict.REFUSED) -> None:
         super().__init__(words)
-        self.answer = Answer(verdict, words)
+        self.answer = Answer(verdict, words, contact=Contact.NONE)
 
 
 def syntax_on_disk(parcel: Parcel) -> UID:

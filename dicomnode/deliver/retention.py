@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from dicomnode.deliver.confirmation import HELD
 from dicomnode.deliver.outbox import OPEN
-from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.states import DEAD_LETTERS, LesionState
 from dicomnode.store.tables import Commitment, Delivery, Lesion, Result, commitment_delivery
 
 
@@ -52,9 +52,11 @@ def forget_deliveries(session: Session, before: float, limit: int = 500) -> int:
     """Delete finished deliveries of objects that another has taken the place of.
 
     The delivery of an object that stands is what says that it is not to be sent again, and a dead
-    letter is taken up when its mark is sent again: both stay. So does the newest report of a series
-    that a destination has, which the next one names as its predecessor, and a delivery that a
-    request for commitment still names.
+    letter is taken up when its mark is sent again: both stay. An object stands no more where its
+    lesion is superseded, or where the destination has a newer object of the same kind of the same
+    lesion, series or refusals; then a dead letter goes too, for the newer object was wanted. The
+    newest that a destination has stays, which the next one names as its predecessor, and so does a
+    delivery that a request for commitment still names.
 
     Parameters
     ----------
@@ -75,7 +77,11 @@ def forget_deliveries(session: Session, before: float, limit: int = 500) -> int:
         select(newer.id)
         .join(its_delivery, its_delivery.result_id == newer.id)
         .where(
-            newer.summary_id == Result.summary_id,
+            or_(
+                newer.lesion_id == Result.lesion_id,
+                newer.summary_id == Result.summary_id,
+                newer.refusal_report_id == Result.refusal_report_id,
+            ),
             newer.kind == Result.kind,
             newer.id > Result.id,
             its_delivery.destination == Delivery.destination,
@@ -88,13 +94,16 @@ def forget_deliveries(session: Session, before: float, limit: int = 500) -> int:
         select(Delivery.id)
         .join(Delivery.result)
         .where(
-            Delivery.state.in_((*HELD, DeliveryState.WITHDRAWN)),
+            Delivery.state.not_in(OPEN),
             Delivery.confirmation.is_(None),
             Delivery.changed_at < before,
             ~Delivery.commitments.any(),
             or_(
-                Result.lesion.has(Lesion.state == LesionState.SUPERSEDED),
-                and_(Result.summary_id.is_not(None), replaced_at_the_destination),
+                and_(
+                    Delivery.state.not_in(DEAD_LETTERS),
+                    Result.lesion.has(Lesion.state == LesionState.SUPERSEDED),
+                ),
+                replaced_at_the_destination,
             ),
         )
         .order_by(Delivery.id)

@@ -8,8 +8,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.association import Association
 
-from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
-from dicomnode.deliver.answer import Answer, Verdict, judge
+from dicomnode.association import (
+    NoAssociation,
+    NothingAccepted,
+    Rejected,
+    associate,
+    requesting_ae,
+)
+from dicomnode.deliver.answer import Answer, Contact, Verdict, judge
 from dicomnode.deliver.parcel import (
     WITHDRAWN,
     AboutToSend,
@@ -19,6 +25,7 @@ from dicomnode.deliver.parcel import (
     read_parcel,
     syntax_on_disk,
 )
+from dicomnode.deliver.rejection import judge_rejection
 from dicomnode.faults import describe_fault
 from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import UNCOMPRESSED, storage, verification
@@ -55,10 +62,9 @@ def send(
     try:
         association = associate(ae, destination, proposal, sockets=sockets)
     except NoAssociation as error:
-        refused = isinstance(error, NothingAccepted)
-        verdict = Verdict.REFUSED if refused else Verdict.REPEAT
+        answer = _without_association(error)
         for parcel in readable:
-            yield parcel, Answer(verdict, str(error))
+            yield parcel, answer
         return
     try:
         for parcel in readable:
@@ -86,6 +92,14 @@ def echo(destination: DicomDestination, calling_ae_title: str) -> Answer:
     if "Status" not in status:
         return Answer(Verdict.UNKNOWN, "no answer to C-ECHO")
     return judge(status.Status, "")
+
+
+def _without_association(error: NoAssociation) -> Answer:
+    if isinstance(error, NothingAccepted):
+        return Answer(Verdict.REFUSED, str(error))
+    verdict = judge_rejection(error) if isinstance(error, Rejected) else Verdict.REPEAT
+    # Even where it is for good, it is not of this object: the next would fare the same.
+    return Answer(verdict, str(error), contact=Contact.LOST)
 
 
 def _send_one(association: Association, parcel: Parcel, about_to_send: AboutToSend) -> Answer:

@@ -11,7 +11,7 @@ import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
 
-from dicomnode.deliver.answer import Answer, Verdict, judge
+from dicomnode.deliver.answer import Answer, Contact, Verdict, judge
 from dicomnode.deliver.parcel import (
     WITHDRAWN,
     AboutToSend,
@@ -120,7 +120,8 @@ def send(
                 yield parcel, error.answer
                 continue
             except OSError:
-                yield parcel, Answer(Verdict.REPEAT, f"{parcel.path.name} cannot be read")
+                words = f"{parcel.path.name} cannot be read"
+                yield parcel, Answer(Verdict.REPEAT, words, contact=Contact.NONE)
                 continue
             if batch and (size + length > _MOST_BYTES or len(batch) == _MOST_INSTANCES):
                 yield from _send_batch(client, session, batch, about_to_send)

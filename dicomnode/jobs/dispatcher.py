@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,8 @@ from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import publish
 from dicomnode.jobs.segment import segment
 from dicomnode.jobs.variants import Ladders
+from dicomnode.jobs.worker import WorkerDied
+from dicomnode.metrics.counted import StageClock, took
 from dicomnode.results import EmptyMask, UnusableGeometry
 from dicomnode.settings import SegmentSettings
 from dicomnode.store.database import Database
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _WAIT_FOR_DISK_S = 30.0
 _PAUSE_AFTER_FAULT_S = 5.0
+_DEATHS = 2
+"""A lesion that broke before and now takes its worker down is parked, however many attempts others
+have."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Dispatcher:
         self._inbox: queue.SimpleQueue[_Ended | _Free | _Stop | None] = queue.SimpleQueue()
         self._running: set[int] = set()
         self._postponed: set[int] = set()
+        self._publishing = StageClock("publish")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -165,6 +170,8 @@ class Dispatcher:
                 continue
             future = self._engine.submit(function, request)
             self._running.add(lesion.id)
+            if isinstance(request, lesions.PublishRequest):
+                self._publishing.begin(lesion.id)
             future.add_done_callback(
                 lambda done, i=lesion.id, r=request: self._inbox.put(_Ended(i, r, done))
             )
@@ -193,11 +200,10 @@ class Dispatcher:
             self._postponed.add(lesion_id)
             self._put_in(_WAIT_FOR_DISK_S, _Free(lesion_id), lesion_id)
             logger.error("lesion.postponed lesion=%d reason=%s", lesion_id, error)
+        except WorkerDied as error:
+            self._record_fault(lesion_id, str(error), ended, most=_DEATHS)
         except Exception as error:
-            fault = describe_fault(error)
-            if isinstance(error, BrokenProcessPool):
-                fault = "its worker process died"
-            self._record_fault(lesion_id, fault, ended)
+            self._record_fault(lesion_id, describe_fault(error), ended)
         else:
             self._record_made(ended, made)
 
@@ -211,19 +217,26 @@ class Dispatcher:
                     return
                 lesions.record_segmented(session, ended.lesion_id, ended.request.target, made)
             logger.info("lesion.segmented lesion=%d seconds=%.2f", ended.lesion_id, made.seconds)
+            took("segment", made.seconds)
             return
         with self._database.write() as session:
             if not self._is_wanted(session, ended):
                 return
             lesions.record_published(session, ended.lesion_id, made, self._ladders.gather_s)
         logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
+        self._publishing.end(ended.lesion_id)
         self._on_published()
 
-    def _record_fault(self, lesion_id: int, fault: str, ended: _Ended | None = None) -> None:
+    def _record_fault(
+        self, lesion_id: int, fault: str, ended: _Ended | None = None, most: int | None = None
+    ) -> None:
+        attempts = self._settings.attempts
         with self._database.write() as session:
             if ended is not None and not self._is_wanted(session, ended):
                 return
-            state = lesions.record_fault(session, lesion_id, fault, self._settings.attempts)
+            state = lesions.record_fault(
+                session, lesion_id, fault, attempts if most is None else min(most, attempts)
+            )
         logger.error("lesion.fault lesion=%d state=%s %s", lesion_id, state.value, fault)
         if state is LesionState.FAILED:
             self._on_given_up()

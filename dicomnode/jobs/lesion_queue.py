@@ -43,7 +43,7 @@ def next_work(session: Session, limit: int, taken: Collection[int]) -> Sequence[
     """Choose lesions to work at, those nearest to their end first.
 
     A lesion whose work has failed before is given out alone, when nothing else runs: should it
-    take its worker down again, it takes no other lesion's work along.
+    take all memory again, the kernel ends no other lesion's worker in its place.
 
     Parameters
     ----------
@@ -121,7 +121,12 @@ def publish_request(
     """Say what a worker needs to publish a segmented lesion."""
     return PublishRequest(
         lesion=lesion_files(session, lesion),
-        variants=ladders.variants(session, lesion.destinations, "lesion"),
+        variants=ladders.variants(
+            session,
+            () if lesion.dry_run else lesion.destinations,
+            "lesion",
+            lesion.wanted_results,
+        ),
         folder=folders.results / lesion.study_instance_uid,
     )
 
@@ -158,6 +163,9 @@ def record_published(
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None
+    if lesion.dry_run:  # nobody gets it: what others have, or are about to get, stays as it is
+        lesion_changed(session, lesion_id)
+        return
     # Only now: until here, what was published before could have been all that there is.
     withdraw(session, lesion, but=frozenset(made.sop_instance_uid for made in objects))
     supersede_replaced(session, lesion_id)

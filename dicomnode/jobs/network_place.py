@@ -30,7 +30,7 @@ def say_where_networks_run(settings: NodeSettings, submit: Callable[..., Future[
     for name in sorted(named):
         own = None if options.weights is None else options.weights / f"{name}.safetensors"
         if own is not None and own.is_file() and REGISTRY[name].weights.is_file():
-            logger.info("networks.weights network=%s: the folder's, not the package's", name)
+            logger.info("networks.weights network=%s the folder's, not the package's", name)
 
     def say(asked: Future[Place]) -> None:
         try:
@@ -42,10 +42,10 @@ def say_where_networks_run(settings: NodeSettings, submit: Callable[..., Future[
             return
         fallen = options.device == "auto" and place == CPU
         logger.info(
-            "networks.device device=%s precision=%s%s",
+            "networks.device device=%s precision=%s %s",
             place.device,
             place.precision,
-            " (no CUDA device was found)" if fallen else "",
+            "(no CUDA device was found)" if fallen else "",
         )
 
     submit(place_of, options).add_done_callback(say)

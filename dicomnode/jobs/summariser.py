@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from apscheduler.schedulers.base import BaseScheduler
@@ -17,6 +16,7 @@ from dicomnode.jobs.engine import ProcessEngine
 from dicomnode.jobs.publish import PublishedObject
 from dicomnode.jobs.summarise import SummaryRequest, summarise
 from dicomnode.jobs.variants import Ladders
+from dicomnode.jobs.worker import WorkerDied
 from dicomnode.results import UnusableGeometry
 from dicomnode.store import summaries
 from dicomnode.store.database import Database
@@ -115,8 +115,8 @@ class Summariser:
             if self._thread.stopping:  # the engine takes nothing more; it is due at the next start
                 return
             fault = describe_fault(error)
-            if isinstance(error, BrokenProcessPool):
-                fault = "its worker process died"
+            if isinstance(error, WorkerDied):
+                fault = str(error)
             if isinstance(error, StorageError):  # the node is at fault, and says so itself
                 fault = str(error)
             self._record_fault(summary.id, fault)

@@ -40,6 +40,7 @@ def summary_request(
             Lesion.rule == summary.rule,
             Lesion.method == summary.method,
             Lesion.state == LesionState.PUBLISHED,
+            Lesion.dry_run.is_(False),
         )
         .order_by(Lesion.id)
     ).all()
@@ -50,7 +51,9 @@ def summary_request(
     shared: dict[tuple, list[str]] = {}
     for name in destinations:
         twins = tuple(_twins(lesion, name) for lesion in lesions)
-        for variant in ladders.variants(session, [name], "series"):
+        # The rule may have been changed between two of its lesions: the newer one says.
+        wanted = next(one.wanted_results for one in reversed(lesions) if name in one.destinations)
+        for variant in ladders.variants(session, [name], "series", wanted):
             shared.setdefault((replace(variant, destinations=()), twins), []).append(name)
     variants = tuple(
         SummaryVariant(

@@ -65,18 +65,23 @@ class Ladders:
         return self._publish.gather_s
 
     def variants(
-        self, session: Session, destinations: Sequence[str], of: Literal["lesion", "series"]
+        self,
+        session: Session,
+        destinations: Sequence[str],
+        of: Literal["lesion", "series"],
+        wanted_results: Sequence[str] | None = None,
     ) -> tuple[Variant, ...]:
         """Objects of a lesion, or of all lesions of a series, for the destinations.
 
         A destination that is configured no longer gets the fractional SEG, which waits for it. So
-        does nobody where there are no destinations: it is made and kept.
+        does nobody where there are no destinations: it is made and kept. `wanted_results` takes
+        the place of the results that the destinations say.
         """
         if not destinations and of == "lesion":
             return (Variant(_RECORD, self._publish.series_number, self._options(_RECORD), ()),)
         wanted: dict[tuple[str, _Options], list[str]] = {}
         for name in destinations:
-            for rung, options in self._wanted(session, name):
+            for rung, options in self._wanted(session, name, wanted_results):
                 if LADDER[rung].of == of:
                     wanted.setdefault((rung, options), []).append(name)
         return tuple(
@@ -84,10 +89,14 @@ class Ladders:
             for (rung, options), names in wanted.items()
         )
 
-    def _wanted(self, session: Session, name: str) -> list[tuple[str, _Options]]:
+    def _wanted(
+        self, session: Session, name: str, results: Sequence[str] | None
+    ) -> list[tuple[str, _Options]]:
         destination = self._destinations.get(name)
         if destination is None:
             return [(_RECORD, self._options(_RECORD))]
+        if results is not None:
+            destination = destination.model_copy(update={"results": tuple(results)})
 
         def known(sop_class_uid: str) -> tuple[bool | None, str]:
             acceptance = accepts(session, destination, sop_class_uid)

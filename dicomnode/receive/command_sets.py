@@ -24,6 +24,7 @@ UNRECOGNISED_OPERATION = 0x0211
 OUT_OF_RESOURCES = 0xA700
 
 _NO_DATA_SET = 0x0101
+_PRIORITIES = {b"\0\0": "medium", b"\1\0": "high", b"\2\0": "low"}
 _HEAD = struct.Struct("<HHL")
 _UNSIGNED = struct.Struct("<H")
 
@@ -47,6 +48,8 @@ class Request:
         Whether a data set follows.
     type_id : int or None
         Of the event (0000,1002) or the action (0000,1008).
+    priority : str
+        (0000,0700): "low", "medium" or "high"; empty where it is absent or none of these.
     """
 
     command: int
@@ -55,6 +58,7 @@ class Request:
     sop_instance_uid: str
     has_data_set: bool
     type_id: int | None = None
+    priority: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def decode(data: bytes) -> Request | Response:
         sop_instance_uid=_uid(values, 0x1001 if action else 0x1000),
         has_data_set=has_data_set,
         type_id=_unsigned(values, type_id) if type_id in values else None,
+        priority=_PRIORITIES.get(values.get(0x0700, b""), ""),
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from dicomnode.faults import describe_fault
+from dicomnode.metrics.counted import refused as count_refused
+from dicomnode.metrics.counted import took
 from dicomnode.receive.command_sets import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
@@ -196,6 +199,7 @@ class Conversation:
             context.transfer_syntax,
             self._calling_ae,
             self._called_ae,
+            request.priority,
         )
         incoming = _IncomingDataSet(request, announced)
         try:
@@ -219,9 +223,11 @@ class Conversation:
                 raise Refused(UNRECOGNISED_OPERATION, _SERVED)
         except Refused as refused:
             status, comment = refused.status, refused.reason
+            kind = "commitment" if request.command in COMMANDS else "instance"
+            count_refused(kind, status)
             logger.warning(
                 "%s.refused status=0x%04X sop=%s calling=%s reason=%s",
-                "commitment" if request.command in COMMANDS else "instance",
+                kind,
                 status,
                 request.sop_instance_uid if is_valid_uid(request.sop_instance_uid) else "invalid",
                 self._calling_ae,
@@ -266,7 +272,9 @@ class Conversation:
         if incoming.refused is not None:
             raise incoming.refused
         assert incoming.part is not None
-        return keep_file(incoming.part, incoming.announced, self._index)
+        received = keep_file(incoming.part, incoming.announced, self._index)
+        took("receive", time.monotonic() - incoming.begun)
+        return received
 
 
 class _IncomingDataSet:
@@ -276,6 +284,7 @@ class _IncomingDataSet:
         self.request = request
         self.announced = announced
         self.size = 0
+        self.begun = time.monotonic()
         self.part: PartFile | None = None
         self.refused: Refused | None = None
 

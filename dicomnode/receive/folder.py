@@ -47,10 +47,11 @@ def find_instances(folder: Path) -> Iterator[FolderFinding]:
     for directory, directories, names in os.walk(folder):
         directories.sort()
         for name in sorted(names):
-            yield _find(Path(directory, name))
+            yield find_instance(Path(directory, name))
 
 
-def _find(path: Path) -> FolderFinding:
+def find_instance(path: Path) -> FolderFinding:
+    """Say what one file is."""
     if path.name.upper() == "DICOMDIR":
         return FolderFinding(path, None, "a DICOMDIR")
     try:

@@ -53,6 +53,8 @@ class Announced:
     transfer_syntax_uid : str
     calling_ae, called_ae : str
         Who brought it, and to whom.
+    priority : str
+        Of the C-STORE; empty where there was none.
     """
 
     sop_class_uid: str
@@ -60,6 +62,7 @@ class Announced:
     transfer_syntax_uid: str
     calling_ae: str
     called_ae: str
+    priority: str = ""
 
 
 def begin_file(store: FileStore, announced: Announced) -> PartFile:
@@ -114,7 +117,12 @@ def keep_file(part: PartFile, announced: Announced, index: Index) -> ReceivedIns
     except StorageError as error:
         raise out_of_resources(error) from error
     received = ReceivedInstance(
-        stored.path, stored.size, header, announced.calling_ae, announced.called_ae
+        stored.path,
+        stored.size,
+        header,
+        announced.calling_ae,
+        announced.called_ae,
+        announced.priority,
     )
     try:
         # Also for what is held already: who sends a mark again wants it looked at again.

@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
+from dicomnode.metrics.counted import rejected
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
@@ -56,10 +57,12 @@ class ReceiverSettings:
         0 takes a free one.
     ae_title : str
         Title of the node.
+    more_ae_titles : tuple of str
+        Other titles that it may be called by.
     accepted_calling_aets : tuple of str
         Who may associate; empty for anybody.
     require_called_aet : bool
-        Refuse associations that call another title than `ae_title`.
+        Refuse associations that call another title than `ae_title` and `more_ae_titles`.
     max_associations : int
         Associations at one time. Bare TCP connections do not count.
     max_pdu : int
@@ -73,6 +76,7 @@ class ReceiverSettings:
     host: str = ""
     port: int = 11112
     ae_title: str = "SOFTMASK"
+    more_ae_titles: tuple[str, ...] = ()
     accepted_calling_aets: tuple[str, ...] = ()
     require_called_aet: bool = True
     max_associations: int = 20
@@ -177,6 +181,11 @@ class StorageSCP:
         if self._listener is None:
             return self.settings.port
         return self._listener.getsockname()[1]
+
+    @property
+    def listening(self) -> bool:
+        """Whether associations are taken."""
+        return self._listener is not None and self._acceptor.is_alive()
 
     @property
     def associations(self) -> int:
@@ -288,6 +297,7 @@ class StorageSCP:
             calling = request.calling_ae_title.strip()
             if (rejection := self._admit(session, request)) is not None:
                 logger.warning("association.rejected calling=%s %s", calling, rejection)
+                rejected(rejection.source, rejection.diagnostic)
                 connection.reject(request, rejection)
                 return
             contexts = connection.accept(request, self._supported)
@@ -327,10 +337,8 @@ class StorageSCP:
     def _admit(self, session: _Session, request: A_ASSOCIATE) -> Rejection | None:
         """Check titles and count (PS3.8 9.3.4); an admitted session is counted."""
         settings = self.settings
-        if (
-            settings.require_called_aet
-            and request.called_ae_title.strip() != settings.ae_title.strip()
-        ):
+        titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
+        if settings.require_called_aet and request.called_ae_title.strip() not in titles:
             return CALLED_AE_NOT_RECOGNISED
         accepted = settings.accepted_calling_aets
         if accepted and request.calling_ae_title.strip() not in {a.strip() for a in accepted}:

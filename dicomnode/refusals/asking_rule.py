@@ -28,7 +28,7 @@ from dicomnode.marks.dicom_object import read_object
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.gathered import RefusedItem
 from dicomnode.retrieve.wanted import wanted_images
-from dicomnode.routing import Candidate, Rule, first_match
+from dicomnode.routing import Candidate, ObjectHeader, Rule, first_match
 from dicomnode.store.tables import Finding, Instance, Lesion
 
 _MAX_SERIES = 100
@@ -68,16 +68,20 @@ class AskingRules:
 
     def of(self, item: RefusedItem) -> Asking:
         """The rule of one refused item."""
-        ct = None
+        lesion = None
         if item.lesion_id is not None:
             lesion = self._session.get_one(Lesion, item.lesion_id)
             given = next((rule for rule in self._rules if rule.name == lesion.rule), None)
             if given is not None:
                 return Asking(given)
-            ct = _ct_of_lesion(self._session, lesion)
-        candidate = self._of_object if ct is None else self._on(ct)
+        candidate = self.candidate(lesion)
         rule, _ = first_match(self._rules, candidate)
-        return Asking(rule, () if rule is None else rule.match.undecided(candidate))
+        return Asking(rule, () if rule is None else rule.undecided(candidate))
+
+    def candidate(self, lesion: Lesion | None) -> Candidate:
+        """What is known of a lesion of the object, or of an item that became none."""
+        ct = None if lesion is None else _ct_of_lesion(self._session, lesion)
+        return self._of_object if ct is None else self._on(ct)
 
     @cached_property
     def _of_object(self) -> Candidate:
@@ -93,6 +97,9 @@ class AskingRules:
             body_part=source.body_part or None,
             study_description=source.study_description or None,
             series_description=None,
+            priority=source.priority,
+            received_at=source.received_at,
+            mark=ObjectHeader(source.path),
         )
 
     def _on(self, ct: Instance) -> Candidate:
@@ -104,6 +111,10 @@ class AskingRules:
             body_part=ct.body_part,
             study_description=ct.study_description,
             series_description=ct.series_description,
+            priority=self._source.priority,
+            received_at=self._source.received_at,
+            mark=ObjectHeader(self._source.path),
+            ct=ObjectHeader(ct.path),
         )
 
     def _ct_of_another(self) -> Instance | None:

@@ -85,7 +85,7 @@ def plan(session: Session, report: RefusalReport, rules: Sequence[Rule], accepts
     asked = [(item.refusal, finder.of(item)) for item in items]
     undecided = has_undecided(session, source.sop_instance_uid)
     words = [_words_of_rules([asking for _, asking in asked])] if asked else ["nothing is refused"]
-    asking_rules = [rule for rule in rules if rule.report_refusals]
+    asking_rules = [rule for rule in rules if rule.sends_refusals]
     changed: dict[str, tuple[Refusal, ...]] = {}
     later = False
     for name in dict.fromkeys(name for rule in asking_rules for name in rule.destinations):
@@ -134,7 +134,7 @@ def documents_of(
 
 def _is_for(asking: Asking, destination: str) -> bool:
     rule = asking.rule
-    return rule is not None and rule.report_refusals and destination in rule.destinations
+    return rule is not None and rule.sends_refusals and destination in rule.destinations
 
 
 def _told(report: RefusalReport, destination: str) -> frozenset[Refusal] | None:

@@ -74,7 +74,6 @@ class RefusalReporter:
     ) -> None:
         self._database = database
         self._rules = rules
-        self._is_asked = any(rule.report_refusals for rule in rules)
         self._destinations = {destination.name: destination for destination in destinations}
         self._publish = publish
         self._results = results
@@ -97,7 +96,7 @@ class RefusalReporter:
 
     def report_due(self) -> float | None:
         """Report all that is due, in this thread; give when the next may be."""
-        if not self._is_asked:
+        if not any(rule.sends_refusals for rule in self._rules):
             self._put_away()
             return None
         while not self._thread.stopping:
@@ -121,7 +120,7 @@ class RefusalReporter:
     def _report(self, report: RefusalReport) -> None:
         try:
             with self._database.read() as session:
-                planned = plan(session, report, self._rules, self._accepts)
+                planned = plan(session, report, tuple(self._rules), self._accepts)
                 source = session.get_one(Instance, report.source_sop_instance_uid)
             folder = self._results / source.study_instance_uid
             made = [self._write(document, source, folder) for document in planned.documents]

@@ -68,6 +68,7 @@ class InstanceIndex:
             size=received.size,
             calling_ae=received.calling_ae,
             called_ae=received.called_ae,
+            priority=received.priority,
             received_at=time.time(),
             state=InstanceState.HELD if image else InstanceState.RECEIVED,
         )

@@ -48,6 +48,8 @@ class ReceivedInstance:
         Bytes on disk.
     calling_ae, called_ae : str
         AE titles of the association; empty for files from a folder.
+    priority : str
+        Of the C-STORE (PS3.7 9.1.1.1.5): "low", "medium" or "high"; else empty.
     """
 
     path: Path
@@ -55,3 +57,4 @@ class ReceivedInstance:
     header: InstanceHeader
     calling_ae: str = ""
     called_ae: str = ""
+    priority: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from dicomnode.store.states import DeliveryState, LesionState, SummaryState
+from dicomnode.store.states import DEAD_LETTERS, DeliveryState, LesionState, SummaryState
 from dicomnode.store.tables import Finding, Lesion, RefusalReport
 
 REFUSED = (LesionState.REFUSED, LesionState.FAILED)
@@ -16,7 +16,6 @@ REFUSED = (LesionState.REFUSED, LesionState.FAILED)
 
 _AT_WORK = (LesionState.READY, LesionState.SEGMENTED)
 _UNDECIDED = (LesionState.WAITING, *_AT_WORK)
-_DEAD = (DeliveryState.REFUSED, DeliveryState.EXHAUSTED)
 
 
 def object_changed(session: Session, sop_instance_uid: str, *, refused: bool) -> None:
@@ -138,7 +137,7 @@ def send_again(session: Session, sop_instance_uid: str) -> int:
     if report is None:
         return 0
     newest = {d.destination: d for result in report.results for d in result.deliveries}
-    letters = [delivery for delivery in newest.values() if delivery.state in _DEAD]
+    letters = [delivery for delivery in newest.values() if delivery.state in DEAD_LETTERS]
     for delivery in letters:
         delivery.state = DeliveryState.QUEUED
         delivery.attempts = 0

@@ -66,7 +66,11 @@ class DeliveryState(StrEnum):
     """Repeated as often as allowed without an acceptance, or accepted as often as allowed by a
     peer that then says that it does not have it. A dead letter."""
     WITHDRAWN = "withdrawn"
-    """Not sent (again): its lesion was superseded."""
+    """Not sent (again): its lesion was superseded, or an administrator withdrew it."""
+
+
+DEAD_LETTERS = (DeliveryState.REFUSED, DeliveryState.EXHAUSTED)
+"""Nothing more is tried until somebody takes them up."""
 
 
 class Confirmation(StrEnum):
@@ -119,3 +123,25 @@ class RetrievalState(StrEnum):
     """Every source said no for good, or none can be asked; `peer_words` says why."""
     EXHAUSTED = "exhausted"
     """Asked as often as allowed."""
+
+
+class CircuitState(StrEnum):
+    """Of the way to one destination, seen over all that goes there."""
+
+    CLOSED = "closed"
+    """Objects go when they are due."""
+    OPEN = "open"
+    """So many attempts failed in a row that nothing goes before `probe_at`."""
+    HALF_OPEN = "half-open"
+    """One object is on its way, to find out; after a crash another one is sent."""
+
+
+class JobAction(StrEnum):
+    """What an administrator did to a lesion or a delivery."""
+
+    RETRY = "retry"
+    """Taken up again."""
+    CANCEL = "cancel"
+    """What was still to be done is not done."""
+    DISCARD = "discard"
+    """What failed for good is left at that, and no longer told of."""

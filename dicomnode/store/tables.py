@@ -18,14 +18,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from dicomnode.store.states import (
+    CircuitState,
     CommitmentState,
     Confirmation,
     DeliveryState,
     InstanceState,
+    JobAction,
     LesionState,
     ReportState,
     RetrievalState,
@@ -87,6 +90,8 @@ class Instance(Base):
     """The image that was divided into the concatenation that it is a part of."""
     calling_ae: Mapped[str] = mapped_column(Text)
     called_ae: Mapped[str] = mapped_column(Text)
+    priority: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Of the C-STORE: "low", "medium" or "high"; empty where it came another way."""
     path: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[float] = mapped_column(default=time.time)
@@ -150,6 +155,10 @@ class Lesion(Base):
     method: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     destinations: Mapped[list[str] | None] = mapped_column(JSON)
+    dry_run: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its rule only tries: it is segmented and kept, and sent nowhere."""
+    wanted_results: Mapped[list[str] | None] = mapped_column(JSON)
+    """Which results its rule asks for; None where the destinations say that."""
     state: Mapped[LesionState] = mapped_column(_state(LesionState), index=True)
     reason: Mapped[str | None] = mapped_column(Text)
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
@@ -385,6 +394,67 @@ class Capability(Base):
     accepted: Mapped[bool]
 
     __table_args__ = (UniqueConstraint("destination", "sop_class_uid", "transfer_syntax_uid"),)
+
+
+class Circuit(Base):
+    """Whether the way to a destination works, over all that goes there.
+
+    Kept over a restart: a node that starts while a destination is away does not begin by sending it
+    everything, and the time since when it is away goes on.
+    """
+
+    __tablename__ = "circuit"
+
+    destination: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[CircuitState] = mapped_column(_state(CircuitState))
+    failures: Mapped[int] = mapped_column(default=0)
+    """Attempts in a row without an answer."""
+    probes: Mapped[int] = mapped_column(default=0)
+    """Of these, those that were made to find out whether it is back."""
+    opened_at: Mapped[float | None]
+    probe_at: Mapped[float | None]
+    words: Mapped[str | None] = mapped_column(Text)
+    """What the peer or the network said last."""
+    changed_at: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+
+class JobTrace(Base):
+    """That somebody took up, cancelled or discarded a lesion or a delivery; never changed."""
+
+    __tablename__ = "job_trace"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float] = mapped_column(default=time.time)
+    who: Mapped[str] = mapped_column(Text)
+    """The user of the operating system."""
+    why: Mapped[str] = mapped_column(Text)
+    """In their words; empty where they said nothing."""
+    action: Mapped[JobAction] = mapped_column(_state(JobAction))
+    kind: Mapped[str] = mapped_column(String(16))
+    """Of what: "lesion", "delivery" or "circuit"."""
+    subject: Mapped[str] = mapped_column(Text)
+    """Id of the row, or name of the destination. The row itself may be gone by now."""
+    before: Mapped[str] = mapped_column(String(16))
+    after: Mapped[str] = mapped_column(String(16))
+    """Its states."""
+
+    __table_args__ = (Index(None, "kind", "subject"),)
+
+
+class Alert(Base):
+    """A condition that an administrator is told of, from when it arose until it has passed."""
+
+    __tablename__ = "alert"
+
+    condition: Mapped[str] = mapped_column(String(160), primary_key=True)
+    """Which, and of what; the same for the same condition."""
+    raised_at: Mapped[float] = mapped_column(default=time.time)
+    told_at: Mapped[float | None]
+    """When a message on it was last given to at least one channel."""
+    recovered_at: Mapped[float | None]
+    """When it had passed; the row goes once that was told."""
+    words: Mapped[str] = mapped_column(Text)
+    """What it is, in figures; no patient data."""
 
 
 class Retrieval(Base):

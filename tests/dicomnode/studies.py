@@ -85,8 +85,12 @@ def save(datasets: Sequence[Dataset], folder: Path) -> list[Parcel]:
 
 
 def send_to(
-    port: int, datasets: Sequence[Dataset], folder: Path, calling: str = "SENDER"
+    port: int,
+    datasets: Sequence[Dataset],
+    folder: Path,
+    calling: str = "SENDER",
+    called: str = "DICOMNODE",
 ) -> list[Answer]:
     """Send objects to a node on loopback and give its answers."""
-    node = DicomDestination(name="node", ae_title="DICOMNODE", host="127.0.0.1", port=port)
+    node = DicomDestination(name="node", ae_title=called, host="127.0.0.1", port=port)
     return [answer for _, answer in send(save(datasets, folder), node, calling)]

@@ -144,6 +144,16 @@ def test_an_error_in_a_source_names_line_and_reason(tmp_path, before, after, lin
     assert f":{line}:" in str(caught.value)
 
 
+def test_the_further_rules_of_the_example_configuration_load(tmp_path):
+    example = (ROOT / "config" / "node.toml").read_text()
+    block = example[example.index("# [[rules]]") :]
+    lines = [line.removeprefix("#").removeprefix(" ") for line in block.splitlines()]
+    _, night = load(tmp_path, GOOD + "\n".join(lines)).routes
+    assert night.dry_run
+    assert night.results == ("fractional-seg", "secondary-capture")
+    assert night.when.clauses == 10
+
+
 STOW = """
 [[destinations]]
 name = "web"

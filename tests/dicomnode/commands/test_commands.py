@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from dicomnode.commands import app
@@ -19,7 +20,8 @@ from dicomnode.retrieve.source import Failed
 from dicomnode.retrieve.wanted import Want
 from dicomnode.settings import RetrySettings
 from dicomnode.store.database import Database
-from dicomnode.store.states import LesionState
+from dicomnode.store.states import DeliveryState, LesionState
+from dicomnode.store.tables import Delivery, Result
 from dicomnode.version import VERSION
 from pipelines.soft_mask import SoftMask
 from tests.dicomnode.jobs.rows import add_lesion, published
@@ -102,6 +104,32 @@ def test_jobs_lists_lesions_with_what_became_of_them(store):
     assert "1.25" in result.output
     assert "pacs: queued" in result.output
     assert "'CT [/b]' is [none] of it" in result.output
+
+
+def test_jobs_lists_dead_letters_with_the_last_answer(store, tmp_path):
+    assert "dead letter" not in run("jobs", "--config", store).output
+    database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
+    with database.write() as session:
+        delivery = session.scalars(select(Delivery)).first()
+        delivery.state, delivery.peer_words = DeliveryState.REFUSED, "0x0124 not [bold] authorised"
+        result = Result(
+            kind="report", sop_class_uid="1.2", sop_instance_uid="1.2.77", path="x", size=1
+        )
+        session.add(result)
+        session.flush()
+        session.add(
+            Delivery(
+                result_id=result.id,
+                destination="pacs",
+                state=DeliveryState.EXHAUSTED,
+                peer_words="could not be reached",
+            )
+        )
+    database.close()
+    listed = run("jobs", "--config", store, width=250).output
+    assert "0x0124 not [bold] authorised" in listed
+    assert "report of a series" in listed
+    assert "could not be reached" in listed
 
 
 def test_what_is_fetched_is_listed_and_explained_with_the_words_of_the_source(store, tmp_path):

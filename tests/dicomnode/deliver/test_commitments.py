@@ -30,7 +30,7 @@ from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState,
 from dicomnode.store.tables import Commitment, Delivery, Lesion, Result
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
-RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=25, attempts=4)
+RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=25, attempts=4, jitter=0)
 CONFIRM = ConfirmSettings(requests=3, resends=2, verify_attempts=2, report_within_s=100)
 PACS = DicomDestination(
     name="pacs", ae_title="PACS", host="127.0.0.1", port=104, commit=True, verify="find"

@@ -13,7 +13,7 @@ from dicomnode.settings import RetrySettings
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, Result
 
-RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=25, attempts=4)
+RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=25, attempts=4, jitter=0)
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 
 ACCEPTED = Answer(Verdict.ACCEPTED, "0x0000 success", 0)

@@ -158,6 +158,30 @@ def test_of_a_series_the_newest_report_that_a_destination_has_stays(database):
     assert ids(database, Delivery) == kept
 
 
+def test_of_a_lesion_that_stands_the_newest_that_a_destination_has_stays(database):
+    with database.write() as session:
+        standing = lesion(1, LesionState.PUBLISHED)
+        first, second, other = (result(session, n, lesion=standing) for n in range(3))
+        other.kind = "binary-seg"
+        rows = [
+            Delivery(result=made, destination=name, state=state, changed_at=LONG_AGO)
+            for made, name, state in (
+                (first, "pacs", DeliveryState.VERIFIED),
+                (first, "web", DeliveryState.REFUSED),  # what was wanted there came later
+                (first, "archive", DeliveryState.REFUSED),
+                (second, "pacs", DeliveryState.ACCEPTED),
+                (second, "web", DeliveryState.ACCEPTED),
+                (second, "archive", DeliveryState.EXHAUSTED),
+                (other, "pacs", DeliveryState.ACCEPTED),
+            )
+        ]
+        session.add_all(rows)
+        session.flush()
+        _, _, *kept = [row.id for row in rows]
+    assert forget(database, retention.forget_deliveries) == 2
+    assert ids(database, Delivery) == kept
+
+
 def test_a_request_goes_when_nothing_follows_from_it(database):
     done = delivery(database, DeliveryState.COMMITTED)
     commitment(database, CommitmentState.REPORTED, done, reported_at=LONG_AGO)

@@ -24,7 +24,7 @@ from pydicom.uid import (
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
-from dicomnode.deliver.answer import Answer, Verdict
+from dicomnode.deliver.answer import Answer, Contact, Verdict
 from dicomnode.deliver.store_scu import Parcel, echo, send
 from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.demo.stand_in_pacs import StandInPacs
@@ -269,8 +269,9 @@ def test_nobody_there_is_a_repeat_for_every_object(parcels):
 def test_a_rejection_is_kept_in_the_words_of_the_peer(parcels):
     with peer(Shelf(), require_called_aet=True) as port:
         (answer,) = deliver(parcels[:1], destination(port, ae_title="OTHER"))
-    assert answer.verdict is Verdict.REPEAT
     assert "rejected the association" in answer.words
+    # For good, and not of this object alone: the next would fare the same.
+    assert (answer.verdict, answer.contact) == (Verdict.REFUSED, Contact.LOST)
     assert "Called AE title not recognised" in answer.words
 
 

@@ -22,6 +22,7 @@ from dicomnode.jobs.lesion_queue import Folders
 from dicomnode.jobs.publish import PublishRequest
 from dicomnode.jobs.segment import SegmentOutcome, SegmentRequest, segment
 from dicomnode.jobs.variants import Ladders
+from dicomnode.jobs.worker import WorkerDied
 from dicomnode.results import EmptyMask, UnusableGeometry
 from dicomnode.settings import PublishSettings, SegmentSettings
 from dicomnode.store.files import DiskFull
@@ -341,6 +342,32 @@ def test_a_lesion_that_kills_its_worker_takes_no_other_along(database, dispatch)
     assert killer.state is LesionState.FAILED
     assert killer.reason == "attempt 2 of 2: its worker process died"
     assert {row.state for row in others} == {LesionState.PUBLISHED}
+
+
+def test_who_ran_beside_a_lesion_that_kills_its_worker_is_not_to_blame(database, dispatch):
+    ids = [add_lesion(database, n) for n in (1, 2, 3)]
+    engine = DeadlyEngine(2)
+    try:
+        dispatch(engine, attempts=1)
+        killer, *others = until_ended(database, *ids)
+    finally:
+        engine.stop()
+    assert (killer.state, killer.attempts) == (LesionState.FAILED, 1)
+    assert [(row.state, row.attempts) for row in others] == [(LesionState.PUBLISHED, 0)] * 2
+
+
+def test_two_deaths_are_enough_however_often_others_may_break(database, dispatch):
+    wanted = add_lesion(database, 1)
+
+    def step(request):
+        raise WorkerDied("it took more than 5 MB of memory")
+
+    engine = InlineEngine(step)
+    dispatch(engine, attempts=9)
+    (row,) = until_ended(database, wanted)
+    assert row.state is LesionState.FAILED
+    assert row.reason == "attempt 2 of 2: it took more than 5 MB of memory"
+    assert engine.calls == [1, 1]
 
 
 def test_lesions_are_written_where_the_node_keeps_them(database, dispatch, tmp_path):

@@ -16,6 +16,7 @@ import pytest
 
 from dicomnode.faults import describe_fault
 from dicomnode.jobs.engine import ProcessEngine
+from dicomnode.jobs.worker import Limits, WorkerDied
 
 PATIENCE_S = 240.0
 SECRET = "DOE^JANE"
@@ -61,6 +62,23 @@ def test_a_worker_that_dies_breaks_its_calls_and_no_later_ones(engine):
     assert engine.submit(worker_pid).result(PATIENCE_S) != after
 
 
+def test_a_worker_that_dies_while_it_has_nothing_to_do_breaks_no_call():
+    engine = ProcessEngine(1)
+    try:
+        for _ in range(2):
+            before = engine.submit(worker_pid).result(PATIENCE_S)
+            assert engine.alive == 1
+            os.kill(before, signal.SIGKILL)
+            end = time.monotonic() + PATIENCE_S
+            while engine.alive:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            time.sleep(0.5)  # for the pool, which hears of it a moment later
+            assert engine.submit(worker_pid).result(PATIENCE_S) != before
+    finally:
+        engine.stop()
+
+
 def test_stopping_lets_a_running_call_end_and_drops_queued_ones(engine):
     engine.submit(worker_pid).result(PATIENCE_S)
     calls = [engine.submit(worker_pid, 0.2) for _ in range(40)]
@@ -75,6 +93,36 @@ def test_an_error_in_a_worker_is_placed_and_not_quoted(engine):
     text = describe_fault(error)
     assert text.startswith("ValueError in fail_with_a_patient (test_engine.py:")
     assert SECRET not in text
+
+
+def hold(megabytes: int) -> int:
+    held = bytearray(megabytes * 2**20)
+    held[::4096] = b"1" * len(held[::4096])
+    time.sleep(PATIENCE_S)
+    return len(held)
+
+
+def test_who_is_ended_is_who_took_too_much_and_nobody_else():
+    engine = ProcessEngine(2, limits=Limits(memory_mb=600))
+    try:
+        innocent, greedy = engine.submit(worker_pid, 2.0), engine.submit(hold, 700)
+        waiting = engine.submit(worker_pid)
+        with pytest.raises(WorkerDied, match=r"took more than 600 MB of memory"):
+            greedy.result(PATIENCE_S)
+        assert innocent.result(PATIENCE_S)
+        assert waiting.result(PATIENCE_S)
+    finally:
+        engine.stop()
+
+
+def test_what_takes_too_long_is_ended():
+    engine = ProcessEngine(1, limits=Limits(seconds=0.5))
+    try:
+        with pytest.raises(WorkerDied, match=r"took longer than 0.5 s"):
+            engine.submit(worker_pid, PATIENCE_S).result(PATIENCE_S)
+        engine.warm_up()  # is no work, and takes as long as it takes
+    finally:
+        engine.stop()
 
 
 def alive(pid: int) -> bool:
@@ -137,6 +185,6 @@ def test_workers_end_with_a_killed_parent_and_print_nothing_of_a_data_set(parent
 def test_every_worker_is_made_ready_for_the_methods_that_will_be_asked_for(monkeypatch):
     engine = ProcessEngine(2, ["closed-form", "3dmm-mg"])
     asked = []
-    monkeypatch.setattr(engine, "submit", lambda _, *arguments: asked.append(arguments))
+    monkeypatch.setattr(engine, "_put", lambda call: asked.append(call.arguments))
     engine.warm_up()
     assert asked == [(("closed-form", "3dmm-mg"),)] * 2

@@ -6,6 +6,7 @@ import pytest
 from pydicom.uid import MRImageStorage
 
 from dicomnode.routing import Candidate, Match
+from dicomnode.routing.verdicts import Verdict
 from dicomnode.store.states import LesionState
 from tests.dicomnode.refusals.desk import ASKING, reasons, spoil
 from tests.dicomnode.studies import study
@@ -23,9 +24,11 @@ def elsewhere(made, part: str):
 def test_a_condition_on_what_is_not_known_holds_and_is_named():
     candidate = Candidate("PACS", "NODE", "1.2", "CT", None, None, None)
     match = Match(body_part="CHEST", modality="CT", series_description="*lung*")
-    assert match.mismatch(candidate) is None
+    assert match.judge(candidate).verdict is Verdict.UNKNOWN
     assert match.undecided(candidate) == ("body_part", "series_description")
-    assert Match(modality="MR", body_part="CHEST").mismatch(candidate).startswith("modality 'CT'")
+    other = Match(modality="MR", body_part="CHEST").judge(candidate)
+    assert other.verdict is Verdict.FAILS
+    assert other.failing == "modality is one of 'MR': found 'CT'"
 
 
 def test_without_its_ct_an_object_is_told_of_where_the_rule_may_fit(desk):
@@ -133,3 +136,19 @@ def test_each_rule_has_its_own_destinations_told(desk):
     desk.take(spoil(one.report, 0), spoil(other.report, 0))
     (first,), (second,) = desk.documents("pacs"), desk.documents("archive")
     assert (first.StudyDescription, second.StudyDescription) == ("A", "B")
+
+
+def test_a_dry_run_reports_no_refusals(desk):
+    desk.configure(ASKING | {"dry_run": True})
+    desk.take(spoil(study("tried").report, 0))
+    assert desk.documents() == []
+
+
+def test_an_attribute_of_a_ct_that_never_came_is_not_known(desk):
+    thin = {"attribute": "ct.SliceThickness", "range": [0, 1]}
+    report = {"attribute": "mark.Modality", "equals": "SR"}
+    desk.configure(ASKING | {"when": {"all": [thin, report]}})
+    made = study("attribute")
+    desk.take(spoil(made.report, 0))
+    assert len(desk.documents()) == 1
+    assert "not known: ct.SliceThickness from 0 to 1" in desk.report(made.report).reason

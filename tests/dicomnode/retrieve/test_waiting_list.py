@@ -18,7 +18,7 @@ from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval
 
 SERIES = Want("1.2.3", series_instance_uid="1.2.3.4")
-RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=30, attempts=4)
+RETRY = RetrySettings(first_wait_s=10, factor=2, longest_wait_s=30, attempts=4, jitter=0)
 
 
 def source(name: str) -> DicomSource:

@@ -132,4 +132,4 @@ def test_a_file_that_stands_before_the_packages_is_told(load, tmp_path, monkeypa
     shutil.copy(REGISTRY["recist-net"].weights, tmp_path)
     with caplog.at_level(logging.INFO, "dicomnode"):
         say_where_networks_run(load("recist-net", f'weights = "{tmp_path}"'), now)
-    assert "network=recist-net: the folder's, not the package's" in caplog.text
+    assert "network=recist-net the folder's, not the package's" in caplog.text

@@ -1,0 +1,88 @@
+"""The alerting service: looks now and then, and tells administrators what needs them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+
+from apscheduler.schedulers.base import BaseScheduler
+
+from dicomnode.alerts.channels import NotTold, channels
+from dicomnode.alerts.conditions import present
+from dicomnode.alerts.ledger import News, news, record_told
+from dicomnode.alerts.message import write_message
+from dicomnode.faults import describe_fault
+from dicomnode.settings import NodeSettings
+from dicomnode.store.database import Database
+from dicomnode.woken_thread import DueThread
+
+logger = logging.getLogger(__name__)
+
+
+class AlertWatch:
+    """Has a thread of its own: a mail server that hangs, or its own fault, delays nothing else.
+
+    Does nothing where no channel is configured.
+
+    Parameters
+    ----------
+    database : Database
+    scheduler : apscheduler scheduler
+    settings : NodeSettings
+    """
+
+    def __init__(
+        self, database: Database, scheduler: BaseScheduler, settings: NodeSettings
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._alerts = settings.alerts
+        self._channels = channels(settings.alerts)
+        self._thread = DueThread("alerts", scheduler, self._look, self._complain)
+
+    def start(self) -> None:
+        """Look at once, and then every `[alerts] every_s` seconds."""
+        if self._channels:
+            self._thread.wake()
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Ask without waiting."""
+        self._thread.ask_to_stop()
+
+    def stop(self) -> None:
+        """Let the message that is on its way go, if that takes no longer than a stop may."""
+        self._thread.stop()
+
+    def _look(self) -> float:
+        free_mb = shutil.disk_usage(self._settings.store.path).free / 2**20
+        with self._database.write() as session:
+            found = present(session, self._alerts, free_mb)
+            due = news(session, found, time.time(), self._alerts.interval_h * 3600)
+        for one in due:
+            if self._thread.stopping:
+                break
+            if self._tell(one):
+                with self._database.write() as session:
+                    record_told(session, one, time.time())
+        return time.time() + self._alerts.every_s
+
+    def _tell(self, one: News) -> bool:
+        """Give a message to every channel; whether one of them took it. Else it is tried again."""
+        message = write_message(one, self._settings.listen.ae_title, self._alerts.interval_h)
+        told = False
+        for name, tell in self._channels.items():
+            try:
+                tell(message, self._thread.sockets)
+            except NotTold as error:
+                logger.error("alert.failed channel=%s condition=%r %s", name, one.condition, error)
+            else:
+                told = True
+                logger.warning(
+                    "alert.told channel=%s event=%s condition=%r", name, one.event, one.condition
+                )
+        return told
+
+    def _complain(self, error: Exception) -> None:
+        logger.error("alert.failed %s", describe_fault(error))

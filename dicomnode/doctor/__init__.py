@@ -1,0 +1,1 @@
+"""What `dicomnode doctor` looks at: each finding passes, warns or fails, with the mend."""

@@ -1,0 +1,90 @@
+"""Events of the node as a whole."""
+
+from __future__ import annotations
+
+from dicomnode.events.event import Event
+
+EVENTS = (
+    Event(
+        "node.started",
+        "INFO",
+        "Every service runs.",
+        "version port swept reconciled",
+    ),
+    Event("node.stopped", "INFO", "Every service has ended, and the store is free."),
+    Event(
+        "node.thread_ended",
+        "ERROR",
+        "A thread ended by an error that nothing caught.",
+        "thread detail",
+        "`/health/live` says whether a service is missing. Restart the node, and report the line.",
+    ),
+    Event("rules.loaded", "INFO", "The rules are in force that the node started with.", "rules"),
+    Event("rules.reloaded", "INFO", "A reload was taken: other rules are in force.", "rules"),
+    Event(
+        "rules.kept",
+        "ERROR",
+        "A reload was not taken; the rules from before stay in force.",
+        "rules reason",
+        "The reason names file and line. Mend them and reload again.",
+    ),
+    Event(
+        "rules.restart_needed",
+        "WARNING",
+        "Sections of the file have changed that a reload does not take.",
+        "sections",
+        "Restart the node when it suits.",
+    ),
+    Event(
+        "rules.unsaid",
+        "ERROR",
+        "What `dicomnode rules` is to show could not be written; the rules are in force all the "
+        "same.",
+        "detail",
+        "Look at the disk of the store.",
+    ),
+    Event("web.started", "INFO", "The web service listens.", "host port"),
+    Event("web.stopped", "INFO", "The web service has ended."),
+    Event(
+        "health.changed",
+        "INFO WARNING",
+        "A check of `/health/ready` that was passed is failed now, or the other way round.",
+        "check ready reason",
+        "The reason says what is missing.",
+    ),
+    Event(
+        "alert.told",
+        "WARNING",
+        "A channel took a message on a condition that arose, still holds, or has passed.",
+        "channel event condition",
+        "What the message says.",
+    ),
+    Event(
+        "alert.failed",
+        "ERROR",
+        "A channel did not take a message, or alerting met an unexpected error.",
+        "channel condition detail",
+        "Look at [alerts] and at the mail or web server. It is tried again.",
+    ),
+    Event(
+        "rows.forgotten",
+        "INFO",
+        "Rows that are needed no more were deleted.",
+        "commitments deliveries reports",
+    ),
+    Event(
+        "housekeeping.failed",
+        "ERROR",
+        "Deleting old rows met an unexpected error.",
+        "detail",
+        "It is tried again. If it goes on: `dicomnode doctor`.",
+    ),
+)
+
+LIBRARY = Event(
+    "library.message",
+    "WARNING ERROR CRITICAL",
+    'A library that the node uses said something; only with [log] format = "json".',
+    "logger detail fault",
+    "Report it with the line.",
+)

@@ -1,0 +1,111 @@
+"""The checks behind `/health/live` and `/health/ready`. Each says in a sentence what it found."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicomnode.health.vitals import Vitals
+from dicomnode.store.states import LesionState
+from dicomnode.store.tables import Lesion
+
+_MB = 2**20
+_WORK = (LesionState.READY, LesionState.SEGMENTED)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one look came to.
+
+    Attributes
+    ----------
+    name : str
+    passed : bool
+    reason : str
+        What was found; where it did not pass, also what was expected.
+    """
+
+    name: str
+    passed: bool
+    reason: str
+
+
+def services(vitals: Vitals) -> Check:
+    """Every service has its thread, and the scheduler wakes them. Only a restart mends this."""
+    alive = {thread.name for thread in threading.enumerate()}
+    gone = [name for name in vitals.threads if name not in alive]
+    if not vitals.scheduler_runs():
+        gone.insert(0, "scheduler")
+    if gone:
+        return Check("services", False, f"found no thread of {', '.join(gone)}: restart the node")
+    return Check("services", True, f"{len(vitals.threads)} run")
+
+
+def store(vitals: Vitals) -> Check:
+    """A file in the store can be written and fsynced; nothing of it is left."""
+    try:
+        with tempfile.TemporaryFile(dir=vitals.root) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        reason = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        return Check("store", False, f"the store cannot be written: {reason}")
+    return Check("store", True, "a file was written and fsynced")
+
+
+def database(vitals: Vitals) -> Check:
+    """The database can be read, and gives the right to write."""
+    try:
+        with vitals.database.write() as session:
+            session.scalar(select(exists().where(Lesion.id > 0)))
+    except SQLAlchemyError as error:
+        # Its text holds statements and addresses.
+        return Check("database", False, f"the database cannot be written: {type(error).__name__}")
+    return Check("database", True, "a transaction was begun and ended")
+
+
+def receiver(vitals: Vitals) -> Check:
+    """Associations are taken."""
+    if not vitals.listening():
+        return Check("receiver", False, "the receiver does not listen")
+    return Check(
+        "receiver", True, f"{vitals.associations()} of {vitals.max_associations} associations"
+    )
+
+
+def workers(vitals: Vitals) -> Check:
+    """Worker processes live wherever there is work.
+
+    A pool that died is replaced when work comes: without work, none alive is no reason to fail.
+    """
+    alive = vitals.workers_alive()
+    words = f"{alive} of {vitals.workers} processes live"
+    if alive:
+        return Check("workers", True, words)
+    try:
+        with vitals.database.read() as session:
+            waits = session.scalar(select(exists().where(Lesion.state.in_(_WORK))))
+    except SQLAlchemyError as error:
+        return Check("workers", False, f"{words}, and {type(error).__name__}: is there work?")
+    return Check("workers", not waits, f"{words}, and {'work waits' if waits else 'no work waits'}")
+
+
+def disk(vitals: Vitals) -> Check:
+    """More is free than what is kept in reserve."""
+    try:
+        free = vitals.free_bytes
+    except OSError as error:
+        return Check("disk", False, f"free space is not known: {type(error).__name__}")
+    words = f"{free // _MB} MB free, [store] reserve_mb is {vitals.reserve_bytes // _MB}"
+    return Check("disk", free >= vitals.reserve_bytes, words)
+
+
+LIVE = (services,)
+READY = (services, store, database, receiver, workers, disk)

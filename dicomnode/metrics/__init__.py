@@ -1,0 +1,1 @@
+"""What Prometheus is told: counted in this process, and read from rows and the machine."""

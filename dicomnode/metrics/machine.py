@@ -1,0 +1,62 @@
+"""Metrics of the machine and of the services, looked at when asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dicomnode.health.health import Health
+from dicomnode.health.vitals import Vitals
+from dicomnode.version import VERSION
+
+
+class MachineMetrics(Collector):
+    """Disk, associations, workers, and what `/health/ready` says.
+
+    Parameters
+    ----------
+    vitals : Vitals
+    health : Health
+    """
+
+    def __init__(self, vitals: Vitals, health: Health) -> None:
+        self._vitals = vitals
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """Look."""
+        vitals = self._vitals
+        yield InfoMetricFamily("dicomnode", "The version that runs.", value={"version": VERSION})
+        checks = self._health.ready()
+        passed = GaugeMetricFamily(
+            "dicomnode_check_passed", "1 where a check of /health/ready passes.", labels=["check"]
+        )
+        for check in checks:
+            passed.add_metric([check.name], float(check.passed))
+        yield passed
+        yield _gauge(
+            "dicomnode_ready",
+            "1 where all checks pass.",
+            float(all(check.passed for check in checks)),
+        )
+        yield _gauge("dicomnode_associations", "Open associations.", vitals.associations())
+        yield _gauge(
+            "dicomnode_associations_limit", "[listen] max_associations.", vitals.max_associations
+        )
+        yield _gauge("dicomnode_workers_alive", "Worker processes.", vitals.workers_alive())
+        yield _gauge("dicomnode_workers_limit", "[segment] processes.", vitals.workers)
+        yield _gauge(
+            "dicomnode_disk_reserve_bytes",
+            "The watermark: with less free, nothing is received.",
+            vitals.reserve_bytes,
+        )
+        with contextlib.suppress(OSError):
+            yield _gauge("dicomnode_disk_free_bytes", "Free in the store.", vitals.free_bytes)
+            yield _gauge("dicomnode_disk_size_bytes", "Size of its disk.", vitals.size_bytes)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)

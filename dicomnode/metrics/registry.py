@@ -1,0 +1,24 @@
+"""All metrics of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from dicomnode.health.health import Health
+from dicomnode.health.vitals import Vitals
+from dicomnode.metrics.counted import COUNTED
+from dicomnode.metrics.machine import MachineMetrics
+from dicomnode.metrics.rows import RowMetrics
+
+
+def metrics_of(vitals: Vitals, health: Health, destinations: Sequence[str]) -> CollectorRegistry:
+    """Gather what is counted, what rows say, the machine, and the process (memory, CPU, files)."""
+    registry = CollectorRegistry()
+    registry.register(COUNTED)
+    registry.register(RowMetrics(vitals.database, destinations))
+    registry.register(MachineMetrics(vitals, health))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
