@@ -38,13 +38,14 @@ from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
-from dicomnode.settings import ListenSettings, NodeSettings
+from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
+from dicomnode.tls.in_force import ServerTLS
 from dicomnode.version import VERSION
 from dicomnode.web.application import application as web_application
 from dicomnode.web.service import WebService
@@ -143,12 +144,14 @@ class Node:
             self._engine.submit,
             self._refusals.notify,
         )
+        self._tls = None if settings.tls.port is None else ServerTLS(settings.tls)
         self._receiver = StorageSCP(
-            _receiver_settings(settings.listen),
+            _receiver_settings(settings),
             self._files,
             self._index,
             self._on_stored,
             self._provider,
+            self._tls,
         )
 
         self._vitals = Vitals(
@@ -171,6 +174,11 @@ class Node:
     def port(self) -> int:
         """The port that the node listens on."""
         return self._receiver.port
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port where associations with TLS are taken; None where there is none."""
+        return self._receiver.tls_port
 
     @property
     def web_port(self) -> int | None:
@@ -276,6 +284,13 @@ class Node:
             self._refusals.notify()
         return taken
 
+    def reload_certificates(self) -> bool:
+        """Read the receiver's certificate, key and authorities again; open associations go on.
+
+        What the node calls others with is read for each association.
+        """
+        return self._tls is None or self._tls.reload()
+
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
         known = [destination.name for destination in self.settings.destinations]
@@ -323,7 +338,8 @@ class Node:
             courier.notify()
 
 
-def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
+def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
+    listen, tls = settings.listen, settings.tls
     return ReceiverSettings(
         host=listen.host,
         port=listen.port,
@@ -335,6 +351,9 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         max_pdu=listen.max_pdu,
         network_timeout_s=listen.network_timeout_s,
         max_object_bytes=listen.max_object_mb * 2**20,
+        tls_port=tls.port,
+        plain=not tls.only,
+        handshake_timeout_s=tls.handshake_timeout_s,
     )
 
 

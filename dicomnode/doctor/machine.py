@@ -44,7 +44,11 @@ def node_runs(settings: NodeSettings) -> bool:
 
 def look_at_ports(settings: NodeSettings, running: bool) -> Iterator[Finding]:
     """Is somebody at the ports, if a node runs, and nobody if none does?"""
-    wanted = [("listen", settings.listen.host, settings.listen.port)]
+    wanted = []
+    if not settings.tls.only:
+        wanted.append(("listen", settings.listen.host, settings.listen.port))
+    if settings.tls.port is not None:
+        wanted.append(("tls", settings.listen.host, settings.tls.port))
     if settings.web.port is not None:
         wanted.append(("web", settings.web.host, settings.web.port))
     for name, host, port in wanted:

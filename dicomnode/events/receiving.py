@@ -9,7 +9,7 @@ EVENTS = (
         "receiver.started",
         "INFO",
         "The node listens for associations.",
-        "ae port",
+        "ae port tls_port",
     ),
     Event("receiver.stopped", "INFO", "The node listens no more.", "ae"),
     Event(
@@ -22,8 +22,30 @@ EVENTS = (
     Event(
         "association.accepted",
         "INFO",
-        "A peer opened an association.",
-        "calling contexts",
+        "A peer opened an association; `tls` is the version of TLS, or none.",
+        "calling contexts tls",
+    ),
+    Event(
+        "tls.failed",
+        "WARNING DEBUG",
+        "A connection to the port of TLS came to no TLS. The reason is OpenSSL's.",
+        "address reason",
+        "`certificate not accepted`: let [tls] ca_file have the peer's authority. `peer did not "
+        "return a certificate`: the peer needs one. `unsupported protocol`, `no shared cipher`: "
+        "the peer must speak TLS 1.2 or newer. `wrong version number`, `http request`: it speaks "
+        "no TLS.",
+    ),
+    Event(
+        "tls.reloaded",
+        "INFO",
+        "A reload read certificate, key and authorities again; new connections get them.",
+    ),
+    Event(
+        "tls.kept",
+        "ERROR",
+        "A file of [tls] could not be used at a reload; what was read before stays.",
+        "reason",
+        "Mend the file that the reason names, and reload again.",
     ),
     Event(
         "association.rejected",
