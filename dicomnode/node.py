@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -31,6 +32,7 @@ from dicomnode.jobs.variants import Ladders
 from dicomnode.jobs.worker import Limits
 from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.intake import Intake
+from dicomnode.receive.pressure import Pressure, Watermarks
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
@@ -39,6 +41,7 @@ from dicomnode.retrieve.retriever import Retriever
 from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
 from dicomnode.settings import NodeSettings
+from dicomnode.store.backlog import backlog
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.instances import InstanceIndex
@@ -73,6 +76,7 @@ class Node:
         self._files = FileStore(root, settings.store.reserve_mb * 2**20)
         self.database = Database(settings.store.url)
         self._index = InstanceIndex(self.database, CT_CLASSES)
+        self._pressure = Pressure(_watermarks(settings), self._free_bytes, self._backlog)
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(
             settings.segment.processes,
@@ -130,7 +134,7 @@ class Node:
             self.database,
             self._scheduler,
             settings,
-            Intake(self._files, self._index, self._on_stored),
+            Intake(self._files, self._index, self._on_stored, self._pressure),
             self._on_asked,
         )
         self._collector = Collector(
@@ -152,6 +156,7 @@ class Node:
             self._on_stored,
             self._provider,
             self._tls,
+            self._pressure,
         )
 
         self._vitals = Vitals(
@@ -167,6 +172,7 @@ class Node:
             threads=service_threads(
                 [destination.name for destination in settings.destinations], bool(settings.sources)
             ),
+            pressure=self._pressure,
         )
         self._web = _web_service(settings, self._vitals)
 
@@ -291,6 +297,14 @@ class Node:
         """
         return self._tls is None or self._tls.reload()
 
+    def _free_bytes(self) -> int:
+        """Of the fullest disk that the node writes to."""
+        return min(shutil.disk_usage(place).free for place in self.settings.store.places)
+
+    def _backlog(self) -> int:
+        with self.database.read() as session:
+            return backlog(session, self.settings.pressure.nothing_backlog)
+
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
         known = [destination.name for destination in self.settings.destinations]
@@ -336,6 +350,17 @@ class Node:
     def _on_summary(self) -> None:
         for courier in self._couriers:
             courier.notify()
+
+
+def _watermarks(settings: NodeSettings) -> Watermarks:
+    pressure = settings.pressure
+    return Watermarks(
+        marks_free_bytes=pressure.marks_only_mb * 2**20,
+        nothing_free_bytes=settings.store.reserve_mb * 2**20,
+        release_bytes=pressure.release_mb * 2**20,
+        marks_backlog=pressure.marks_only_backlog,
+        nothing_backlog=pressure.nothing_backlog,
+    )
 
 
 def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic import model_validator as validates_whole
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.credentials import credential_path
@@ -135,6 +135,24 @@ class StoreSettings(_Section):
     def url(self) -> str:
         """The database's URL; SQLite beside the files unless another is set."""
         return self.database_url or f"sqlite:///{self.path / 'node.sqlite'}"
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Folders that the node writes to: the store, and that of an SQLite database elsewhere."""
+        url = make_url(self.url)
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        if not file or file == ":memory:":
+            return (self.path,)
+        return tuple({self.path, Path(file).absolute().parent})
+
+
+class PressureSettings(_Section):
+    """From when on CT images, and then all objects, are held back; see `[store]` reserve_mb."""
+
+    marks_only_mb: int = Field(1024, ge=0)
+    release_mb: int = Field(128, ge=0)
+    marks_only_backlog: int = Field(50000, ge=1)
+    nothing_backlog: int = Field(100000, ge=1)
 
 
 class ListenSettings(_Section):
@@ -483,6 +501,7 @@ class NodeSettings(BaseSettings):
     store: StoreSettings = StoreSettings()
     listen: ListenSettings = ListenSettings()
     tls: TLSSettings = TLSSettings()
+    pressure: PressureSettings = PressureSettings()
     collect: CollectSettings = CollectSettings()
     segment: SegmentSettings = SegmentSettings()
     networks: NetworkSettings = NetworkSettings()

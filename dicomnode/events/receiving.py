@@ -51,8 +51,8 @@ EVENTS = (
         "association.rejected",
         "WARNING",
         "A peer was not let in. `detail` has result, source and diagnostic of PS3.8 Table 9-21: "
-        "1, 1, 3 is its own AE title, 1, 1, 7 the one that it calls, 2, 3, 2 too many "
-        "associations.",
+        "1, 1, 3 is its own AE title, 1, 1, 7 the one that it calls, 2, 3, 1 no room for objects, "
+        "2, 3, 2 too many associations.",
         "calling detail",
         "Compare AE titles with [listen] calling_ae_titles and ae_title, or raise "
         "max_associations.",
@@ -76,6 +76,14 @@ EVENTS = (
         "A fault of the node's own ended an association; the peer sends again.",
         "calling detail",
         "Report it with the line.",
+    ),
+    Event(
+        "pressure.changed",
+        "INFO WARNING",
+        "What there is room for has changed: `all`; `marks`, and no CT images; or `nothing`.",
+        "level free_mb backlog",
+        "Make room on the disk. Many rows that wait: look at what holds them up, `dicomnode jobs`. "
+        "All is taken again by itself.",
     ),
     Event(
         "instance.stored",

@@ -22,6 +22,7 @@ _REJECTIONS = {
     (1, 3): "calling-ae-not-recognised",
     (1, 7): "called-ae-not-recognised",
     (2, 2): "protocol-version-not-supported",
+    (3, 1): "temporary-congestion",
     (3, 2): "local-limit-exceeded",
 }
 """Source and diagnostic (PS3.8 Table 9-21) of what the node answers."""

@@ -21,6 +21,7 @@ from dicomnode.metrics.counted import handshake_failed, rejected
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
+from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.sop_classes import (
     STORAGE_CLASSES,
     UNCOMPRESSED,
@@ -32,6 +33,7 @@ from dicomnode.receive.upper_layer import (
     CALLING_AE_NOT_RECOGNISED,
     LOCAL_LIMIT_EXCEEDED,
     NOT_SPECIFIED,
+    TEMPORARY_CONGESTION,
     AcceptorConnection,
     ConnectionEnded,
     ProtocolError,
@@ -206,6 +208,8 @@ class StorageSCP:
         Without it, storage commitment is not accepted.
     tls : ServerTLS, optional
         Needed where the settings have a port with TLS.
+    pressure : Pressure, optional
+        Says for what there is room; without it only the store does.
     """
 
     def __init__(
@@ -216,11 +220,13 @@ class StorageSCP:
         on_stored: Callable[[ReceivedInstance], object] | None = None,
         commitments: Commitments | None = None,
         tls: ServerTLS | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
         if settings.tls_port is not None and tls is None:
             raise ValueError("found a port with TLS and no certificate, expected both")
         self.settings = settings
         self._tls = tls
+        self._pressure = pressure
         self._store = store
         self._index = index
         self._on_stored = on_stored
@@ -418,6 +424,7 @@ class StorageSCP:
                 self._on_stored,
                 session.busy,
                 self._commitments,
+                self._pressure,
             ).run()
             self._forget(session)
             connection.confirm_release()
@@ -440,7 +447,7 @@ class StorageSCP:
             session.socket.close()
 
     def _admit(self, session: _Session, request: A_ASSOCIATE) -> Rejection | None:
-        """Check titles and count (PS3.8 9.3.4); an admitted session is counted."""
+        """Check titles, room and count (PS3.8 9.3.4); an admitted session is counted."""
         settings = self.settings
         titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
         if settings.require_called_aet and request.called_ae_title.strip() not in titles:
@@ -448,6 +455,11 @@ class StorageSCP:
         accepted = settings.accepted_calling_aets
         if accepted and request.calling_ae_title.strip() not in {a.strip() for a in accepted}:
             return CALLING_AE_NOT_RECOGNISED
+        proposed = request.presentation_context_definition_list
+        if self._pressure is not None and self._pressure.turns_away(
+            str(context.abstract_syntax) for context in proposed
+        ):
+            return TEMPORARY_CONGESTION
         with self._lock:
             if len(self._associated) >= settings.max_associations:
                 return LOCAL_LIMIT_EXCEEDED
