@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,8 @@ from pynetdicom.association import Association
 from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import Proposal
 from dicomnode.settings import DicomPeer
+from dicomnode.tls.asking import AskingTLS
+from dicomnode.tls.contexts import TLSFilesError
 
 MAX_PDU = 131072
 """Bytes of the longest P-DATA-TF that a peer may send on an association of ours."""
@@ -89,11 +92,16 @@ def associate(
     ae.requested_contexts = list(proposal.contexts)
     called = f"{peer.ae_title}@{peer.host}:{peer.port}"
     try:
+        tls = None if peer.tls is None else AskingTLS(peer.tls, peer.host)
+    except TLSFilesError as error:
+        raise NoAssociation(f"{called} was not asked: TLS: {error}") from None
+    try:
         association = ae.associate(
             peer.host,
             peer.port,
             ae_title=peer.ae_title,
             ext_neg=list(proposal.roles),
+            tls_args=None if tls is None else tls.arguments,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, _prepare, [peer.response_timeout_s, sockets]),
                 *handlers,
@@ -114,6 +122,8 @@ def associate(
     if association.rejected_contexts:
         classes = sorted({context.abstract_syntax for context in association.rejected_contexts})
         raise NothingAccepted(f"{called} does not accept SOP class {', '.join(classes)}")
+    if tls is not None and tls.fault is not None:
+        raise NoAssociation(f"{called}: no TLS: {tls.fault}")
     if association.is_aborted:
         raise NoAssociation(f"{called} could not be reached, or aborted the association")
     raise NoAssociation(f"no association with {called}")
@@ -126,8 +136,12 @@ def _prepare(event: evt.Event, patience_s: float, sockets: OpenSockets | None) -
     hold the thread that talks to it for ever.
     """
     connection = event.assoc.dul.socket.socket
-    timeval = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    if isinstance(connection, ssl.SSLSocket):
+        # Python repeats what the kernel gave up, unless the time-out is Python's own.
+        connection.settimeout(patience_s)
+    else:
+        timeval = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     # Command and data set are two messages: Nagle's algorithm would hold back the second.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sockets is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -31,6 +32,7 @@ from dicomnode.jobs.variants import Ladders
 from dicomnode.jobs.worker import Limits
 from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.intake import Intake
+from dicomnode.receive.pressure import Pressure, Watermarks
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
@@ -38,13 +40,15 @@ from dicomnode.refusals.reporter import RefusalReporter
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
-from dicomnode.settings import ListenSettings, NodeSettings
+from dicomnode.settings import NodeSettings
+from dicomnode.store.backlog import backlog
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
+from dicomnode.tls.in_force import ServerTLS
 from dicomnode.version import VERSION
 from dicomnode.web.application import application as web_application
 from dicomnode.web.service import WebService
@@ -72,6 +76,7 @@ class Node:
         self._files = FileStore(root, settings.store.reserve_mb * 2**20)
         self.database = Database(settings.store.url)
         self._index = InstanceIndex(self.database, CT_CLASSES)
+        self._pressure = Pressure(_watermarks(settings), self._free_bytes, self._backlog)
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._engine = ProcessEngine(
             settings.segment.processes,
@@ -129,7 +134,7 @@ class Node:
             self.database,
             self._scheduler,
             settings,
-            Intake(self._files, self._index, self._on_stored),
+            Intake(self._files, self._index, self._on_stored, self._pressure),
             self._on_asked,
         )
         self._collector = Collector(
@@ -143,12 +148,15 @@ class Node:
             self._engine.submit,
             self._refusals.notify,
         )
+        self._tls = None if settings.tls.port is None else ServerTLS(settings.tls)
         self._receiver = StorageSCP(
-            _receiver_settings(settings.listen),
+            _receiver_settings(settings),
             self._files,
             self._index,
             self._on_stored,
             self._provider,
+            self._tls,
+            self._pressure,
         )
 
         self._vitals = Vitals(
@@ -164,6 +172,7 @@ class Node:
             threads=service_threads(
                 [destination.name for destination in settings.destinations], bool(settings.sources)
             ),
+            pressure=self._pressure,
         )
         self._web = _web_service(settings, self._vitals)
 
@@ -171,6 +180,11 @@ class Node:
     def port(self) -> int:
         """The port that the node listens on."""
         return self._receiver.port
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port where associations with TLS are taken; None where there is none."""
+        return self._receiver.tls_port
 
     @property
     def web_port(self) -> int | None:
@@ -276,6 +290,21 @@ class Node:
             self._refusals.notify()
         return taken
 
+    def reload_certificates(self) -> bool:
+        """Read the receiver's certificate, key and authorities again; open associations go on.
+
+        What the node calls others with is read for each association.
+        """
+        return self._tls is None or self._tls.reload()
+
+    def _free_bytes(self) -> int:
+        """Of the fullest disk that the node writes to."""
+        return min(shutil.disk_usage(place).free for place in self.settings.store.places)
+
+    def _backlog(self) -> int:
+        with self.database.read() as session:
+            return backlog(session, self.settings.pressure.nothing_backlog)
+
     def _warn_of_orphans(self) -> None:
         """Deliveries to a destination that is configured no longer wait until it is again."""
         known = [destination.name for destination in self.settings.destinations]
@@ -323,7 +352,19 @@ class Node:
             courier.notify()
 
 
-def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
+def _watermarks(settings: NodeSettings) -> Watermarks:
+    pressure = settings.pressure
+    return Watermarks(
+        marks_free_bytes=pressure.marks_only_mb * 2**20,
+        nothing_free_bytes=settings.store.reserve_mb * 2**20,
+        release_bytes=pressure.release_mb * 2**20,
+        marks_backlog=pressure.marks_only_backlog,
+        nothing_backlog=pressure.nothing_backlog,
+    )
+
+
+def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
+    listen, tls = settings.listen, settings.tls
     return ReceiverSettings(
         host=listen.host,
         port=listen.port,
@@ -335,6 +376,9 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
         max_pdu=listen.max_pdu,
         network_timeout_s=listen.network_timeout_s,
         max_object_bytes=listen.max_object_mb * 2**20,
+        tls_port=tls.port,
+        plain=not tls.only,
+        handshake_timeout_s=tls.handshake_timeout_s,
     )
 
 

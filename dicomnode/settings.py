@@ -27,12 +27,14 @@ from pydantic import (
 from pydantic import model_validator as validates_whole
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicomnode.credentials import credential_path
 from dicomnode.routing.networks import network_problem
 from dicomnode.routing.rules import Rule
 from dicomnode.routing.wildcard import Patterns, fits
+from dicomnode.tls.settings import PeerTLS, TLSSettings, with_shared_identity
 from dicomnode.toml_lines import line_of
 from pipelines.networks.options import NetworkOptions
 
@@ -133,6 +135,24 @@ class StoreSettings(_Section):
     def url(self) -> str:
         """The database's URL; SQLite beside the files unless another is set."""
         return self.database_url or f"sqlite:///{self.path / 'node.sqlite'}"
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Folders that the node writes to: the store, and that of an SQLite database elsewhere."""
+        url = make_url(self.url)
+        file = url.database if url.get_backend_name() == "sqlite" else None
+        if not file or file == ":memory:":
+            return (self.path,)
+        return tuple({self.path, Path(file).absolute().parent})
+
+
+class PressureSettings(_Section):
+    """From when on CT images, and then all objects, are held back; see `[store]` reserve_mb."""
+
+    marks_only_mb: int = Field(1024, ge=0)
+    release_mb: int = Field(128, ge=0)
+    marks_only_backlog: int = Field(50000, ge=1)
+    nothing_backlog: int = Field(100000, ge=1)
 
 
 class ListenSettings(_Section):
@@ -270,8 +290,7 @@ def read_secret(path: Path) -> str:
     OSError
         If it cannot be read.
     """
-    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY", "."))
-    return (folder / path).read_text(encoding="utf-8").strip()
+    return credential_path(path).read_text(encoding="utf-8").strip()
 
 
 class EmailSettings(_Section):
@@ -343,6 +362,8 @@ class DicomPeer(_Patience):
     host: str = Field(min_length=1)
     port: Port
     calling_ae_title: AETitle | None = None
+    tls: PeerTLS | None = None
+    """How the association is secured; without it, it is not."""
 
 
 class CommitmentSettings(_Section):
@@ -479,6 +500,8 @@ class NodeSettings(BaseSettings):
 
     store: StoreSettings = StoreSettings()
     listen: ListenSettings = ListenSettings()
+    tls: TLSSettings = TLSSettings()
+    pressure: PressureSettings = PressureSettings()
     collect: CollectSettings = CollectSettings()
     segment: SegmentSettings = SegmentSettings()
     networks: NetworkSettings = NetworkSettings()
@@ -498,6 +521,41 @@ class NodeSettings(BaseSettings):
     rules: tuple[Rule, ...] = ()
     profiles: dict[str, tuple[RungName, ...]] = Field(default_factory=dict)
     """Results by the name that rules call them by."""
+
+    @validates_whole(mode="before")
+    @classmethod
+    def _peers_share_the_identity(cls, given: Any) -> Any:
+        """What a peer's ``tls`` leaves out is as in ``[tls]``."""
+        if not isinstance(given, dict):
+            return given
+        shared = given.get("tls", {})
+
+        def told(peers: Any) -> Any:
+            if not isinstance(peers, list | tuple):
+                return peers
+            return [with_shared_identity(shared, peer) for peer in peers]
+
+        found = {name: told(given[name]) for name in _OF_KINDS if name in given}
+        commitment = given.get("commitment")
+        if isinstance(commitment, dict) and "peers" in commitment:
+            found["commitment"] = {**commitment, "peers": told(commitment["peers"])}
+        return {**given, **found}
+
+    @validates_whole(mode="after")
+    def _peers_can_be_known(self) -> NodeSettings:
+        """A peer with TLS shows a certificate, which somebody that is trusted must have signed."""
+        for peer in self.peers:
+            if peer.tls is not None and peer.tls.ca_file is None:
+                raise ValueError(
+                    f"TLS to {peer.ae_title!r} needs ca_file, there or in [tls]: nothing says "
+                    "whose certificates are trusted"
+                )
+        if self.tls.port and not self.tls.only and self.tls.port == self.listen.port:
+            raise ValueError(
+                f"[tls] port and [listen] port are both {self.tls.port}; with [tls] only = true "
+                "nothing is taken without TLS"
+            )
+        return self
 
     @validates_whole(mode="after")
     def _names_meet(self) -> NodeSettings:

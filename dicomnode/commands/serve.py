@@ -20,7 +20,7 @@ from dicomnode.node import Node
 
 @app.command()
 def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
-    """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads the rules again."""
+    """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads rules and certificates."""
     settings = configured(config)
     start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
@@ -31,6 +31,7 @@ def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
         with Node(settings, config) as node:
             while asked.get() is signal.SIGHUP:
                 node.reload_rules(config)
+                node.reload_certificates()
     except OSError as error:
         raise complain(f"the node cannot run: {error}") from None
     except SQLAlchemyError as error:

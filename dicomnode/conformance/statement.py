@@ -52,6 +52,7 @@ def statement(settings: NodeSettings | None = None) -> str:
             kinds=list(specimens().made),
             site=settings is not None,
             listen=(settings or defaults()).listen,
+            tls=(settings or defaults()).tls,
             scheme=SCHEME,
             character_sets=_character_sets(),
             not_followed=ai_results.NOT_FOLLOWED,

@@ -32,7 +32,8 @@ STORED = {
     UNRECOGNISED_OPERATION: ("Unrecognised operation", "Only the services above are offered."),
     OUT_OF_RESOURCES: (
         "Out of resources",
-        "No space is left, or disk or database do not take it. Nothing is kept; send it again.",
+        "No space is left, or disk or database do not take it; CT images are the first. Nothing is "
+        "kept; send it again.",
     ),
     DOES_NOT_MATCH_SOP_CLASS: (
         "Data set does not match SOP class",
@@ -80,6 +81,11 @@ REJECTIONS = (
     (upper_layer.CALLING_AE_NOT_RECOGNISED, "The calling AE title is not let in."),
     (upper_layer.CALLED_AE_NOT_RECOGNISED, "The called AE title is not that of the node."),
     (upper_layer.PROTOCOL_VERSION_NOT_SUPPORTED, "The protocol version is not 1."),
+    (
+        upper_layer.TEMPORARY_CONGESTION,
+        "Disk or database have no room for objects now, and the association proposes to store. Try "
+        "again.",
+    ),
     (upper_layer.LOCAL_LIMIT_EXCEEDED, "As many associations as configured are open. Try again."),
 )
 """Why an association is rejected."""

@@ -11,6 +11,7 @@ from dicomnode.doctor.left_alone import look_at_alerts, look_at_rules_in_force
 from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports, node_runs
 from dicomnode.doctor.peers import look_at_peers
 from dicomnode.doctor.programs import look_at_networks, look_at_versions
+from dicomnode.doctor.secured import look_at_tls
 from dicomnode.doctor.state import look_at_state
 from dicomnode.settings import NodeSettings
 
@@ -32,6 +33,7 @@ def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterato
     if running:
         yield from look_at_rules_in_force(settings)
     yield from look_at_alerts(settings)
+    yield from look_at_tls(settings)
     yield from look_at_ports(settings, running)
     yield from look_at_disk(settings)
     state = look_at_state(settings)

@@ -44,7 +44,11 @@ def node_runs(settings: NodeSettings) -> bool:
 
 def look_at_ports(settings: NodeSettings, running: bool) -> Iterator[Finding]:
     """Is somebody at the ports, if a node runs, and nobody if none does?"""
-    wanted = [("listen", settings.listen.host, settings.listen.port)]
+    wanted = []
+    if not settings.tls.only:
+        wanted.append(("listen", settings.listen.host, settings.listen.port))
+    if settings.tls.port is not None:
+        wanted.append(("tls", settings.listen.host, settings.tls.port))
     if settings.web.port is not None:
         wanted.append(("web", settings.web.host, settings.web.port))
     for name, host, port in wanted:
@@ -137,7 +141,7 @@ def look_at_disk(settings: NodeSettings) -> Iterator[Finding]:
             "Make it, owned by the user that the node runs as (systemd: StateDirectory=).",
         )
         return
-    yield _space(root, settings.store.reserve_mb)
+    yield _space(root, settings.store.reserve_mb, settings.pressure.marks_only_mb)
     inodes = os.statvfs(root)
     if inodes.f_files and inodes.f_favail < 10000:
         yield failed(
@@ -146,12 +150,15 @@ def look_at_disk(settings: NodeSettings) -> Iterator[Finding]:
     yield from _speed(root)
 
 
-def _space(root: Path, reserve_mb: int) -> Finding:
+def _space(root: Path, reserve_mb: int, marks_only_mb: int) -> Finding:
     usage = shutil.disk_usage(root)
     free = usage.free // _MB
     words = f"{free} of {usage.total // _MB} MB free, {reserve_mb} MB are kept in reserve"
     if free < reserve_mb:
         return failed("disk space", words, "Make room: senders are answered 0xA700.")
+    if free < marks_only_mb:
+        mend = f"Make room: below [pressure] marks_only_mb ({marks_only_mb}) no CT is received."
+        return warned("disk space", words, mend)
     if free < 2 * reserve_mb + 1024:
         return warned("disk space", words, "Make room soon: below the reserve nothing is received.")
     return passed("disk space", words)

@@ -9,7 +9,7 @@ EVENTS = (
         "receiver.started",
         "INFO",
         "The node listens for associations.",
-        "ae port",
+        "ae port tls_port",
     ),
     Event("receiver.stopped", "INFO", "The node listens no more.", "ae"),
     Event(
@@ -22,15 +22,37 @@ EVENTS = (
     Event(
         "association.accepted",
         "INFO",
-        "A peer opened an association.",
-        "calling contexts",
+        "A peer opened an association; `tls` is the version of TLS, or none.",
+        "calling contexts tls",
+    ),
+    Event(
+        "tls.failed",
+        "WARNING DEBUG",
+        "A connection to the port of TLS came to no TLS. The reason is OpenSSL's.",
+        "address reason",
+        "`certificate not accepted`: let [tls] ca_file have the peer's authority. `peer did not "
+        "return a certificate`: the peer needs one. `unsupported protocol`, `no shared cipher`: "
+        "the peer must speak TLS 1.2 or newer. `wrong version number`, `http request`: it speaks "
+        "no TLS.",
+    ),
+    Event(
+        "tls.reloaded",
+        "INFO",
+        "A reload read certificate, key and authorities again; new connections get them.",
+    ),
+    Event(
+        "tls.kept",
+        "ERROR",
+        "A file of [tls] could not be used at a reload; what was read before stays.",
+        "reason",
+        "Mend the file that the reason names, and reload again.",
     ),
     Event(
         "association.rejected",
         "WARNING",
         "A peer was not let in. `detail` has result, source and diagnostic of PS3.8 Table 9-21: "
-        "1, 1, 3 is its own AE title, 1, 1, 7 the one that it calls, 2, 3, 2 too many "
-        "associations.",
+        "1, 1, 3 is its own AE title, 1, 1, 7 the one that it calls, 2, 3, 1 no room for objects, "
+        "2, 3, 2 too many associations.",
         "calling detail",
         "Compare AE titles with [listen] calling_ae_titles and ae_title, or raise "
         "max_associations.",
@@ -54,6 +76,14 @@ EVENTS = (
         "A fault of the node's own ended an association; the peer sends again.",
         "calling detail",
         "Report it with the line.",
+    ),
+    Event(
+        "pressure.changed",
+        "INFO WARNING",
+        "What there is room for has changed: `all`; `marks`, and no CT images; or `nothing`.",
+        "level free_mb backlog",
+        "Make room on the disk. Many rows that wait: look at what holds them up, `dicomnode jobs`. "
+        "All is taken again by itself.",
     ),
     Event(
         "instance.stored",

@@ -12,6 +12,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.health.vitals import Vitals
+from dicomnode.receive.pressure import Level
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
 
@@ -107,5 +108,26 @@ def disk(vitals: Vitals) -> Check:
     return Check("disk", free >= vitals.reserve_bytes, words)
 
 
+def pressure(vitals: Vitals) -> Check:
+    """Objects are taken. CT images may be held back: marks still get in, so that it passes."""
+    reading, marks = vitals.pressure.read(), vitals.pressure.watermarks
+    free = "?" if reading.free_bytes is None else reading.free_bytes // _MB
+    backlog = "?" if reading.backlog is None else reading.backlog
+    found = f"{free} MB free, {backlog} rows wait"
+    if reading.level is Level.NOTHING:
+        words = (
+            f"no object is taken: {found}; from {marks.nothing_free_bytes // _MB} MB and "
+            f"{marks.nothing_backlog} rows on"
+        )
+        return Check("pressure", False, words)
+    if reading.level is Level.MARKS:
+        words = (
+            f"marks are taken and CT images are not: {found}; from "
+            f"{marks.marks_free_bytes // _MB} MB and {marks.marks_backlog} rows on"
+        )
+        return Check("pressure", True, words)
+    return Check("pressure", True, f"all is taken: {found}")
+
+
 LIVE = (services,)
-READY = (services, store, database, receiver, workers, disk)
+READY = (services, store, database, receiver, workers, disk, pressure)

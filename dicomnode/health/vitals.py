@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomnode.receive.pressure import Pressure
 from dicomnode.store.database import Database
 
 
@@ -34,6 +35,8 @@ class Vitals:
         Whether what is due is woken.
     threads : tuple of str
         Names of the services' threads.
+    pressure : Pressure
+        How much is taken.
     """
 
     root: Path
@@ -46,6 +49,7 @@ class Vitals:
     workers: int
     scheduler_runs: Callable[[], bool]
     threads: tuple[str, ...]
+    pressure: Pressure
 
     @property
     def free_bytes(self) -> int:

@@ -9,6 +9,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from dicomnode.tls.faults import FAULT_KINDS
+
 COUNTED = CollectorRegistry()
 """All of this file; each node's own registry takes it in."""
 
@@ -20,6 +22,7 @@ _REJECTIONS = {
     (1, 3): "calling-ae-not-recognised",
     (1, 7): "called-ae-not-recognised",
     (2, 2): "protocol-version-not-supported",
+    (3, 1): "temporary-congestion",
     (3, 2): "local-limit-exceeded",
 }
 """Source and diagnostic (PS3.8 Table 9-21) of what the node answers."""
@@ -34,8 +37,8 @@ _STAGE = Histogram(
 )
 _REFUSALS = Counter(
     "dicomnode_refusals",
-    "Refused by the node: associations by the reason of the rejection, instances and requests for "
-    "commitment by the status of the answer.",
+    "Refused by the node: TLS handshakes by what broke them, associations by the reason of the "
+    "rejection, instances and requests for commitment by the status of the answer.",
     ["what", "reason"],
     registry=COUNTED,
 )
@@ -50,6 +53,8 @@ for _stage in STAGES:  # so that a rate is known from the first one on
     _STAGE.labels(_stage)
 for _reason in _REJECTIONS.values():
     _REFUSALS.labels("association", _reason)
+for _kind in FAULT_KINDS:
+    _REFUSALS.labels("tls", _kind)
 for _status in ("0xA700", "0xA900", "0xC000", "0x0122"):
     _REFUSALS.labels("instance", _status)
 
@@ -76,6 +81,11 @@ def rejected(source: int, diagnostic: int) -> None:
     """Count an association that was rejected, by source and diagnostic of PS3.8 Table 9-21."""
     reason = _REJECTIONS.get((source, diagnostic), f"{source}-{diagnostic}")
     _REFUSALS.labels("association", reason).inc()
+
+
+def handshake_failed(kind: str) -> None:
+    """Count a TLS handshake that came to nothing, by one of `FAULT_KINDS`."""
+    _REFUSALS.labels("tls", kind).inc()
 
 
 def worker_died() -> None:

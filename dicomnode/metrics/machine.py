@@ -53,6 +53,25 @@ class MachineMetrics(Collector):
             "The watermark: with less free, nothing is received.",
             vitals.reserve_bytes,
         )
+        reading, marks = vitals.pressure.read(), vitals.pressure.watermarks
+        yield _gauge(
+            "dicomnode_pressure_level",
+            "0 where all is taken, 1 where marks are and CT images are not, 2 where nothing is.",
+            reading.level,
+        )
+        yield _gauge(
+            "dicomnode_disk_marks_only_bytes",
+            "The upper watermark: with less free, no CT image is received.",
+            marks.marks_free_bytes,
+        )
+        if reading.backlog is not None:
+            yield _gauge("dicomnode_backlog", "Rows that wait for a step.", reading.backlog)
+        backlogs = GaugeMetricFamily(
+            "dicomnode_backlog_limit", "From when on less is taken.", labels=["taken"]
+        )
+        backlogs.add_metric(["marks"], marks.marks_backlog)
+        backlogs.add_metric(["nothing"], marks.nothing_backlog)
+        yield backlogs
         with contextlib.suppress(OSError):
             yield _gauge("dicomnode_disk_free_bytes", "Free in the store.", vitals.free_bytes)
             yield _gauge("dicomnode_disk_size_bytes", "Size of its disk.", vitals.size_bytes)

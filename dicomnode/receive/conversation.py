@@ -40,6 +40,7 @@ from dicomnode.receive.intake import (
     keep_file,
     out_of_resources,
 )
+from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dicomnode.receive.upper_layer import (
     INVALID_PARAMETER,
@@ -79,6 +80,8 @@ class Conversation:
         to end the association.
     commitments : Commitments, optional
         Says what follows from N-ACTION and N-EVENT-REPORT.
+    pressure : Pressure, optional
+        Says for which objects there is room.
     """
 
     def __init__(
@@ -93,8 +96,10 @@ class Conversation:
         on_stored: Callable[[ReceivedInstance], object] | None,
         busy: Callable[[bool], None],
         commitments: Commitments | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
         self._connection = connection
+        self._pressure = pressure
         self._contexts = contexts
         self._calling_ae = calling_ae
         self._called_ae = called_ae
@@ -204,7 +209,7 @@ class Conversation:
         incoming = _IncomingDataSet(request, announced)
         try:
             _check_request(request, context)
-            incoming.part = begin_file(self._store, announced)
+            incoming.part = begin_file(self._store, announced, self._pressure)
         except Refused as refused:
             incoming.refused = refused
         return incoming

@@ -12,6 +12,8 @@ from dicomnode.receive.command_sets import OUT_OF_RESOURCES, SOP_CLASS_NOT_SUPPO
 from dicomnode.receive.encoded import DOES_NOT_MATCH_SOP_CLASS, FileBytes, InvalidInstance
 from dicomnode.receive.header import read_data_set
 from dicomnode.receive.part10 import file_head
+from dicomnode.receive.pressure import Pressure
+from dicomnode.receive.refused import Refused
 from dicomnode.receive.sop_classes import STORAGE_CLASSES
 from dicomnode.store.files import FileStore, PartFile, StorageError
 from dicomnode.store.received import ReceivedInstance
@@ -25,21 +27,6 @@ class Index(Protocol):
 
     def add(self, received: ReceivedInstance) -> None:
         """Record the instance durably, or raise. A repeat of the same instance is no error."""
-
-
-class Refused(Exception):
-    """An instance that is not kept.
-
-    Attributes
-    ----------
-    status : int
-        What a C-STORE of it is answered with (PS3.7 Annex C or PS3.4 B.2.3).
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -65,8 +52,17 @@ class Announced:
     priority: str = ""
 
 
-def begin_file(store: FileStore, announced: Announced) -> PartFile:
+def begin_file(
+    store: FileStore, announced: Announced, pressure: Pressure | None = None
+) -> PartFile:
     """Open a file for the data set that follows.
+
+    Parameters
+    ----------
+    store : FileStore
+    announced : Announced
+    pressure : Pressure, optional
+        Says whether there is room for it.
 
     Raises
     ------
@@ -77,6 +73,8 @@ def begin_file(store: FileStore, announced: Announced) -> PartFile:
         raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not one that the node stores")
     if not is_valid_uid(announced.sop_instance_uid):
         raise Refused(DOES_NOT_MATCH_SOP_CLASS, "Affected SOP Instance UID is not a UID")
+    if pressure is not None:
+        pressure.check(announced.sop_class_uid)
     try:
         return store.begin(
             file_head(
@@ -155,11 +153,18 @@ class Intake:
     index : Index
     on_stored : callable
         Called with each instance that was kept; must be quick.
+    pressure : Pressure, optional
+        Says whether there is room for what is fetched.
     """
 
     def __init__(
-        self, store: FileStore, index: Index, on_stored: Callable[[ReceivedInstance], object]
+        self,
+        store: FileStore,
+        index: Index,
+        on_stored: Callable[[ReceivedInstance], object],
+        pressure: Pressure | None = None,
     ) -> None:
+        self._pressure = pressure
         self._store = store
         self._index = index
         self._on_stored = on_stored
@@ -177,7 +182,7 @@ class Intake:
         ------
         Refused
         """
-        with begin_file(self._store, announced) as part:
+        with begin_file(self._store, announced, self._pressure) as part:
             for piece in data_set:
                 try:
                     part.write(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -16,10 +17,11 @@ from pynetdicom.presentation import PresentationContext
 
 from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
-from dicomnode.metrics.counted import rejected
+from dicomnode.metrics.counted import handshake_failed, rejected
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
+from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.sop_classes import (
     STORAGE_CLASSES,
     UNCOMPRESSED,
@@ -31,6 +33,7 @@ from dicomnode.receive.upper_layer import (
     CALLING_AE_NOT_RECOGNISED,
     LOCAL_LIMIT_EXCEEDED,
     NOT_SPECIFIED,
+    TEMPORARY_CONGESTION,
     AcceptorConnection,
     ConnectionEnded,
     ProtocolError,
@@ -38,6 +41,8 @@ from dicomnode.receive.upper_layer import (
 )
 from dicomnode.store.files import FileStore
 from dicomnode.store.received import ReceivedInstance
+from dicomnode.tls.faults import kind_of, words_of
+from dicomnode.tls.in_force import ServerTLS
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +76,12 @@ class ReceiverSettings:
         Silence after which a connection is aborted, and the longest that one PDU may take.
     max_object_bytes : int
         Bytes of the largest data set that is received.
+    tls_port : int, optional
+        Where associations with TLS are taken; 0 takes a free one, None takes none.
+    plain : bool
+        Whether associations without TLS are taken, at `port`.
+    handshake_timeout_s : float
+        The longest that a TLS handshake may take as a whole.
     """
 
     host: str = ""
@@ -83,6 +94,9 @@ class ReceiverSettings:
     max_pdu: int = 131072
     network_timeout_s: float = 60.0
     max_object_bytes: int = 4 * 2**30
+    tls_port: int | None = None
+    plain: bool = True
+    handshake_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -98,6 +112,12 @@ class ReceiverSettings:
             raise ValueError(f"network_timeout_s {self.network_timeout_s}, expected more than 0")
         if self.max_object_bytes < 1:
             raise ValueError(f"max_object_bytes {self.max_object_bytes}, expected at least 1")
+        if self.tls_port is None and not self.plain:
+            raise ValueError("found neither a port with TLS nor one without, expected one")
+        if self.handshake_timeout_s <= 0:
+            raise ValueError(
+                f"handshake_timeout_s {self.handshake_timeout_s}, expected more than 0"
+            )
 
 
 class _Session:
@@ -109,6 +129,19 @@ class _Session:
         self._lock = threading.Lock()
         self._busy = False
         self._stopping = False
+
+    def secure(self, context: ssl.SSLContext, timeout_s: float) -> None:
+        """Make TLS of it. Raises OSError."""
+        with self._lock:
+            # Whoever ends the session must find the socket that has the connection.
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+            if self._stopping:
+                raise ConnectionAbortedError
+        # A bound for the handshake as a whole, however slowly the peer sends.
+        self.socket.settimeout(timeout_s)
+        self.socket.do_handshake()
 
     def busy(self, busy: bool) -> None:
         with self._lock:
@@ -123,7 +156,8 @@ class _Session:
                 self._end(socket.SHUT_RD)
 
     def end(self) -> None:
-        self._end(socket.SHUT_RDWR)
+        with self._lock:
+            self._end(socket.SHUT_RDWR)
 
     @property
     def stopping(self) -> bool:
@@ -132,7 +166,27 @@ class _Session:
     def _end(self, how: int) -> None:
         # Wakes the thread that is blocked in recv(); closing the socket would not.
         with contextlib.suppress(OSError):
-            self.socket.shutdown(how)
+            # Below TLS: its own end would be a message, which a hung peer may not take.
+            socket.socket.shutdown(self.socket, how)
+
+
+class _Listener:
+    """A port and the thread that accepts there."""
+
+    def __init__(self, host: str, port: int, secured: bool) -> None:
+        self.secured = secured
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.create_server((host, port), family=family, backlog=128)
+        self.port: int = self.socket.getsockname()[1]
+        self.thread: threading.Thread | None = None
+
+    def close(self) -> None:
+        # Wakes accept(); a mere close() would leave it blocked.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self.thread is not None:
+            self.thread.join()
+        self.socket.close()
 
 
 class StorageSCP:
@@ -152,6 +206,10 @@ class StorageSCP:
         association's thread: must be quick.
     commitments : Commitments, optional
         Without it, storage commitment is not accepted.
+    tls : ServerTLS, optional
+        Needed where the settings have a port with TLS.
+    pressure : Pressure, optional
+        Says for what there is room; without it only the store does.
     """
 
     def __init__(
@@ -161,15 +219,21 @@ class StorageSCP:
         index: Index,
         on_stored: Callable[[ReceivedInstance], object] | None = None,
         commitments: Commitments | None = None,
+        tls: ServerTLS | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
+        if settings.tls_port is not None and tls is None:
+            raise ValueError("found a port with TLS and no certificate, expected both")
         self.settings = settings
+        self._tls = tls
+        self._pressure = pressure
         self._store = store
         self._index = index
         self._on_stored = on_stored
         self._commitments = commitments
         self._supported = supported_contexts(commitments is not None)
-        self._listener: socket.socket | None = None
-        self._acceptor: threading.Thread | None = None
+        self._plain: _Listener | None = None
+        self._secured: _Listener | None = None
         self._lock = threading.Lock()
         self._unassociated: OrderedDict[_Session, None] = OrderedDict()
         self._associated: set[_Session] = set()
@@ -177,15 +241,27 @@ class StorageSCP:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        if self._listener is None:
-            return self.settings.port
-        return self._listener.getsockname()[1]
+        """The port that is listened on; where all is TLS, that of TLS."""
+        if self._plain is not None:
+            return self._plain.port
+        if self._secured is not None:
+            return self._secured.port
+        return self.settings.port if self.settings.plain else self.settings.tls_port or 0
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port where TLS is spoken; None where there is none."""
+        return self.settings.tls_port if self._secured is None else self._secured.port
 
     @property
     def listening(self) -> bool:
         """Whether associations are taken."""
-        return self._listener is not None and self._acceptor.is_alive()
+        listeners = self._listeners
+        return bool(listeners) and all(listener.thread.is_alive() for listener in listeners)
+
+    @property
+    def _listeners(self) -> list[_Listener]:
+        return [one for one in (self._plain, self._secured) if one is not None]
 
     @property
     def associations(self) -> int:
@@ -203,18 +279,29 @@ class StorageSCP:
         RuntimeError
             Already listening.
         """
-        if self._listener is not None:
+        if self._listeners:
             raise RuntimeError("already listening")
         self._stopping = False
-        family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
-        self._listener = socket.create_server(
-            (self.settings.host, self.settings.port), family=family, backlog=128
+        settings = self.settings
+        try:
+            if settings.plain:
+                self._plain = _Listener(settings.host, settings.port, False)
+            if settings.tls_port is not None:
+                self._secured = _Listener(settings.host, settings.tls_port, True)
+        except OSError:
+            self._close_listeners()
+            raise
+        for listener in self._listeners:
+            listener.thread = threading.Thread(
+                target=self._accept_all, args=(listener,), name="dicom-accept", daemon=True
+            )
+            listener.thread.start()
+        logger.info(
+            "receiver.started ae=%s port=%d tls_port=%s",
+            settings.ae_title,
+            self.port,
+            self.tls_port,
         )
-        self._acceptor = threading.Thread(
-            target=self._accept_all, args=(self._listener,), name="dicom-accept", daemon=True
-        )
-        self._acceptor.start()
-        logger.info("receiver.started ae=%s port=%d", self.settings.ae_title, self.port)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Stop accepting, let requests that are being received end, abort the rest.
@@ -224,15 +311,10 @@ class StorageSCP:
         grace_s : float
             How long a request may take to end.
         """
-        if self._listener is None:
+        if not self._listeners:
             return
         self._stopping = True
-        # Wakes accept(); a mere close() would leave it blocked.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
-        self._listener = None
+        self._close_listeners()
         with self._lock:
             sessions = [*self._unassociated, *self._associated]
         for session in sessions:
@@ -257,10 +339,15 @@ class StorageSCP:
 
     # -- connections
 
-    def _accept_all(self, listener: socket.socket) -> None:
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._plain = self._secured = None
+
+    def _accept_all(self, listener: _Listener) -> None:
         while not self._stopping:
             try:
-                connection, _ = listener.accept()
+                connection, address = listener.socket.accept()
             except OSError as error:
                 if self._stopping:
                     return
@@ -270,7 +357,10 @@ class StorageSCP:
                 continue
             session = _Session(connection)
             session.thread = threading.Thread(
-                target=self._serve, args=(session,), name="dicom-association", daemon=True
+                target=self._serve,
+                args=(session, address[0], listener.secured),
+                name="dicom-association",
+                daemon=True,
             )
             with self._lock:
                 self._unassociated[session] = None
@@ -286,10 +376,26 @@ class StorageSCP:
                 self._forget(session)
                 connection.close()
 
-    def _serve(self, session: _Session) -> None:
+    def _handshake(self, session: _Session, address: str) -> bool:
+        """Make TLS of a connection, on its own thread: one that hangs holds up nobody else."""
+        try:
+            session.secure(self._tls.context, self.settings.handshake_timeout_s)
+        except OSError as error:
+            kind = kind_of(error)
+            if kind == "closed":  # a health check that connects and closes is no news
+                logger.debug("tls.failed address=%s reason=%s", address, words_of(error))
+            else:
+                logger.warning("tls.failed address=%s reason=%s", address, words_of(error))
+            handshake_failed(kind)
+            return False
+        return True
+
+    def _serve(self, session: _Session, address: str, secured: bool) -> None:
         connection = None
         calling = "unknown"
         try:
+            if secured and not self._handshake(session, address):
+                return
             connection = AcceptorConnection(
                 session.socket, self.settings.max_pdu, self.settings.network_timeout_s
             )
@@ -301,7 +407,12 @@ class StorageSCP:
                 connection.reject(request, rejection)
                 return
             contexts = connection.accept(request, self._supported)
-            logger.info("association.accepted calling=%s contexts=%d", calling, len(contexts))
+            logger.info(
+                "association.accepted calling=%s contexts=%d tls=%s",
+                calling,
+                len(contexts),
+                session.socket.version() if secured else "none",
+            )
             Conversation(
                 connection,
                 contexts,
@@ -313,6 +424,7 @@ class StorageSCP:
                 self._on_stored,
                 session.busy,
                 self._commitments,
+                self._pressure,
             ).run()
             self._forget(session)
             connection.confirm_release()
@@ -335,7 +447,7 @@ class StorageSCP:
             session.socket.close()
 
     def _admit(self, session: _Session, request: A_ASSOCIATE) -> Rejection | None:
-        """Check titles and count (PS3.8 9.3.4); an admitted session is counted."""
+        """Check titles, room and count (PS3.8 9.3.4); an admitted session is counted."""
         settings = self.settings
         titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
         if settings.require_called_aet and request.called_ae_title.strip() not in titles:
@@ -343,6 +455,11 @@ class StorageSCP:
         accepted = settings.accepted_calling_aets
         if accepted and request.calling_ae_title.strip() not in {a.strip() for a in accepted}:
             return CALLING_AE_NOT_RECOGNISED
+        proposed = request.presentation_context_definition_list
+        if self._pressure is not None and self._pressure.turns_away(
+            str(context.abstract_syntax) for context in proposed
+        ):
+            return TEMPORARY_CONGESTION
         with self._lock:
             if len(self._associated) >= settings.max_associations:
                 return LOCAL_LIMIT_EXCEEDED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -73,6 +74,7 @@ APPLICATION_CONTEXT_NOT_SUPPORTED = Rejection(1, 1, 2)
 CALLING_AE_NOT_RECOGNISED = Rejection(1, 1, 3)
 CALLED_AE_NOT_RECOGNISED = Rejection(1, 1, 7)
 PROTOCOL_VERSION_NOT_SUPPORTED = Rejection(1, 2, 2)
+TEMPORARY_CONGESTION = Rejection(2, 3, 1)
 LOCAL_LIMIT_EXCEEDED = Rejection(2, 3, 2)
 
 
@@ -100,7 +102,7 @@ class AcceptorConnection:
     Parameters
     ----------
     connection : socket.socket
-        Accepted and blocking.
+        Accepted and blocking; or an SSL socket after its handshake.
     max_pdu : int
         Longest P-DATA-TF that the peer may send, told to it in the negotiation.
     timeout_s : float
@@ -114,12 +116,19 @@ class AcceptorConnection:
         # Made once an association is accepted: a bare connection costs no memory.
         self._buffer = memoryview(b"")
         self._peer_max_pdu = 0
-        # A kernel time-out instead of settimeout(): the socket stays blocking, so that
-        # MSG_WAITALL fetches a whole PDU in one call.
+        self._secured = isinstance(connection, ssl.SSLSocket)
+        # TLS takes no flags, and gives a record (16 kB) a call.
+        self._flags = 0 if self._secured else socket.MSG_WAITALL
         timeout = _TIMEVAL.pack(int(timeout_s), int(timeout_s % 1 * 1e6))
         try:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+            if self._secured:
+                # Python repeats what the kernel gave up, unless the time-out is Python's own.
+                connection.settimeout(timeout_s)
+            else:
+                # A kernel time-out instead of settimeout(): the socket stays blocking, so that
+                # MSG_WAITALL fetches a whole PDU in one call.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Each answer is one small packet that the sender waits for.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -275,9 +284,14 @@ class AcceptorConnection:
 
     def abort(self, reason: int) -> None:
         """Send A-ABORT as the service provider; the peer may be gone already."""
-        with contextlib.suppress(OSError):
-            # Must not wait for a peer that does not read.
-            self._socket.send(b"\x07\0\0\0\0\x04\0\0\x02" + bytes([reason]), socket.MSG_DONTWAIT)
+        pdu = b"\x07\0\0\0\0\x04\0\0\x02" + bytes([reason])
+        # Must not wait for a peer that does not read.
+        with contextlib.suppress(OSError, ValueError):  # ValueError: TLS has ended
+            if self._secured:
+                self._socket.setblocking(False)
+                self._socket.send(pdu)
+            else:
+                self._socket.send(pdu, socket.MSG_DONTWAIT)
 
     # -- bytes
 
@@ -298,7 +312,7 @@ class AcceptorConnection:
         got = 0
         while got < len(into):
             try:
-                count = self._socket.recv_into(into[got:], 0, socket.MSG_WAITALL)
+                count = self._socket.recv_into(into[got:], 0, self._flags)
             except (BlockingIOError, TimeoutError):
                 raise ProtocolError(
                     NOT_SPECIFIED, f"nothing received for {self._timeout_s:g} s"
@@ -319,7 +333,12 @@ class AcceptorConnection:
 
     def _await_close(self) -> None:
         # The requestor closes after a release or a rejection (PS3.8 9.2.3, Sta13 and ARTIM).
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
+            if self._secured:
+                # By close_notify, which tells the peer that nothing was cut off.
+                self._socket.settimeout(2)
+                self._socket.unwrap()
+                return
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
             self._socket.recv(1024)

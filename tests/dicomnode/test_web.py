@@ -21,6 +21,7 @@ from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
 from dicomnode.metrics.rows import RowMetrics
 from dicomnode.node import Node
+from dicomnode.receive.pressure import Pressure, Watermarks
 from dicomnode.settings import WebSettings
 from dicomnode.store.states import CircuitState, DeliveryState
 from dicomnode.store.tables import Circuit, Delivery, Result
@@ -75,6 +76,7 @@ def test_a_node_is_ready_and_says_what_it_did_and_says_it_again_after_a_restart(
                 "receiver",
                 "workers",
                 "disk",
+                "pressure",
             }
             assert get(node, "/health/live")[0] == 200
             after, page = metrics(node), get(node, "/metrics")[1]
@@ -170,7 +172,8 @@ def test_below_the_watermark_the_node_is_not_ready_and_says_why(tmp_path, caplog
         assert get(node, "/health/live")[0] == 200
     assert status == 503
     failed = [check for check in json.loads(text)["checks"] if not check["passed"]]
-    assert [check["name"] for check in failed] == ["disk"]
+    assert [check["name"] for check in failed] == ["disk", "pressure"]
+    assert found["dicomnode_pressure_level", ""] == 2
     assert "reserve_mb is 1000000000" in failed[0]["reason"]
     assert found["dicomnode_ready", ""] == found["dicomnode_check_passed", "disk"] == 0
     assert caplog.text.count("health.changed check=disk ready=False") == 1
@@ -189,7 +192,19 @@ def vitals(tmp_path, database):
         workers=1,
         scheduler_runs=lambda: True,
         threads=(threading.current_thread().name,),
+        pressure=pressure(free_bytes=10),
     )
+
+
+def pressure(free_bytes: int) -> Pressure:
+    marks = Watermarks(
+        marks_free_bytes=4,
+        nothing_free_bytes=2,
+        release_bytes=0,
+        marks_backlog=1,
+        nothing_backlog=1,
+    )
+    return Pressure(marks, lambda: free_bytes, lambda: 0)
 
 
 def changed(vitals: Vitals, **changes: object) -> Vitals:
@@ -205,6 +220,7 @@ def changed(vitals: Vitals, **changes: object) -> Vitals:
         (checks.receiver, {"listening": lambda: False}),
         (checks.disk, {"reserve_bytes": 2**62}),
         (checks.disk, {"root": Path("/nowhere/at/all")}),
+        (checks.pressure, {"pressure": pressure(free_bytes=1)}),
     ],
 )
 def test_each_check_can_fail(vitals, look, changes):
