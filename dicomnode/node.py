@@ -11,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
 from dicomnode.alerts.watch import AlertWatch
+from dicomnode.backup import refuse_unfinished_restore
 from dicomnode.collect.collector import Collector
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
@@ -45,6 +46,7 @@ from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
+from dicomnode.store.upgrade import upgrade_database
 from dicomnode.version import VERSION
 from dicomnode.web.application import application as web_application
 from dicomnode.web.service import WebService
@@ -185,9 +187,14 @@ class Node:
         OSError
             If the address cannot be listened on, or the store is another process's or cannot be
             written.
+        dicomnode.backup.NotRestored
+            If a restore was broken off.
+        dicomnode.store.upgrade.UpgradeError
+            If the database cannot be brought to the version of this software.
         """
         self._lock.acquire()
-        self.database.upgrade()
+        refuse_unfinished_restore(self.settings.store.path)
+        upgrade_database(self.settings.store.url, self.settings.store.copies)
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()

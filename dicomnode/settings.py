@@ -134,6 +134,11 @@ class StoreSettings(_Section):
         """The database's URL; SQLite beside the files unless another is set."""
         return self.database_url or f"sqlite:///{self.path / 'node.sqlite'}"
 
+    @property
+    def copies(self) -> Path:
+        """Folder of the copies of the database that upgrades make."""
+        return self.path / "upgrades"
+
 
 class ListenSettings(_Section):
     """The Storage, Verification and Storage Commitment SCP."""

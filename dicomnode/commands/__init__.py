@@ -1,6 +1,7 @@
 """The command line: one file a command."""
 
 from dicomnode.commands.app import app
+from dicomnode.commands.backup import backup, restore
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.doctor import doctor
@@ -16,9 +17,11 @@ from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.train import train
+from dicomnode.commands.upgrade import upgrade
 
 __all__ = [
     "app",
+    "backup",
     "check_viewer",
     "conformance",
     "demo",
@@ -31,7 +34,9 @@ __all__ = [
     "networks",
     "probe",
     "process",
+    "restore",
     "rules_app",
     "serve",
     "train",
+    "upgrade",
 ]
