@@ -36,6 +36,8 @@ from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.reporter import RefusalReporter
+from dicomnode.retention.keeper import Keeper
+from dicomnode.retention.purge import finish_purges
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
@@ -92,6 +94,7 @@ class Node:
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
+        self._keeper = Keeper(self.database, self._scheduler, settings)
         self._alerts = AlertWatch(self.database, self._scheduler, settings)
         self._hand_watch = HandWatch(self.database, self._scheduler, self._on_hand)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
@@ -195,6 +198,8 @@ class Node:
         self._lock.acquire()
         refuse_unfinished_restore(self.settings.store.path)
         upgrade_database(self.settings.store.url, self.settings.store.copies)
+        # Before the index is told of files that it does not know.
+        finish_purges(self.database)
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
@@ -215,6 +220,7 @@ class Node:
         self._retriever.start()
         self._prober.start()
         self._housekeeper.start()
+        self._keeper.start()
         self._hand_watch.start()
         self._alerts.start()
         if self._web is not None:
@@ -232,7 +238,7 @@ class Node:
         if self._web is not None:
             self._web.stop()
         callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
-        for service in (*callers, self._housekeeper, self._alerts):
+        for service in (*callers, self._housekeeper, self._keeper, self._alerts):
             service.ask_to_stop()
         # Nobody is asked to commit any more once the receiver takes no reports.
         for confirmer in self._confirmers:
@@ -244,7 +250,7 @@ class Node:
         self._dispatcher.stop()
         self._summariser.stop()
         self._refusals.stop()
-        for service in (*callers, self._housekeeper, self._alerts):
+        for service in (*callers, self._housekeeper, self._keeper, self._alerts):
             service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()

@@ -13,6 +13,7 @@ from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
+from dicomnode.commands.purge import purge
 from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
@@ -34,6 +35,7 @@ __all__ = [
     "networks",
     "probe",
     "process",
+    "purge",
     "restore",
     "rules_app",
     "serve",

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -20,12 +17,15 @@ from dicomnode.backup import (
     NotSaved,
     refuse_unfinished_restore,
     restore,
+    restoring,
     save,
+    saving,
 )
 from dicomnode.store.database import Database
 from dicomnode.store.lock import FilesLock, StoreLock
 from dicomnode.store.tables import Instance, Lesion, Result
 from tests.dicomnode.backup.kept import KeptStore
+from tests.dicomnode.killed import kill_me, killed_in
 
 
 @pytest.fixture
@@ -217,37 +217,29 @@ def test_a_backup_of_newer_software_is_not_restored(store, tmp_path):
         restore(tmp_path / "backup", url(tmp_path / "back"), tmp_path / "back")
 
 
-_KILLED_AT = """
-import os, signal, sys
-from pathlib import Path
-import dicomnode.backup.{module} as module
-store, backup, back, number = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), 3
-copy, calls = module.copy_with_digest, []
-def killed(source, target):
-    calls.append(target)
-    if len(calls) == number:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes()[:5])
-        os.kill(os.getpid(), signal.SIGKILL)
-    return copy(source, target)
-module.copy_with_digest = killed
-url = "sqlite:///{{}}"
-{call}
-"""
+def killed_at_the_third_file(module, work) -> None:
+    copy, calls = module.copy_with_digest, []
 
+    def killed(source: Path, target: Path):
+        calls.append(target)
+        if len(calls) == 3:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes()[:5])
+            kill_me()
+        return copy(source, target)
 
-def killed(module: str, call: str, *arguments: Path) -> None:
-    script = _KILLED_AT.format(module=module, call=call)
-    ended = subprocess.run([sys.executable, "-c", script, *map(str, arguments)], timeout=120)
-    assert ended.returncode == -signal.SIGKILL
+    def do() -> None:
+        module.copy_with_digest = killed
+        work()
+
+    killed_in(do)
 
 
 def test_a_backup_that_was_killed_does_not_count_and_hurts_nobody(store, tmp_path):
     for number in range(5):
         store.receive(f"1.2.3.{number}")
     target, back = tmp_path / "backup", tmp_path / "back"
-    save_it = "module.save(url.format(store / 'node.sqlite'), store, None, backup)"
-    killed("saving", save_it, store.root, target, back)
+    killed_at_the_third_file(saving, lambda: save(store.url, store.root, None, target))
     with pytest.raises(BrokenBackup, match="not finished"):
         restore(target, url(back), back)
     with pytest.raises(NotSaved, match="not empty"):
@@ -260,8 +252,7 @@ def test_a_restore_that_was_killed_keeps_the_node_from_starting_until_it_is_done
         store.receive(f"1.2.3.{number}")
     backup, back = tmp_path / "backup", tmp_path / "back"
     save(store.url, store.root, None, backup)
-    restore_it = "module.restore(backup, url.format(back / 'node.sqlite'), back)"
-    killed("restoring", restore_it, store.root, backup, back)
+    killed_at_the_third_file(restoring, lambda: restore(backup, url(back), back))
     with pytest.raises(NotRestored, match="not finished"):
         refuse_unfinished_restore(back)
     store.receive("1.2.3.77")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 import alembic.command
+import alembic.op
 import pytest
 
 from dicomnode.store import upgrade as upgrading
@@ -21,6 +19,7 @@ from dicomnode.store.upgrade import (
     roll_back,
     upgrade_database,
 )
+from tests.dicomnode.killed import kill_me, killed_in
 
 OLD = "0005"
 
@@ -73,8 +72,6 @@ def test_an_upgrade_that_fails_leaves_all_as_it_was(old, tmp_path, monkeypatch):
         raise RuntimeError("on purpose")
 
     # The last migrations create tables; those before have done their work by then.
-    import alembic.op
-
     create, made = alembic.op.create_table, []
     monkeypatch.setattr(
         alembic.op,
@@ -145,29 +142,22 @@ def test_the_way_back_is_the_copy_that_older_software_knows(old, tmp_path, monke
         assert list(connection.iterdump()) == after
 
 
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-import alembic.op
-from dicomnode.store.upgrade import upgrade_database
-create = alembic.op.create_table
-def killed(name, *columns, **more):
-    made = create(name, *columns, **more)
-    if name == sys.argv[3]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return made
-alembic.op.create_table = killed
-upgrade_database(sys.argv[1], Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.parametrize("table", ["refusal_report", "purge"])
 def test_an_upgrade_that_is_killed_leaves_all_as_it_was(old, tmp_path, table):
     before = content(tmp_path)
-    ended = subprocess.run(
-        [sys.executable, "-c", _KILLED, old, str(tmp_path / "copies"), table], timeout=120
-    )
-    assert ended.returncode == -signal.SIGKILL
+    create = alembic.op.create_table
+
+    def killed(name, *columns, **more):
+        made = create(name, *columns, **more)
+        if name == table:
+            kill_me()
+        return made
+
+    def work() -> None:
+        alembic.op.create_table = killed
+        upgrade_database(old, tmp_path / "copies")
+
+    killed_in(work)
     assert content(tmp_path) == before
     upgrade_database(old, tmp_path / "copies")
     assert not plan_upgrade(old, tmp_path / "copies").waiting
