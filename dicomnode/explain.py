@@ -21,6 +21,8 @@ from dicomnode.store.tables import (
     Finding,
     Instance,
     Lesion,
+    Purge,
+    PurgedInstance,
     RefusalReport,
     Result,
     Retrieval,
@@ -55,6 +57,7 @@ def explain(
         ).all()
         if received:
             yield from _group(session, uid, received)
+    yield from _purges(session, uid)
     asked = list(requests_for(session, uid))
     if asked and instance is None:
         yield f"{uid}: not received here"
@@ -160,7 +163,7 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
             f"{other.series_instance_uid}"
         )
     if lesion.rule is not None:
-        yield f"  rule {lesion.rule!r}, method {lesion.method}, {len(lesion.slices)} slices"
+        yield f"  rule {lesion.rule!r}, method {lesion.method}, {_slices(lesion)}"
         if lesion.dry_run:
             names = ", ".join(lesion.destinations) or "nobody"
             yield f"  a dry run: it is segmented and kept, and not sent to {names}"
@@ -174,6 +177,48 @@ def _lesion(lesion: Lesion, destinations: Collection[str] | None) -> Iterator[st
         yield f"  {_retrieval(retrieval)}"
     for result in lesion.results:
         yield from _indent(_result(result, destinations))
+
+
+def _slices(lesion: Lesion) -> str:
+    # A lesion has met its slices before it has a rule.
+    return "its study was deleted" if lesion.slices is None else f"{len(lesion.slices)} slices"
+
+
+def _purges(session: Session, uid: str) -> Iterator[str]:
+    """Who deleted a study, series or object of that UID, when and why."""
+    purges = session.scalars(
+        select(Purge)
+        .where(
+            or_(
+                Purge.study_instance_uid == uid,
+                Purge.id.in_(
+                    select(PurgedInstance.purge_id).where(
+                        or_(
+                            PurgedInstance.sop_instance_uid == uid,
+                            PurgedInstance.series_instance_uid == uid,
+                        )
+                    )
+                ),
+            )
+        )
+        .order_by(Purge.id)
+    )
+    for purge in purges:
+        yield (
+            f"study {purge.study_instance_uid}: deleted {_moment(purge.at)} by {purge.who}, "
+            f"because: {purge.why}; it was {purge.state.value}; {purge.instances} received objects "
+            f"and {purge.results} results, {purge.size} bytes"
+        )
+        gone = session.scalar(
+            select(PurgedInstance).where(
+                PurgedInstance.purge_id == purge.id, PurgedInstance.sop_instance_uid == uid
+            )
+        )
+        if gone is not None:
+            yield (
+                f"  {uid}: {UID(gone.sop_class_uid).name}, received {_moment(gone.received_at)} "
+                f"from {gone.calling_ae or 'a folder'}"
+            )
 
 
 def _summary(result: Result, destinations: Collection[str] | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
 from dicomnode.alerts.watch import AlertWatch
+from dicomnode.backup import refuse_unfinished_restore
 from dicomnode.collect.collector import Collector
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
@@ -37,6 +38,8 @@ from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.reporter import RefusalReporter
+from dicomnode.retention.keeper import Keeper
+from dicomnode.retention.purge import finish_purges
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
@@ -48,6 +51,7 @@ from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import StoreLock
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.tables import Delivery
+from dicomnode.store.upgrade import upgrade_database
 from dicomnode.tls.in_force import ServerTLS
 from dicomnode.version import VERSION
 from dicomnode.web.application import application as web_application
@@ -95,6 +99,7 @@ class Node:
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
+        self._keeper = Keeper(self.database, self._scheduler, settings)
         self._alerts = AlertWatch(self.database, self._scheduler, settings)
         self._hand_watch = HandWatch(self.database, self._scheduler, self._on_hand)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
@@ -199,9 +204,16 @@ class Node:
         OSError
             If the address cannot be listened on, or the store is another process's or cannot be
             written.
+        dicomnode.backup.NotRestored
+            If a restore was broken off.
+        dicomnode.store.upgrade.UpgradeError
+            If the database cannot be brought to the version of this software.
         """
         self._lock.acquire()
-        self.database.upgrade()
+        refuse_unfinished_restore(self.settings.store.path)
+        upgrade_database(self.settings.store.url, self.settings.store.copies)
+        # Before the index is told of files that it does not know.
+        finish_purges(self.database)
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
@@ -222,6 +234,7 @@ class Node:
         self._retriever.start()
         self._prober.start()
         self._housekeeper.start()
+        self._keeper.start()
         self._hand_watch.start()
         self._alerts.start()
         if self._web is not None:
@@ -239,7 +252,7 @@ class Node:
         if self._web is not None:
             self._web.stop()
         callers = [*self._confirmers, *self._couriers, self._prober, self._provider]
-        for service in (*callers, self._housekeeper, self._alerts):
+        for service in (*callers, self._housekeeper, self._keeper, self._alerts):
             service.ask_to_stop()
         # Nobody is asked to commit any more once the receiver takes no reports.
         for confirmer in self._confirmers:
@@ -251,7 +264,7 @@ class Node:
         self._dispatcher.stop()
         self._summariser.stop()
         self._refusals.stop()
-        for service in (*callers, self._housekeeper, self._alerts):
+        for service in (*callers, self._housekeeper, self._keeper, self._alerts):
             service.stop()
         if self._scheduler.running:
             self._scheduler.shutdown()

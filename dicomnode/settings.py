@@ -34,6 +34,7 @@ from dicomnode.credentials import credential_path
 from dicomnode.routing.networks import network_problem
 from dicomnode.routing.rules import Rule
 from dicomnode.routing.wildcard import Patterns, fits
+from dicomnode.store.states import StudyState
 from dicomnode.tls.settings import PeerTLS, TLSSettings, with_shared_identity
 from dicomnode.toml_lines import line_of
 from pipelines.networks.options import NetworkOptions
@@ -144,6 +145,11 @@ class StoreSettings(_Section):
         if not file or file == ":memory:":
             return (self.path,)
         return tuple({self.path, Path(file).absolute().parent})
+
+    @property
+    def copies(self) -> Path:
+        """Folder of the copies of the database that upgrades make."""
+        return self.path / "upgrades"
 
 
 class PressureSettings(_Section):
@@ -273,6 +279,35 @@ class ConfirmSettings(_Section):
     verify_attempts: int = Field(8, ge=1)
     keep_days: float = Field(90, ge=0)
     """How long requests that are done, and deliveries of what was replaced, are kept; 0: always."""
+
+
+class RetentionSettings(_Section):
+    """What the node may delete of studies that are finished; nothing unless it is said here."""
+
+    delivered_days: float = Field(0, ge=0)
+    """Every destination has all results; 0, here and below: never."""
+    unsent_days: float = Field(0, ge=0)
+    refused_days: float = Field(0, ge=0)
+    unmarked_days: float = Field(0, ge=0)
+    failed_days: float = Field(0, ge=0)
+    max_gb: float = Field(0, ge=0)
+    """Of what was received and made; 0: no limit."""
+    over_limit: tuple[Literal["delivered", "unsent", "refused", "unmarked", "failed"], ...] = (
+        "delivered",
+    )
+    """States in which studies go before their days are over, where more than `max_gb` is kept."""
+    at_least_h: float = Field(24, ge=0)
+    """No study goes sooner, whatever is kept."""
+    every_h: float = Field(1, gt=0)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether anything is ever deleted."""
+        return bool((self.max_gb and self.over_limit) or any(map(self.days, StudyState)))
+
+    def days(self, state: StudyState) -> float:
+        """Days after which a study in a state goes; 0: never."""
+        return 0.0 if state is StudyState.BUSY else getattr(self, f"{state.value}_days")
 
 
 class ProbeSettings(_Section):
@@ -512,6 +547,7 @@ class NodeSettings(BaseSettings):
     confirm: ConfirmSettings = ConfirmSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     probe: ProbeSettings = ProbeSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
     alerts: AlertSettings = AlertSettings()

@@ -139,7 +139,7 @@ def _record(session: Session, uid: str, reading: MarkReading) -> tuple[list[int]
             _reopen(lesion, mark)
             opened.append(lesion.id)
             reopened.append(lesion.id)
-        else:
+        elif not _is_deleted(lesion):
             # Its mark was stated again, perhaps after it had been changed in another object.
             lesion.unsettled = True
             if lesion.state is not LesionState.SUPERSEDED:
@@ -162,9 +162,18 @@ def _is_to_reopen(session: Session, lesion: Lesion) -> bool:
         return True
     if lesion.absent_seg is not None and session.get(Instance, lesion.absent_seg) is not None:
         return True
+    if _is_deleted(lesion):  # what a destination never got is made anew
+        deliveries = [one for result in lesion.results for one in result.deliveries]
+        return any(one.state is DeliveryState.WITHDRAWN for one in deliveries)
     if lesion.state is LesionState.PUBLISHED and lesion.dry_run:  # rules may say otherwise now
         return True
     return lesion.state in _TO_REOPEN
+
+
+def _is_deleted(lesion: Lesion) -> bool:
+    """Whether the study of a lesion that was settled has been deleted since."""
+    settled = (LesionState.PUBLISHED, LesionState.SUPERSEDED)
+    return lesion.state in settled and lesion.slices is None
 
 
 def _bring_back_reports(session: Session, uid: str) -> None:

@@ -1,6 +1,7 @@
 """The command line: one file a command."""
 
 from dicomnode.commands.app import app
+from dicomnode.commands.backup import backup, restore
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
 from dicomnode.commands.doctor import doctor
@@ -12,13 +13,16 @@ from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
+from dicomnode.commands.purge import purge
 from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.train import train
+from dicomnode.commands.upgrade import upgrade
 
 __all__ = [
     "app",
+    "backup",
     "check_viewer",
     "conformance",
     "demo",
@@ -31,7 +35,10 @@ __all__ = [
     "networks",
     "probe",
     "process",
+    "purge",
+    "restore",
     "rules_app",
     "serve",
     "train",
+    "upgrade",
 ]

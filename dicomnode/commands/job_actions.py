@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -21,6 +19,7 @@ from dicomnode.commands.app import (
     console,
 )
 from dicomnode.commands.opened import opened, opened_to_write
+from dicomnode.commands.user import user
 from dicomnode.jobs.by_hand import By, Change, Chosen, act, choose_deliveries, choose_lesions
 from dicomnode.store.states import DeliveryState, JobAction, LesionState
 from dicomnode.store.tables import JobTrace
@@ -125,7 +124,7 @@ def _do(config: Configuration, action: JobAction, chosen: Chosen, why: str, yes:
             f"{action.value} {lesions} lesion(s) and {deliveries} deliver(ies)?", abort=True
         )
     with opened_to_write(settings) as session:
-        changes = act(session, action, chosen, By(_user(), why))
+        changes = act(session, action, chosen, By(user(), why))
         found = {(change.kind, change.subject) for change in changes}
     _tell(changes)
     named = [("lesion", i) for i in chosen.lesions] + [("delivery", i) for i in chosen.deliveries]
@@ -148,14 +147,3 @@ def _tell(changes: Sequence[Change]) -> None:
         console.print(what, markup=False, highlight=False, soft_wrap=True)
     done = sum(not change.why_not for change in changes)
     console.print(f"{done} changed, {len(changes) - done} left", highlight=False)
-
-
-def _user() -> str:
-    """The user of the operating system, and who became it by sudo."""
-    number = os.getuid()
-    try:
-        name = pwd.getpwuid(number).pw_name
-    except KeyError:  # a container may have no name for it
-        name = str(number)
-    before = os.environ.get("SUDO_USER")
-    return f"{name} ({before})" if before and before != name else name

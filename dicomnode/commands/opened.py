@@ -18,19 +18,20 @@ from dicomnode.store.database import Database
 @contextmanager
 def opened(settings: NodeSettings) -> Iterator[Session]:
     """Give a session on the node's rows, only to read, or leave with why there is none."""
-    with _database(settings) as database, database.read() as session:
+    with opened_database(settings) as database, database.read() as session:
         yield session
 
 
 @contextmanager
 def opened_to_write(settings: NodeSettings) -> Iterator[Session]:
     """Give a session that commits at the end, or leave with why there is none."""
-    with _database(settings) as database, database.write() as session:
+    with opened_database(settings) as database, database.write() as session:
         yield session
 
 
 @contextmanager
-def _database(settings: NodeSettings) -> Iterator[Database]:
+def opened_database(settings: NodeSettings) -> Iterator[Database]:
+    """Give the database, or leave with why there is none."""
     file = make_url(settings.store.url).database
     if settings.store.url.startswith("sqlite") and not (file and Path(file).is_file()):
         # Looking must not make a database, which then belongs to whoever looked.

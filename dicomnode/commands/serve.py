@@ -7,6 +7,7 @@ import signal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicomnode.backup import NotRestored
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
@@ -16,6 +17,7 @@ from dicomnode.commands.app import (
 )
 from dicomnode.logs import start_logging
 from dicomnode.node import Node
+from dicomnode.store.upgrade import UpgradeError
 
 
 @app.command()
@@ -32,7 +34,7 @@ def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
             while asked.get() is signal.SIGHUP:
                 node.reload_rules(config)
                 node.reload_certificates()
-    except OSError as error:
+    except (OSError, NotRestored, UpgradeError) as error:
         raise complain(f"the node cannot run: {error}") from None
     except SQLAlchemyError as error:
         raise complain(f"the node cannot run: its database: {error.args[0]}") from None

@@ -43,6 +43,18 @@ EVENTS = (
         "detail",
         "Look at the disk of the store.",
     ),
+    Event(
+        "database.upgraded",
+        "INFO",
+        "Migrations ran; `copy` is the database from before, in the store's folder `upgrades`.",
+        "found newest copy",
+    ),
+    Event(
+        "database.rolled_back",
+        "WARNING",
+        "`dicomnode upgrade --roll-back` put a copy of the database back.",
+        "newest copy",
+    ),
     Event("web.started", "INFO", "The web service listens.", "host port"),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(

@@ -8,6 +8,27 @@ _REPORT = "It is tried again. If it goes on, report it with the line."
 
 EVENTS = (
     Event(
+        "study.purged",
+        "INFO",
+        "All files of a study were deleted, by retention or by hand; `dicomnode explain` has the "
+        "trail.",
+        "study state instances results bytes who",
+    ),
+    Event(
+        "purge.finished",
+        "INFO",
+        "Files of a study were deleted whose deletion had been broken off.",
+        "purge",
+    ),
+    Event("retention.waits", "INFO", "A backup is being made; retention looks again later."),
+    Event(
+        "retention.failed",
+        "ERROR",
+        "Retention met an unexpected error.",
+        "detail",
+        "It is tried again. If it goes on: `dicomnode doctor`, and look at the disk of the store.",
+    ),
+    Event(
         "mark.examined",
         "INFO",
         "An object was read for marks.",

@@ -16,11 +16,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from dicomnode.collect.examine import reopen
+from dicomnode.deliver.confirmation import HELD
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.refusals import lesion_changed
 from dicomnode.store.standing import unsettle_replaced
 from dicomnode.store.states import DEAD_LETTERS, CircuitState, DeliveryState, JobAction, LesionState
-from dicomnode.store.tables import Circuit, Delivery, JobTrace, Lesion
+from dicomnode.store.tables import Circuit, Delivery, Instance, JobTrace, Lesion, PurgedInstance
 
 """Dead letters."""
 
@@ -138,6 +139,8 @@ def _lesion(session: Session, action: JobAction, lesion: Lesion, by: By) -> Chan
     said = f": {by.why}" if by.why else ""
     why_not = ""
     match action:
+        case JobAction.RETRY if before in GIVEN_UP and _is_deleted(session, lesion):
+            why_not = "its study was deleted: send its mark and CT again"
         case JobAction.RETRY if before in GIVEN_UP:
             reopen(lesion, f"taken up again by {by.who}{said}")
         case JobAction.RETRY:
@@ -168,6 +171,8 @@ def _delivery(action: JobAction, delivery: Delivery) -> Change:
             delivery
         ):
             why_not = "another result takes its place"
+        case JobAction.RETRY if before not in HELD and not delivery.result.path:
+            why_not = "its study was deleted: send its mark and CT again"
         case JobAction.RETRY if before in (*DEAD_LETTERS, DeliveryState.WITHDRAWN):
             delivery.state = DeliveryState.QUEUED
             delivery.attempts = 0
@@ -186,6 +191,12 @@ def _delivery(action: JobAction, delivery: Delivery) -> Change:
         case JobAction.DISCARD:
             why_not = "it is no dead letter"
     return Change("delivery", str(delivery.id), before.value, delivery.state.value, why_not)
+
+
+def _is_deleted(session: Session, lesion: Lesion) -> bool:
+    source = lesion.source_sop_instance_uid
+    purged = select(PurgedInstance.purge_id).where(PurgedInstance.sop_instance_uid == source)
+    return session.get(Instance, source) is None and session.scalar(purged.limit(1)) is not None
 
 
 def _stands(delivery: Delivery) -> bool:

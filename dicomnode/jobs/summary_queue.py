@@ -41,6 +41,7 @@ def summary_request(
             Lesion.method == summary.method,
             Lesion.state == LesionState.PUBLISHED,
             Lesion.dry_run.is_(False),
+            Lesion.soft_mask_path.is_not(None),  # else its study was deleted
         )
         .order_by(Lesion.id)
     ).all()
@@ -149,6 +150,7 @@ def _predecessors(
         .join(Result.deliveries)
         .where(
             Result.summary_id == summary.id,
+            Result.path != "",  # else its study was deleted
             Result.kind == rung,
             Delivery.destination.in_(destinations),
             Delivery.state.in_((DeliveryState.SENT, *HELD)),

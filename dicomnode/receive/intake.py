@@ -129,6 +129,9 @@ def keep_file(part: PartFile, announced: Announced, index: Index) -> ReceivedIns
         # The file stays: it is whole, and a repeat or the next start finds and indexes it.
         logger.error("index.failed sop=%s %s", header.sop_instance_uid, describe_fault(error))
         raise Refused(OUT_OF_RESOURCES, "the index does not take the instance") from error
+    if not stored.written and not stored.path.exists():
+        # Its study was being deleted, and the file that was here already went meanwhile.
+        raise Refused(OUT_OF_RESOURCES, "its study was being deleted")
     logger.info(
         "instance.%s sop=%s bytes=%d",
         "stored" if stored.written else "repeated",

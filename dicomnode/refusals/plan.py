@@ -150,6 +150,7 @@ def _newest(session: Session, report: RefusalReport, destinations: Collection[st
         .join(Result.deliveries)
         .where(
             Result.refusal_report_id == report.id,
+            Result.path != "",  # else its study was deleted
             Delivery.destination.in_(destinations),
             Delivery.state.in_((DeliveryState.SENT, *HELD)),
         )

@@ -42,7 +42,8 @@ def _storage_error(error: OSError) -> StorageError:
     return StorageError(error.errno or errno.EIO, f"cannot write: {reason}")
 
 
-def _fsync_directory(directory: Path) -> None:
+def fsync_directory(directory: Path) -> None:
+    """Make what was named, renamed or unlinked in a folder durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -56,7 +57,7 @@ def _make_directory_durably(directory: Path) -> None:
         return
     _make_directory_durably(directory.parent)
     directory.mkdir(exist_ok=True)
-    _fsync_directory(directory.parent)
+    fsync_directory(directory.parent)
 
 
 def write_durably(path: Path, writer: Callable[[BinaryIO], object]) -> Path:
@@ -92,7 +93,7 @@ def write_durably(path: Path, writer: Callable[[BinaryIO], object]) -> Path:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _fsync_directory(path.parent)
+        fsync_directory(path.parent)
     except StorageError:
         raise
     except OSError as error:
@@ -212,10 +213,10 @@ class PartFile:
                     os.rename(self._path, final)
             if held is None:
                 self._close()
-                _fsync_directory(directory)
+                fsync_directory(directory)
                 return StoredFile(final, self.size, written=True)
         # The one that is held may have been renamed by a run that died before its fsync.
-        _fsync_directory(directory)
+        fsync_directory(directory)
         return StoredFile(held, held.stat().st_size, written=False)
 
     def _identical(self, directory: Path, sop_uid: str) -> Path | None:

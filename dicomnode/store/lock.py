@@ -46,3 +46,38 @@ class StoreLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class FilesLock:
+    """Held by who copies the files of a store, and by who deletes some: not both at a time.
+
+    It is on the folder itself, so that no file of one user keeps another one out.
+
+    Parameters
+    ----------
+    root : Path
+        The store; it must be there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> FilesLock:
+        """Take it.
+
+        Raises
+        ------
+        StoreInUse
+            If another process or thread has it.
+        """
+        self._descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise StoreInUse(f"{self._root}: another process copies or deletes its files") from None
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Give it back."""
+        os.close(self._descriptor)

@@ -145,3 +145,20 @@ class JobAction(StrEnum):
     """What was still to be done is not done."""
     DISCARD = "discard"
     """What failed for good is left at that, and no longer told of."""
+
+
+class StudyState(StrEnum):
+    """What has become of a study, for what may be deleted."""
+
+    BUSY = "busy"
+    """Something of it is still to be done. Never deleted."""
+    DELIVERED = "delivered"
+    """Every destination has all results, as far as its configuration asks."""
+    UNSENT = "unsent"
+    """Results were made and are sent nowhere (a dry run, withdrawn): they are only here."""
+    REFUSED = "refused"
+    """It holds marks, and all were refused."""
+    FAILED = "failed"
+    """A lesion failed, or a destination does not have a result as it was to: somebody is needed."""
+    UNMARKED = "unmarked"
+    """Nobody has marked anything on it."""

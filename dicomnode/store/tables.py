@@ -32,6 +32,7 @@ from dicomnode.store.states import (
     LesionState,
     ReportState,
     RetrievalState,
+    StudyState,
     SummaryState,
 )
 
@@ -503,3 +504,42 @@ lesion_retrieval = Table(
     Column("retrieval_id", ForeignKey("retrieval.id"), primary_key=True, index=True),
 )
 """Which lesions wait for which images."""
+
+
+class Purge(Base):
+    """That a study was deleted. This row stays, and so do its lesions, results and deliveries."""
+
+    __tablename__ = "purge"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    at: Mapped[float] = mapped_column(default=time.time)
+    """From then on the index does not know the study's instances."""
+    finished_at: Mapped[float | None] = mapped_column(index=True)
+    """When the last file was gone; None while some may be there."""
+    who: Mapped[str] = mapped_column(Text)
+    """The user of the operating system, or "retention"."""
+    why: Mapped[str] = mapped_column(Text)
+    state: Mapped[StudyState] = mapped_column(_state(StudyState))
+    """What had become of it."""
+    instances: Mapped[int]
+    results: Mapped[int]
+    """Objects that the node had made of it."""
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes of both."""
+    files: Mapped[list[str]] = mapped_column(JSON)
+    """Paths that are still to be deleted."""
+
+
+class PurgedInstance(Base):
+    """What is left of a received instance that was deleted with its study."""
+
+    __tablename__ = "purged_instance"
+
+    purge_id: Mapped[int] = mapped_column(ForeignKey("purge.id"), primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(_UID, primary_key=True, index=True)
+    series_instance_uid: Mapped[str] = mapped_column(_UID, index=True)
+    sop_class_uid: Mapped[str] = mapped_column(_UID)
+    calling_ae: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[float]

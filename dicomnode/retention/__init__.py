@@ -1,0 +1,1 @@
+"""Which studies may be deleted, and their deletion, which leaves a trail."""
