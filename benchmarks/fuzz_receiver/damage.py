@@ -150,9 +150,9 @@ def _again_of_one_length(body: bytes) -> bytes:
 def _with_head(pdu: bytearray, chance: random.Random) -> bytes:
     """Another type, length, context or message control header (PS3.8 E.2)."""
     match chance.randrange(5):
-        case 0:
+        case 0 if pdu:
             pdu[0] = chance.randrange(256)
-        case 1:
+        case 1 if len(pdu) >= 6:
             struct.pack_into(">L", pdu, 2, chance.choice(_LONG_LENGTHS))
         case 2 if len(pdu) >= 10:
             struct.pack_into(">L", pdu, 6, chance.choice(_LONG_LENGTHS))
