@@ -160,6 +160,7 @@ class AcceptorConnection:
             raise ProtocolError(
                 INVALID_PARAMETER, f"A-ASSOCIATE-RQ not understood ({type(error).__name__})"
             ) from error
+        _check_proposed(request)
         if not pdu.protocol_version & 1:
             self.reject(request, PROTOCOL_VERSION_NOT_SUPPORTED)
             raise ConnectionEnded("protocol version not supported")
@@ -342,6 +343,16 @@ class AcceptorConnection:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
             self._socket.recv(1024)
+
+
+def _check_proposed(request: A_ASSOCIATE) -> None:
+    """Each proposed context has one abstract syntax and a transfer syntax (PS3.8 9.3.2.2)."""
+    for context in request.presentation_context_definition_list:
+        if not context.abstract_syntax or not context.transfer_syntax:
+            raise ProtocolError(
+                INVALID_PARAMETER,
+                f"presentation context {context.context_id} without abstract or transfer syntax",
+            )
 
 
 def _roles(request: A_ASSOCIATE) -> dict[str, tuple[bool, bool]]:

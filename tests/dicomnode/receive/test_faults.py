@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from tests.dicomnode.receive.loopback import (
     COMPREHENSIVE_SR,
     CT,
+    EXPLICIT,
     ct,
     element,
     encode,
@@ -338,3 +339,24 @@ def test_an_endless_data_set_is_cut_off_and_leaves_nothing(node):
     assert _send_for_ever(send) < 10_000
     assert largest <= 500_000 + 1000
     node.wait_for(lambda: node.files() == [])
+
+
+@pytest.mark.parametrize("missing", ["abstract", "transfer"])
+def test_a_proposed_context_without_a_syntax_breaks_the_protocol(node, caplog, missing):
+    node.start()
+    peer = node.peer()
+    assert peer.associate(syntaxes=(EXPLICIT,)) == 2
+    request = bytearray(peer.request)
+    item = request.index(b"\x30\0" if missing == "abstract" else b"\x40\0", 74)
+    length = int.from_bytes(request[item + 2 : item + 4], "big") + 4
+    del request[item : item + length]
+    context = request.index(b"\x20\0", 74)
+    left = int.from_bytes(request[context + 2 : context + 4], "big") - length
+    request[context + 2 : context + 4] = left.to_bytes(2, "big")
+    request[2:6] = (len(request) - 6).to_bytes(4, "big")
+    other = node.peer()
+    other.socket.sendall(request)
+    kind, body = other.read_pdu()
+    assert (kind, body[3]) == (ABORT, 6)
+    node.wait_for(lambda: "association.aborted" in caplog.text)
+    assert "association.failed" not in caplog.text
