@@ -31,6 +31,7 @@ from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
 from dicomnode.jobs.worker import Limits
 from dicomnode.metrics.registry import metrics_of
+from dicomnode.receive.callers import CallerRule, Callers
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.pressure import Pressure, Watermarks
 from dicomnode.receive.reconcile import reconcile
@@ -157,6 +158,7 @@ class Node:
             self._provider,
             self._tls,
             self._pressure,
+            _callers(settings),
         )
 
         self._vitals = Vitals(
@@ -350,6 +352,26 @@ class Node:
     def _on_summary(self) -> None:
         for courier in self._couriers:
             courier.notify()
+
+
+def _callers(settings: NodeSettings) -> Callers:
+    rules = [
+        CallerRule(
+            name=caller.name,
+            ae_titles=caller.ae_titles,
+            networks=caller.addresses,
+            certificates=caller.certificates,
+            tls=caller.tls,
+            allow=caller.allow,
+            max_associations=caller.max_associations,
+            associations_per_minute=caller.associations_per_minute,
+            max_pdu=caller.max_pdu,
+            max_object_bytes=None if caller.max_object_mb is None else caller.max_object_mb * 2**20,
+            bytes_per_s=None if caller.mb_per_s is None else caller.mb_per_s * 1e6,
+        )
+        for caller in settings.callers
+    ]
+    return Callers(rules, settings.listen.known_callers_only)
 
 
 def _watermarks(settings: NodeSettings) -> Watermarks:

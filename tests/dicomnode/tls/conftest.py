@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dicomnode.receive.callers import Callers
 from dicomnode.receive.scp import StorageSCP
 from dicomnode.tls.in_force import ServerTLS
 from dicomnode.tls.settings import TLSSettings
@@ -63,7 +64,11 @@ def secured(tmp_path, certificates):
     node = Node(tmp_path / "store")
 
     def start(
-        plain: bool = False, timeout_s: float = 10.0, stall_s: float = 5.0, **changes: object
+        plain: bool = False,
+        timeout_s: float = 10.0,
+        stall_s: float = 5.0,
+        callers: Callers | None = None,
+        **changes: object,
     ) -> Node:
         node.tls = ServerTLS(certificates.settings(**changes))
         settings = replace(
@@ -73,7 +78,9 @@ def secured(tmp_path, certificates):
             handshake_timeout_s=timeout_s,
             network_timeout_s=stall_s,
         )
-        node.scp = StorageSCP(settings, node.store, node.index, node.stored.append, tls=node.tls)
+        node.scp = StorageSCP(
+            settings, node.store, node.index, node.stored.append, tls=node.tls, callers=callers
+        )
         node.scp.start()
         return node
 
