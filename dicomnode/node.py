@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -175,6 +176,7 @@ class Node:
                 [destination.name for destination in settings.destinations], bool(settings.sources)
             ),
             pressure=self._pressure,
+            certificate_end=lambda: inf if self._tls is None else self._tls.certificate_end,
         )
         self._web = _web_service(settings, self._vitals)
 

@@ -584,9 +584,7 @@ class NodeSettings(BaseSettings):
         """Nobody is asked for a certificate where none can be shown, or forgotten who must call."""
         for caller in self.callers:
             if (caller.certificates or caller.tls) and self.tls.port is None:
-                raise ValueError(
-                    f"caller {caller.name!r} needs TLS, and [tls] has no port"
-                )
+                raise ValueError(f"caller {caller.name!r} needs TLS, and [tls] has no port")
             if caller.certificates and self.tls.clients == "none":
                 raise ValueError(
                     f"caller {caller.name!r} needs a certificate, and [tls] clients asks for none"

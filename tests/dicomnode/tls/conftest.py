@@ -29,6 +29,7 @@ class Certificates:
     weak: Pair
     locked: Pair
     for_servers: Pair
+    for_clients: Pair
     strangers_peer: Pair
 
     def settings(self, **changes: object) -> TLSSettings:
@@ -53,6 +54,7 @@ def certificates(tmp_path_factory):
         expired=hospital.sign("expired", days=-1),
         weak=hospital.sign("weak", key=("-newkey", "rsa:1024")),
         locked=hospital.sign("locked", password="a password"),
+        for_clients=hospital.sign("for-clients", usage="clientAuth"),
         for_servers=hospital.sign("for-servers", usage="serverAuth"),
         strangers_peer=stranger.sign("peer"),
     )
