@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,7 @@ from dicomnode.jobs.summariser import Summariser
 from dicomnode.jobs.variants import Ladders
 from dicomnode.jobs.worker import Limits
 from dicomnode.metrics.registry import metrics_of
+from dicomnode.receive.callers import CallerRule, Callers
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.pressure import Pressure, Watermarks
 from dicomnode.receive.reconcile import reconcile
@@ -162,6 +164,7 @@ class Node:
             self._provider,
             self._tls,
             self._pressure,
+            _callers(settings),
         )
 
         self._vitals = Vitals(
@@ -178,6 +181,7 @@ class Node:
                 [destination.name for destination in settings.destinations], bool(settings.sources)
             ),
             pressure=self._pressure,
+            certificate_end=lambda: inf if self._tls is None else self._tls.certificate_end,
         )
         self._web = _web_service(settings, self._vitals)
 
@@ -363,6 +367,26 @@ class Node:
     def _on_summary(self) -> None:
         for courier in self._couriers:
             courier.notify()
+
+
+def _callers(settings: NodeSettings) -> Callers:
+    rules = [
+        CallerRule(
+            name=caller.name,
+            ae_titles=caller.ae_titles,
+            networks=caller.addresses,
+            certificates=caller.certificates,
+            tls=caller.tls,
+            allow=caller.allow,
+            max_associations=caller.max_associations,
+            associations_per_minute=caller.associations_per_minute,
+            max_pdu=caller.max_pdu,
+            max_object_bytes=None if caller.max_object_mb is None else caller.max_object_mb * 2**20,
+            bytes_per_s=None if caller.mb_per_s is None else caller.mb_per_s * 1e6,
+        )
+        for caller in settings.callers
+    ]
+    return Callers(rules, settings.listen.known_callers_only)
 
 
 def _watermarks(settings: NodeSettings) -> Watermarks:

@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    IPvAnyNetwork,
     StringConstraints,
     Tag,
     ValidationError,
@@ -170,10 +171,30 @@ class ListenSettings(_Section):
     port: Port = 11112
     calling_ae_titles: tuple[AETitle, ...] = ()
     require_called_ae_title: bool = True
+    known_callers_only: bool = False
+    """Whether only those are let in whom a table of ``[[callers]]`` fits."""
     max_associations: int = Field(20, ge=1)
     max_pdu: int = Field(131072, ge=4096, le=2**24)
     network_timeout_s: float = Field(60, gt=0)
     max_object_mb: int = Field(4096, ge=1)
+
+
+class CallerSettings(_Section):
+    """Who calls the node, and how much of it it may take; see `dicomnode.receive.callers`."""
+
+    name: str = Field(min_length=1)
+    ae_titles: Patterns = ("*",)
+    addresses: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks that it calls from; any unless set."""
+    certificates: Patterns = ()
+    """Names in its certificate, or ``sha256:`` and its fingerprint; any, or none, unless set."""
+    tls: bool = False
+    allow: bool = True
+    max_associations: int | None = Field(None, ge=1)
+    associations_per_minute: int | None = Field(None, ge=1)
+    max_pdu: int | None = Field(None, ge=4096, le=2**24)
+    max_object_mb: int | None = Field(None, ge=1)
+    mb_per_s: float | None = Field(None, gt=0)
 
 
 class CollectSettings(_Section):
@@ -552,6 +573,7 @@ class NodeSettings(BaseSettings):
     web: WebSettings = WebSettings()
     alerts: AlertSettings = AlertSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    callers: tuple[CallerSettings, ...] = ()
     destinations: tuple[Destination, ...] = ()
     sources: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -594,12 +616,40 @@ class NodeSettings(BaseSettings):
         return self
 
     @validates_whole(mode="after")
+    def _callers_can_come_in(self) -> NodeSettings:
+        """Nobody is asked for a certificate where none can be shown, or forgotten who must call."""
+        for caller in self.callers:
+            if (caller.certificates or caller.tls) and self.tls.port is None:
+                raise ValueError(f"caller {caller.name!r} needs TLS, and [tls] has no port")
+            if caller.certificates and self.tls.clients == "none":
+                raise ValueError(
+                    f"caller {caller.name!r} needs a certificate, and [tls] clients asks for none"
+                )
+        if not self.listen.known_callers_only:
+            return self
+        calling = [s.ae_title for s in self.sources if s.kind == "c-move"]
+        calling += [
+            d.ae_title for d in self.destinations if isinstance(d, DicomDestination) and d.commit
+        ]
+        for ae_title in calling:
+            if not any(
+                caller.allow and any(fits(ae_title, pattern) for pattern in caller.ae_titles)
+                for caller in self.callers
+            ):
+                raise ValueError(
+                    f"{ae_title!r} sends by C-MOVE or reports storage commitment, and none of "
+                    "[[callers]] fits it: [listen] known_callers_only keeps it out"
+                )
+        return self
+
+    @validates_whole(mode="after")
     def _names_meet(self) -> NodeSettings:
         known = [destination.name for destination in self.destinations]
         for what, names in (
             ("destination", known),
             ("source", [source.name for source in self.sources]),
             ("rule", [rule.name for rule in self.rules]),
+            ("caller", [caller.name for caller in self.callers]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

@@ -12,6 +12,7 @@ from dicomnode.receive.commitment import MAX_INFORMATION
 from dicomnode.retrieve.probe import address_of as source_address
 from dicomnode.routing.rules import Rule
 from dicomnode.settings import (
+    CallerSettings,
     Destination,
     DicomDestination,
     DicomPeer,
@@ -55,6 +56,7 @@ def associations(settings: NodeSettings) -> Table:
         ),
         ("Port", str(listen.port), "any free one"),
         ("Calling AE titles that are let in", let_in, "not applicable"),
+        ("Only callers of `[[callers]]`", yes(listen.known_callers_only), "not applicable"),
         ("Called AE title is checked", yes(listen.require_called_ae_title), "not applicable"),
         ("Longest PDU received, bytes", str(listen.max_pdu), str(MAX_PDU)),
         ("Longest PDU sent", "what the peer says", "what the peer says"),
@@ -95,7 +97,7 @@ def parameters(settings: NodeSettings | None = None) -> Table:
 
 
 def peer_parameters() -> Table:
-    """What can be set for a destination, a source or a rule."""
+    """What can be set for a destination, a source, a caller or a rule."""
     rows = []
     kinds = {
         "destination, C-STORE": DicomDestination,
@@ -103,6 +105,7 @@ def peer_parameters() -> Table:
         "destination, folder": FolderDestination,
         "source, C-MOVE or C-GET": DicomSource,
         "source, DICOMweb": DicomWebSource,
+        "caller": CallerSettings,
         "rule": Rule,
     }
     for kind, model in kinds.items():

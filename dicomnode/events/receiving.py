@@ -22,8 +22,9 @@ EVENTS = (
     Event(
         "association.accepted",
         "INFO",
-        "A peer opened an association; `tls` is the version of TLS, or none.",
-        "calling contexts tls",
+        "A peer opened an association; `tls` is the version of TLS, or none, and `caller` its rule "
+        "of [[callers]], or none.",
+        "calling address caller contexts tls",
     ),
     Event(
         "tls.failed",
@@ -52,10 +53,12 @@ EVENTS = (
         "WARNING",
         "A peer was not let in. `detail` has result, source and diagnostic of PS3.8 Table 9-21: "
         "1, 1, 3 is its own AE title, 1, 1, 7 the one that it calls, 2, 3, 1 no room for objects, "
-        "2, 3, 2 too many associations.",
-        "calling detail",
+        "2, 3, 2 too many associations. `why` says more: `called-ae`, `calling-ae`, `room`, "
+        "`associations`; by [[callers]] `address`, `no-tls`, `certificate`, `denied`, `not-known`, "
+        "`associations`, `rate`.",
+        "calling address caller why detail",
         "Compare AE titles with [listen] calling_ae_titles and ae_title, or raise "
-        "max_associations.",
+        "max_associations; compare address and certificate with the rule of [[callers]].",
     ),
     Event(
         "association.ended",

@@ -37,6 +37,8 @@ class Vitals:
         Names of the services' threads.
     pressure : Pressure
         How much is taken.
+    certificate_end : callable
+        When the receiver's certificate ends, in seconds since 1970; infinity where it has none.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class Vitals:
     scheduler_runs: Callable[[], bool]
     threads: tuple[str, ...]
     pressure: Pressure
+    certificate_end: Callable[[], float]
 
     @property
     def free_bytes(self) -> int:

@@ -43,6 +43,14 @@ _REFUSALS = Counter(
     registry=COUNTED,
 )
 
+_CALLERS_REJECTED = Counter(
+    "dicomnode_callers_rejected",
+    "Associations that were rejected by what [[callers]] says: by the name of the rule (none: no "
+    "rule fits) and what was lacking or too much.",
+    ["caller", "why"],
+    registry=COUNTED,
+)
+
 _WORKERS_DIED = Counter(
     "dicomnode_workers_died",
     "Worker processes that ended in the midst of their work, by themselves or for their limits.",
@@ -55,7 +63,7 @@ for _reason in _REJECTIONS.values():
     _REFUSALS.labels("association", _reason)
 for _kind in FAULT_KINDS:
     _REFUSALS.labels("tls", _kind)
-for _status in ("0xA700", "0xA900", "0xC000", "0x0122"):
+for _status in ("0xA700", "0xA900", "0xC000", "0x0122", "too-large"):
     _REFUSALS.labels("instance", _status)
 
 
@@ -81,6 +89,24 @@ def rejected(source: int, diagnostic: int) -> None:
     """Count an association that was rejected, by source and diagnostic of PS3.8 Table 9-21."""
     reason = _REJECTIONS.get((source, diagnostic), f"{source}-{diagnostic}")
     _REFUSALS.labels("association", reason).inc()
+
+
+def too_large() -> None:
+    """Count an object that grew beyond its limit, and whose association was aborted for it."""
+    _REFUSALS.labels("instance", "too-large").inc()
+
+
+def caller_rejected(caller: str, why: str) -> None:
+    """Count an association that was rejected by a rule of [[callers]].
+
+    Parameters
+    ----------
+    caller : str
+        Name of the rule, or "none".
+    why : str
+        What was lacking or too much, in a word.
+    """
+    _CALLERS_REJECTED.labels(caller, why).inc()
 
 
 def handshake_failed(kind: str) -> None:

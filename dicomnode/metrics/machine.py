@@ -46,6 +46,12 @@ class MachineMetrics(Collector):
         yield _gauge(
             "dicomnode_associations_limit", "[listen] max_associations.", vitals.max_associations
         )
+        yield _gauge(
+            "dicomnode_certificate_end_seconds",
+            "When the receiver's certificate ends, in seconds since 1970; 0 where no peer can take "
+            "it, infinity where there is none.",
+            vitals.certificate_end(),
+        )
         yield _gauge("dicomnode_workers_alive", "Worker processes.", vitals.workers_alive())
         yield _gauge("dicomnode_workers_limit", "[segment] processes.", vitals.workers)
         yield _gauge(

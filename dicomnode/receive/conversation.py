@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import refused as count_refused
-from dicomnode.metrics.counted import took
+from dicomnode.metrics.counted import too_large, took
 from dicomnode.receive.command_sets import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
@@ -82,6 +82,9 @@ class Conversation:
         Says what follows from N-ACTION and N-EVENT-REPORT.
     pressure : Pressure, optional
         Says for which objects there is room.
+    on_read : callable, optional
+        Called with the bytes of each fragment of a data set; may take its time, so that the peer
+        sends slower.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class Conversation:
         busy: Callable[[bool], None],
         commitments: Commitments | None = None,
         pressure: Pressure | None = None,
+        on_read: Callable[[int], None] | None = None,
     ) -> None:
         self._connection = connection
+        self._on_read = on_read
         self._pressure = pressure
         self._contexts = contexts
         self._calling_ae = calling_ae
@@ -181,7 +186,10 @@ class Conversation:
     def _receive_data(self, fragment: Fragment) -> None:
         incoming = self._incoming
         assert incoming is not None
+        if self._on_read is not None:
+            self._on_read(len(fragment.data))
         if incoming.size + len(fragment.data) > self._max_object_bytes:
+            too_large()
             # There is no answer that makes a sender stop; an abort does.
             raise ProtocolError(
                 NOT_SPECIFIED, f"a data set of more than {self._max_object_bytes} bytes"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import ssl
 import threading
 import time
@@ -18,10 +16,12 @@ from pynetdicom.presentation import PresentationContext
 from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import handshake_failed, rejected
+from dicomnode.receive.callers import Admitted, Callers, TurnedAway
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
 from dicomnode.receive.pressure import Pressure
+from dicomnode.receive.session import Listener, Session
 from dicomnode.receive.sop_classes import (
     STORAGE_CLASSES,
     UNCOMPRESSED,
@@ -37,12 +37,12 @@ from dicomnode.receive.upper_layer import (
     AcceptorConnection,
     ConnectionEnded,
     ProtocolError,
-    Rejection,
 )
 from dicomnode.store.files import FileStore
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.tls.faults import kind_of, words_of
 from dicomnode.tls.in_force import ServerTLS
+from dicomnode.tls.shown import shown_by
 
 logger = logging.getLogger(__name__)
 
@@ -120,75 +120,6 @@ class ReceiverSettings:
             )
 
 
-class _Session:
-    """One connection and its thread."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self.thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._busy = False
-        self._stopping = False
-
-    def secure(self, context: ssl.SSLContext, timeout_s: float) -> None:
-        """Make TLS of it. Raises OSError."""
-        with self._lock:
-            # Whoever ends the session must find the socket that has the connection.
-            self.socket = context.wrap_socket(
-                self.socket, server_side=True, do_handshake_on_connect=False
-            )
-            if self._stopping:
-                raise ConnectionAbortedError
-        # A bound for the handshake as a whole, however slowly the peer sends.
-        self.socket.settimeout(timeout_s)
-        self.socket.do_handshake()
-
-    def busy(self, busy: bool) -> None:
-        with self._lock:
-            self._busy = busy
-            if self._stopping and not busy:
-                raise ConnectionEnded("the node stops")
-
-    def stop_when_idle(self) -> None:
-        with self._lock:
-            self._stopping = True
-            if not self._busy:
-                self._end(socket.SHUT_RD)
-
-    def end(self) -> None:
-        with self._lock:
-            self._end(socket.SHUT_RDWR)
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopping
-
-    def _end(self, how: int) -> None:
-        # Wakes the thread that is blocked in recv(); closing the socket would not.
-        with contextlib.suppress(OSError):
-            # Below TLS: its own end would be a message, which a hung peer may not take.
-            socket.socket.shutdown(self.socket, how)
-
-
-class _Listener:
-    """A port and the thread that accepts there."""
-
-    def __init__(self, host: str, port: int, secured: bool) -> None:
-        self.secured = secured
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.create_server((host, port), family=family, backlog=128)
-        self.port: int = self.socket.getsockname()[1]
-        self.thread: threading.Thread | None = None
-
-    def close(self) -> None:
-        # Wakes accept(); a mere close() would leave it blocked.
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        if self.thread is not None:
-            self.thread.join()
-        self.socket.close()
-
-
 class StorageSCP:
     """Verification, Storage and Storage Commitment SCP; takes reports of storage commitment, too.
 
@@ -210,6 +141,8 @@ class StorageSCP:
         Needed where the settings have a port with TLS.
     pressure : Pressure, optional
         Says for what there is room; without it only the store does.
+    callers : Callers, optional
+        Says who may come in, and with which limits; without it the settings alone do.
     """
 
     def __init__(
@@ -221,22 +154,24 @@ class StorageSCP:
         commitments: Commitments | None = None,
         tls: ServerTLS | None = None,
         pressure: Pressure | None = None,
+        callers: Callers | None = None,
     ) -> None:
         if settings.tls_port is not None and tls is None:
             raise ValueError("found a port with TLS and no certificate, expected both")
         self.settings = settings
         self._tls = tls
         self._pressure = pressure
+        self._callers = callers or Callers()
         self._store = store
         self._index = index
         self._on_stored = on_stored
         self._commitments = commitments
         self._supported = supported_contexts(commitments is not None)
-        self._plain: _Listener | None = None
-        self._secured: _Listener | None = None
+        self._plain: Listener | None = None
+        self._secured: Listener | None = None
         self._lock = threading.Lock()
-        self._unassociated: OrderedDict[_Session, None] = OrderedDict()
-        self._associated: set[_Session] = set()
+        self._unassociated: OrderedDict[Session, None] = OrderedDict()
+        self._associated: set[Session] = set()
         self._stopping = False
 
     @property
@@ -260,7 +195,7 @@ class StorageSCP:
         return bool(listeners) and all(listener.thread.is_alive() for listener in listeners)
 
     @property
-    def _listeners(self) -> list[_Listener]:
+    def _listeners(self) -> list[Listener]:
         return [one for one in (self._plain, self._secured) if one is not None]
 
     @property
@@ -285,9 +220,9 @@ class StorageSCP:
         settings = self.settings
         try:
             if settings.plain:
-                self._plain = _Listener(settings.host, settings.port, False)
+                self._plain = Listener(settings.host, settings.port, False)
             if settings.tls_port is not None:
-                self._secured = _Listener(settings.host, settings.tls_port, True)
+                self._secured = Listener(settings.host, settings.tls_port, True)
         except OSError:
             self._close_listeners()
             raise
@@ -344,7 +279,7 @@ class StorageSCP:
             listener.close()
         self._plain = self._secured = None
 
-    def _accept_all(self, listener: _Listener) -> None:
+    def _accept_all(self, listener: Listener) -> None:
         while not self._stopping:
             try:
                 connection, address = listener.socket.accept()
@@ -355,7 +290,7 @@ class StorageSCP:
                 logger.error("receiver.accept_failed %s", error)
                 time.sleep(0.1)
                 continue
-            session = _Session(connection)
+            session = Session(connection)
             session.thread = threading.Thread(
                 target=self._serve,
                 args=(session, address[0], listener.secured),
@@ -376,7 +311,7 @@ class StorageSCP:
                 self._forget(session)
                 connection.close()
 
-    def _handshake(self, session: _Session, address: str) -> bool:
+    def _handshake(self, session: Session, address: str) -> bool:
         """Make TLS of a connection, on its own thread: one that hangs holds up nobody else."""
         try:
             session.secure(self._tls.context, self.settings.handshake_timeout_s)
@@ -390,7 +325,7 @@ class StorageSCP:
             return False
         return True
 
-    def _serve(self, session: _Session, address: str, secured: bool) -> None:
+    def _serve(self, session: Session, address: str, secured: bool) -> None:
         connection = None
         calling = "unknown"
         try:
@@ -401,15 +336,26 @@ class StorageSCP:
             )
             request = connection.read_associate_request()
             calling = request.calling_ae_title.strip()
-            if (rejection := self._admit(session, request)) is not None:
-                logger.warning("association.rejected calling=%s %s", calling, rejection)
-                rejected(rejection.source, rejection.diagnostic)
-                connection.reject(request, rejection)
+            try:
+                admitted = self._admit(session, request, address)
+            except TurnedAway as away:
+                logger.warning(
+                    "association.rejected calling=%s address=%s caller=%s why=%s %s",
+                    calling,
+                    address,
+                    away.caller,
+                    away.why,
+                    away.rejection,
+                )
+                rejected(away.rejection.source, away.rejection.diagnostic)
+                connection.reject(request, away.rejection)
                 return
-            contexts = connection.accept(request, self._supported)
+            contexts = connection.accept(request, self._supported, admitted.max_pdu)
             logger.info(
-                "association.accepted calling=%s contexts=%d tls=%s",
+                "association.accepted calling=%s address=%s caller=%s contexts=%d tls=%s",
                 calling,
+                address,
+                admitted.name,
                 len(contexts),
                 session.socket.version() if secured else "none",
             )
@@ -420,11 +366,12 @@ class StorageSCP:
                 request.called_ae_title.strip(),
                 self._store,
                 self._index,
-                self.settings.max_object_bytes,
+                admitted.max_object_bytes or self.settings.max_object_bytes,
                 self._on_stored,
                 session.busy,
                 self._commitments,
                 self._pressure,
+                admitted.read,
             ).run()
             self._forget(session)
             connection.confirm_release()
@@ -446,31 +393,40 @@ class StorageSCP:
             self._forget(session)
             session.socket.close()
 
-    def _admit(self, session: _Session, request: A_ASSOCIATE) -> Rejection | None:
-        """Check titles, room and count (PS3.8 9.3.4); an admitted session is counted."""
+    def _admit(self, session: Session, request: A_ASSOCIATE, address: str) -> Admitted:
+        """Check titles, caller, room and count (PS3.8 9.3.4); an admitted session is counted."""
         settings = self.settings
         titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
         if settings.require_called_aet and request.called_ae_title.strip() not in titles:
-            return CALLED_AE_NOT_RECOGNISED
+            raise TurnedAway(CALLED_AE_NOT_RECOGNISED, "called-ae")
+        calling = request.calling_ae_title.strip()
         accepted = settings.accepted_calling_aets
-        if accepted and request.calling_ae_title.strip() not in {a.strip() for a in accepted}:
-            return CALLING_AE_NOT_RECOGNISED
+        if accepted and calling not in {a.strip() for a in accepted}:
+            raise TurnedAway(CALLING_AE_NOT_RECOGNISED, "calling-ae")
+        secured = isinstance(session.socket, ssl.SSLSocket)
+        certificate = shown_by(session.socket) if secured else None
+        admitted = self._callers.admit(calling, address, certificate, secured)
         proposed = request.presentation_context_definition_list
         if self._pressure is not None and self._pressure.turns_away(
             str(context.abstract_syntax) for context in proposed
         ):
-            return TEMPORARY_CONGESTION
+            admitted.leave()
+            raise TurnedAway(TEMPORARY_CONGESTION, "room")
         with self._lock:
             if len(self._associated) >= settings.max_associations:
-                return LOCAL_LIMIT_EXCEEDED
+                admitted.leave()
+                raise TurnedAway(LOCAL_LIMIT_EXCEEDED, "associations")
+            session.admitted = admitted
             self._unassociated.pop(session, None)
             self._associated.add(session)
-        return None
+        return admitted
 
-    def _forget(self, session: _Session) -> None:
+    def _forget(self, session: Session) -> None:
         with self._lock:
             self._unassociated.pop(session, None)
             self._associated.discard(session)
+            if session.admitted is not None:
+                session.admitted.leave()
 
 
 def supported_contexts(commitment: bool) -> list[PresentationContext]:

@@ -179,15 +179,27 @@ class AcceptorConnection:
         self._await_close()
 
     def accept(
-        self, request: A_ASSOCIATE, supported: list[PresentationContext]
+        self,
+        request: A_ASSOCIATE,
+        supported: list[PresentationContext],
+        max_pdu: int | None = None,
     ) -> dict[int, Context]:
         """Negotiate presentation contexts and send A-ASSOCIATE-AC.
+
+        Parameters
+        ----------
+        request : A_ASSOCIATE
+        supported : list of PresentationContext
+        max_pdu : int, optional
+            Longest P-DATA-TF that this peer may send, where it is another than for all.
 
         Returns
         -------
         dict
             Accepted contexts by their id.
         """
+        if max_pdu is not None:
+            self._max_pdu = max_pdu
         results, roles = negotiate_as_acceptor(
             request.presentation_context_definition_list, supported, _roles(request)
         )

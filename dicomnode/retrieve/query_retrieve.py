@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -17,6 +16,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as M
 
 from dicomnode.association import NoAssociation, NothingAccepted, associate, requesting_ae
 from dicomnode.faults import describe_fault
+from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import retrieval
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
 from dicomnode.receive.encoded import CANNOT_UNDERSTAND
@@ -303,5 +303,5 @@ def _cut(association: Association) -> None:
     pynetdicom's own abort can leave that thread waiting for the whole time-out; the end of the
     connection, which is an abort too (PS3.8 9.2.3, AA-4), does not.
     """
-    with contextlib.suppress(OSError, AttributeError):  # it has ended by itself
-        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(AttributeError):  # it has ended by itself
+        OpenSockets.end(association.dul.socket.socket)

@@ -6,6 +6,7 @@ import logging
 import ssl
 
 from dicomnode.tls.contexts import TLSFilesError, server_context
+from dicomnode.tls.own_certificate import NotTaken, read_own
 from dicomnode.tls.settings import TLSSettings
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,12 @@ class ServerTLS:
 
     def __init__(self, settings: TLSSettings) -> None:
         self._settings = settings
-        self._context = server_context(settings)
+        self._context, self._end = _read(settings)
+
+    @property
+    def certificate_end(self) -> float:
+        """When the certificate ends, in seconds since 1970; 0 where no peer can take it."""
+        return self._end
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -41,9 +47,17 @@ class ServerTLS:
             False where a file cannot be used: what was read before stays.
         """
         try:
-            self._context = server_context(self._settings)
+            self._context, self._end = _read(self._settings)
         except TLSFilesError as error:
             logger.error("tls.kept reason=%s", error)
             return False
         logger.info("tls.reloaded")
         return True
+
+
+def _read(settings: TLSSettings) -> tuple[ssl.SSLContext, float]:
+    context = server_context(settings)
+    try:
+        return context, read_own(settings).not_after
+    except NotTaken:
+        return context, 0.0

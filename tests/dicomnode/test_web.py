@@ -193,6 +193,7 @@ def vitals(tmp_path, database):
         scheduler_runs=lambda: True,
         threads=(threading.current_thread().name,),
         pressure=pressure(free_bytes=10),
+        certificate_end=lambda: 0.0,
     )
 
 

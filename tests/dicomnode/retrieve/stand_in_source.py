@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
@@ -36,6 +37,8 @@ class DicomSourceStandIn:
         Set: no query is answered until `close`.
     move_to : tuple of (host, port), or None
         Where C-MOVE sends; None: it knows no destination.
+    tls : ssl.SSLContext, optional
+        What it speaks TLS with.
     asked : list of str
         Levels of the retrieve requests that came.
     """
@@ -48,6 +51,7 @@ class DicomSourceStandIn:
         self.images = list(images)
         self.silent = threading.Event()
         self.move_to: tuple[str, int] | None = None
+        self.tls: ssl.SSLContext | None = None
         self.asked: list[str] = []
         self._closing = threading.Event()
         self._ae = AE(ae_title=self.AE_TITLE)
@@ -68,7 +72,9 @@ class DicomSourceStandIn:
             (evt.EVT_C_GET, self._get),
             (evt.EVT_C_MOVE, self._move),
         ]
-        self._server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self._server = self._ae.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=self.tls
+        )
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dicomnode.receive.callers import Callers
 from dicomnode.receive.scp import StorageSCP
 from dicomnode.tls.in_force import ServerTLS
 from dicomnode.tls.settings import TLSSettings
@@ -28,6 +29,7 @@ class Certificates:
     weak: Pair
     locked: Pair
     for_servers: Pair
+    for_clients: Pair
     strangers_peer: Pair
 
     def settings(self, **changes: object) -> TLSSettings:
@@ -52,6 +54,7 @@ def certificates(tmp_path_factory):
         expired=hospital.sign("expired", days=-1),
         weak=hospital.sign("weak", key=("-newkey", "rsa:1024")),
         locked=hospital.sign("locked", password="a password"),
+        for_clients=hospital.sign("for-clients", usage="clientAuth"),
         for_servers=hospital.sign("for-servers", usage="serverAuth"),
         strangers_peer=stranger.sign("peer"),
     )
@@ -63,7 +66,11 @@ def secured(tmp_path, certificates):
     node = Node(tmp_path / "store")
 
     def start(
-        plain: bool = False, timeout_s: float = 10.0, stall_s: float = 5.0, **changes: object
+        plain: bool = False,
+        timeout_s: float = 10.0,
+        stall_s: float = 5.0,
+        callers: Callers | None = None,
+        **changes: object,
     ) -> Node:
         node.tls = ServerTLS(certificates.settings(**changes))
         settings = replace(
@@ -73,7 +80,9 @@ def secured(tmp_path, certificates):
             handshake_timeout_s=timeout_s,
             network_timeout_s=stall_s,
         )
-        node.scp = StorageSCP(settings, node.store, node.index, node.stored.append, tls=node.tls)
+        node.scp = StorageSCP(
+            settings, node.store, node.index, node.stored.append, tls=node.tls, callers=callers
+        )
         node.scp.start()
         return node
 

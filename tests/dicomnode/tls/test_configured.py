@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from dicomnode.doctor.finding import Verdict
 from dicomnode.doctor.secured import look_at_tls
 from dicomnode.settings import NodeSettings, SettingsError, load_settings
 from dicomnode.tls.contexts import TLSFilesError, client_context, server_context
+from dicomnode.tls.in_force import ServerTLS
 from dicomnode.tls.settings import PeerTLS
 
 
@@ -173,3 +175,15 @@ def test_a_certificate_for_servers_cannot_be_shown_to_peers_that_are_called(cert
 
 def test_where_nothing_is_set_nothing_is_wrong():
     assert verdicts(NodeSettings()) == {"TLS": (Verdict.PASS, "no association has it")}
+
+
+@pytest.mark.parametrize(
+    ("which", "days"), [("node", 30), ("expired", -1), ("for_servers", 30), ("for_clients", None)]
+)
+def test_it_is_known_when_the_certificate_ends(certificates, which, days):
+    pair = dict(zip(("certificate_file", "key_file"), getattr(certificates, which), strict=True))
+    end = ServerTLS(certificates.settings(**pair)).certificate_end
+    if days is None:  # no peer takes a client's certificate from a server
+        assert end == 0.0
+    else:
+        assert end == pytest.approx(time.time() + days * 86400, abs=86400 / 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import pytest
 
 from dicomnode.metrics.counted import COUNTED
+from dicomnode.receive.callers import CallerRule, Callers
 from tests.dicomnode.receive.loopback import CT, Peer, ct, encode, send, store_request
 from tests.interop.peers import need
 
@@ -244,3 +246,30 @@ def test_only_what_bcp_195_allows_is_spoken(secured, certificates, options, gets
         assert b"Verify return code: 0 (ok)" in answer.stdout
     else:
         node.wait_for(lambda: refusals("version") + refusals("cipher") > before)
+
+
+def test_a_caller_is_known_by_its_certificate(secured, certificates):
+    encoded = ssl.PEM_cert_to_DER_cert(certificates.peer[0].read_text().strip())
+    fingerprint = f"sha256:{hashlib.sha256(encoded).hexdigest().upper()}"
+    rules = [
+        CallerRule("by name", ("CT1",), certificates=("PEER",), max_pdu=8192),
+        CallerRule("by fingerprint", ("CT2",), certificates=(fingerprint,), max_pdu=9000),
+        CallerRule("another", ("CT3",), certificates=("ct3.example.org", "sha256:00")),
+    ]
+    node = secured(callers=Callers(rules, known_only=True), clients="optional", plain=True)
+
+    def answer(calling: str, pair) -> bytes:
+        peer = SecuredPeer(node.scp.tls_port, certificates.hospital, pair)
+        kind = peer.associate(CT, calling=calling)
+        limit = re.search(rb"\x51\x00\x00\x04(....)", peer.answer, re.DOTALL)
+        return limit[1] if kind == 2 else peer.answer[1:]
+
+    rejected = b"\x01\x01\x03"
+    assert answer("CT1", certificates.peer) == struct.pack(">L", 8192)
+    assert answer("CT2", certificates.peer) == struct.pack(">L", 9000)
+    assert answer("CT3", certificates.peer) == rejected
+    assert answer("CT1", None) == rejected
+    assert answer("CT1", certificates.node) == rejected
+    # Without TLS a title is nobody's.
+    plain = Peer(node.scp.port)
+    assert (plain.associate(CT, calling="CT1"), plain.answer[1:]) == (3, rejected)
