@@ -81,6 +81,7 @@ class Node:
             settings.segment.processes,
             {rule.method for rule in settings.rules},
             Limits(settings.segment.seconds, settings.segment.memory_mb),
+            settings.segment.stop_s,
         )
         reports = CommitmentReports(self.database, settings, self._on_report)
         self._confirmers = [
@@ -170,7 +171,23 @@ class Node:
                 [destination.name for destination in settings.destinations], bool(settings.sources)
             ),
         )
-        self._web = _web_service(settings, self._vitals)
+        self._health = Health(self._vitals)
+        self._web = _web_service(settings, self._vitals, self._health)
+
+    @property
+    def unwell(self) -> str | None:
+        """What `/health/live` finds missing, which only a restart mends; None where nothing is."""
+        return "; ".join(c.reason for c in self._health.live() if not c.passed) or None
+
+    @property
+    def status(self) -> str:
+        """One line for people on what it does."""
+        listen, vitals = self.settings.listen, self._vitals
+        return (
+            f"listens as {listen.ae_title} on {listen.host} port {self.port}, "
+            f"{vitals.associations()} of {vitals.max_associations} associations, "
+            f"{vitals.workers_alive()} of {vitals.workers} worker processes"
+        )
 
     @property
     def port(self) -> int:
@@ -351,10 +368,9 @@ def _receiver_settings(listen: ListenSettings) -> ReceiverSettings:
     )
 
 
-def _web_service(settings: NodeSettings, vitals: Vitals) -> WebService | None:
+def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
     if settings.web.port is None:
         return None
-    health = Health(vitals)
     names = [destination.name for destination in settings.destinations]
     application = web_application(health, metrics_of(vitals, health, names))
     return WebService(settings.web.host, settings.web.port, application)

@@ -175,6 +175,8 @@ class SegmentSettings(_Section):
     attempts: int = Field(2, ge=1)
     seconds: float = Field(3600, ge=0)
     """Longest time of one piece of work; 0: as long as it takes."""
+    stop_s: float = Field(30, ge=0)
+    """How long work may go on once the node is asked to stop; it is then begun anew at a start."""
     memory_mb: int = Field(default_factory=lambda: _physical_mb() // 2, ge=0)
     """Most memory of one worker; 0: as much as it takes."""
 
