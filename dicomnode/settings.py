@@ -399,6 +399,8 @@ class DicomWeb(_Section):
     url: AnyHttpUrl
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     """Sent with each request, such as ``Authorization``."""
+    token_file: Path | None = None
+    """Read for each request, and sent as ``Authorization: Bearer``; as of a webhook."""
     ca_file: Path | None = None
     """Certificates that the server's must be signed by, in place of the usual authorities'."""
 
