@@ -252,7 +252,7 @@ def test_a_mark_that_no_rule_fits_is_refused_with_the_condition(tmp_path, pacs):
         send_to(node.port, [*made.ct, made.report], tmp_path / "out")
         until(lambda: lesions(node) and lesions(node)[0].state is LesionState.REFUSED, "refusal")
         text = explained(node, made.report.SOPInstanceUID)
-    assert "no rule matches: 'heads': body_part 'CHEST' is none of 'HEAD'" in text
+    assert "no rule matches: 'heads': body_part is one of 'HEAD': found 'CHEST'" in text
 
 
 def test_a_restart_resumes_where_the_node_was(tmp_path):

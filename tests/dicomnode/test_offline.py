@@ -49,7 +49,7 @@ def test_a_rule_that_does_not_match_refuses_with_its_condition(tmp_path):
     rule = Rule(name="heads", match={"body_part": "HEAD"})
     (lesion,) = run(tmp_path / "in", tmp_path / "out", rule).lesions
     assert lesion.state is LesionState.REFUSED
-    assert "body_part 'CHEST' is none of 'HEAD'" in lesion.reason
+    assert "body_part is one of 'HEAD': found 'CHEST'" in lesion.reason
 
 
 def test_what_holds_a_lesion_up_is_shown(tmp_path, monkeypatch):
