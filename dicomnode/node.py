@@ -88,6 +88,7 @@ class Node:
             settings.segment.processes,
             {rule.method for rule in settings.rules},
             Limits(settings.segment.seconds, settings.segment.memory_mb),
+            settings.segment.stop_s,
         )
         reports = CommitmentReports(self.database, settings, self._on_report)
         self._confirmers = [
@@ -183,7 +184,23 @@ class Node:
             pressure=self._pressure,
             certificate_end=lambda: inf if self._tls is None else self._tls.certificate_end,
         )
-        self._web = _web_service(settings, self._vitals)
+        self._health = Health(self._vitals)
+        self._web = _web_service(settings, self._vitals, self._health)
+
+    @property
+    def unwell(self) -> str | None:
+        """What `/health/live` finds missing, which only a restart mends; None where nothing is."""
+        return "; ".join(c.reason for c in self._health.live() if not c.passed) or None
+
+    @property
+    def status(self) -> str:
+        """One line for people on what it does."""
+        listen, vitals = self.settings.listen, self._vitals
+        return (
+            f"listens as {listen.ae_title} on {listen.host} port {self.port}, "
+            f"{vitals.associations()} of {vitals.max_associations} associations, "
+            f"{vitals.workers_alive()} of {vitals.workers} worker processes"
+        )
 
     @property
     def port(self) -> int:
@@ -419,10 +436,9 @@ def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
     )
 
 
-def _web_service(settings: NodeSettings, vitals: Vitals) -> WebService | None:
+def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
     if settings.web.port is None:
         return None
-    health = Health(vitals)
     names = [destination.name for destination in settings.destinations]
     application = web_application(health, metrics_of(vitals, health, names))
     return WebService(settings.web.host, settings.web.port, application)

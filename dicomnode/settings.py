@@ -216,6 +216,8 @@ class SegmentSettings(_Section):
     attempts: int = Field(2, ge=1)
     seconds: float = Field(3600, ge=0)
     """Longest time of one piece of work; 0: as long as it takes."""
+    stop_s: float = Field(30, ge=0)
+    """How long work may go on once the node is asked to stop; it is then begun anew at a start."""
     memory_mb: int = Field(default_factory=lambda: _physical_mb() // 2, ge=0)
     """Most memory of one worker; 0: as much as it takes."""
 
@@ -439,6 +441,8 @@ class DicomWeb(_Section):
     url: AnyHttpUrl
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     """Sent with each request, such as ``Authorization``."""
+    token_file: Path | None = None
+    """Read for each request, and sent as ``Authorization: Bearer``; as of a webhook."""
     ca_file: Path | None = None
     """Certificates that the server's must be signed by, in place of the usual authorities'."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
 from dicomweb_client.web import DICOMwebClient
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from dicomnode.open_sockets import OpenSockets
-from dicomnode.settings import DicomWeb
+from dicomnode.settings import DicomWeb, read_secret
 
 _MAX_REDIRECTS = 3
 
@@ -40,6 +42,8 @@ def web_client(
         # The configuration says all: no proxy and no password of whoever started the node.
         session.trust_env = False
         session.headers.update(server.headers)
+        if server.token_file is not None:
+            session.auth = _Bearer(server.token_file)
         if server.ca_file is not None:
             session.verify = str(server.ca_file)
         if sockets is not None:
@@ -52,6 +56,25 @@ def web_client(
         )
         client.set_http_retry_params(retry=False)
         yield client, session
+
+
+class SecretUnreadable(requests.RequestException):
+    """The file of a secret cannot be read; nothing was sent."""
+
+
+class _Bearer(AuthBase):
+    """Sends a token as its file says it now (RFC 6750 2.1); not to whom a server points to."""
+
+    def __init__(self, token_file: Path) -> None:
+        self._token_file = token_file
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        try:
+            token = read_secret(self._token_file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretUnreadable(type(error).__name__) from None
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
 
 
 class _Adapter(HTTPAdapter):
@@ -82,6 +105,8 @@ def _noting(pool: type[HTTPConnectionPool], sockets: OpenSockets) -> type[HTTPCo
 
 def words_of(error: requests.RequestException) -> str:
     """Say what went wrong between the node and a server; the server's text is left out."""
+    if isinstance(error, SecretUnreadable):
+        return f"the token_file cannot be read ({error})"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.SSLError):

@@ -17,23 +17,40 @@ from dicomnode.commands.app import (
 )
 from dicomnode.logs import start_logging
 from dicomnode.node import Node
+from dicomnode.service_manager import ServiceManager, attend
 from dicomnode.store.upgrade import UpgradeError
 
 
 @app.command()
 def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
-    """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads rules and certificates."""
+    """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads rules and certificates.
+
+    Tells systemd, where that started it (Type=notify), when it is ready, reloads and stops, and
+    that it is alive.
+    """
+    manager = ServiceManager.from_environment()
     settings = configured(config)
     start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
     asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda found, _: asked.put(signal.Signals(found)))
+    # It waited since the process began, and so does one that comes before the node has started.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     try:
         with Node(settings, config) as node:
-            while asked.get() is signal.SIGHUP:
+
+            def reload() -> None:
                 node.reload_rules(config)
                 node.reload_certificates()
+
+            attend(
+                manager,
+                asked,
+                reload,
+                lambda: node.unwell,
+                lambda: node.status,
+            )
     except (OSError, NotRestored, UpgradeError) as error:
         raise complain(f"the node cannot run: {error}") from None
     except SQLAlchemyError as error:

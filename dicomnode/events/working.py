@@ -8,6 +8,13 @@ _REPORT = "It is tried again. If it goes on, report it with the line."
 
 EVENTS = (
     Event(
+        "engine.cut_off",
+        "WARNING",
+        "The node stops, and work that took longer than [segment] stop_s was broken off. The next "
+        "start begins it anew.",
+        "calls",
+    ),
+    Event(
         "study.purged",
         "INFO",
         "All files of a study were deleted, by retention or by hand; `dicomnode explain` has the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -51,14 +52,21 @@ class ProcessEngine:
         Methods that will be asked for; `warm_up` makes workers ready for them.
     limits : Limits
         Of each call.
+    stop_s : float
+        How long running calls may go on after `stop`. Then they are cancelled with their workers.
     """
 
     def __init__(
-        self, processes: int, methods: Collection[str] = (), limits: Limits | None = None
+        self,
+        processes: int,
+        methods: Collection[str] = (),
+        limits: Limits | None = None,
+        stop_s: float = math.inf,
     ) -> None:
         self.processes = processes
         self.methods = tuple(methods)
         self._limits = limits or Limits()
+        self._stop_s = stop_s
         self._lock = threading.Lock()
         self._stopped = False
         self._inbox: queue.SimpleQueue[Call | _Ready | _Done | _Stop] = queue.SimpleQueue()
@@ -85,7 +93,7 @@ class ProcessEngine:
         return self._put(Call(function, arguments, Future(), self._limits))
 
     def stop(self) -> None:
-        """Let running calls end, drop queued ones, take no new ones."""
+        """Let running calls end, or cancel them, drop queued ones, take no new ones."""
         with self._lock:
             self._stopped = True
             started = self._thread.is_alive()
@@ -103,17 +111,24 @@ class ProcessEngine:
         return call.answer
 
     def _run(self) -> None:
-        stopping = False
+        stopping, cut_at = False, math.inf
         while not stopping or any(worker.call for worker in self._workers):
             try:
                 self._take(self._inbox.get(timeout=self._patience()))
             except queue.Empty:
                 pass
             except _Stopping:
-                stopping = True
+                stopping, cut_at = True, time.monotonic() + self._stop_s
             if stopping:
                 while self._waiting:
                     self._waiting.popleft().answer.cancel()
+            if time.monotonic() >= cut_at:
+                cut_at = math.inf
+                running = [worker for worker in self._workers if worker.call]
+                if running:
+                    logger.warning("engine.cut_off calls=%d", len(running))
+                for worker in running:
+                    worker.cancel()
             self._give_out()
             for worker in self._workers:
                 why = worker.end_beyond_limits()

@@ -18,7 +18,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,7 @@ class Worker:
         self._running: Future[Any] | None = None
         self._began = 0.0
         self._has_begun_anew = False
+        self._cancelled = False
         self._why_ended = DIED
         self._context = _RememberingContext()
 
@@ -134,7 +135,7 @@ class Worker:
     def _begin_anew(self) -> None:
         """The process died while it had nothing to do, not by this call: once more."""
         self.close()
-        if self._has_begun_anew:
+        if self._has_begun_anew or self._cancelled:
             self._on_done(self)
             return
         self._has_begun_anew = True
@@ -161,12 +162,21 @@ class Worker:
                 child.kill()
         return self._why_ended
 
+    def cancel(self) -> None:
+        """End the process with its call, which counts as cancelled: the node stops."""
+        self._cancelled = True
+        for process in self._context.made:
+            process.kill()
+
     def finish(self) -> None:
         """Hand on what the call came to, and be free."""
         call, running = self.call, self._running
         self.call = self._running = None
         error = running.exception() if running is not None else BrokenProcessPool(DIED)
-        if isinstance(error, BrokenProcessPool):
+        if isinstance(error, BrokenProcessPool) and self._cancelled:
+            self.close()
+            call.answer.set_exception(CancelledError())
+        elif isinstance(error, BrokenProcessPool):
             self.close()
             worker_died()
             call.answer.set_exception(WorkerDied(self._why_ended))

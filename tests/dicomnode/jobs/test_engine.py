@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -188,3 +189,26 @@ def test_every_worker_is_made_ready_for_the_methods_that_will_be_asked_for(monke
     monkeypatch.setattr(engine, "_put", lambda call: asked.append(call.arguments))
     engine.warm_up()
     assert asked == [(("closed-form", "3dmm-mg"),)] * 2
+
+
+def test_a_stop_cancels_what_takes_too_long_and_counts_it_as_no_death():
+    engine = ProcessEngine(1, stop_s=0.2)
+    engine.submit(worker_pid).result(PATIENCE_S)
+    hanging = engine.submit(worker_pid, PATIENCE_S)
+    while not hanging.running():
+        time.sleep(0.01)
+    queued = engine.submit(worker_pid)
+    began = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - began < PATIENCE_S / 2
+    for call in (hanging, queued):
+        with pytest.raises(CancelledError):
+            call.result(0)
+
+
+def test_what_ends_within_the_grace_is_kept():
+    engine = ProcessEngine(1, stop_s=PATIENCE_S)
+    engine.submit(worker_pid).result(PATIENCE_S)
+    call = engine.submit(worker_pid, 0.5)
+    engine.stop()
+    assert call.result(0) != os.getpid()
