@@ -23,7 +23,7 @@ def look_at_tls(settings: NodeSettings) -> Iterator[Finding]:
     """Of the receiver, and of each peer that is called with TLS."""
     if settings.tls.port is not None:
         yield from _look("TLS [tls]", settings.tls)
-    elif not settings.tls.only and all(peer.tls is None for peer in settings.peers):
+    elif all(peer.tls is None for peer in settings.peers):
         yield passed("TLS", "no association has it")
     # Peers mostly share files: each set of them is looked at once.
     seen: list[PeerTLS] = []
