@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd says in which folder it put them."""
 
