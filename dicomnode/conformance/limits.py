@@ -144,7 +144,7 @@ def _source(one: Source) -> tuple[str, str, str, str]:
 
 
 def _dicom_address(peer: DicomPeer) -> str:
-    return f"{peer.ae_title}@{peer.host}:{peer.port}"
+    return f"{peer.ae_title}@{peer.host}:{peer.port}" + (" with TLS" if peer.tls else "")
 
 
 def _web_address(server: StowDestination) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dicomnode.credentials import credential_path
+from dicomnode.credentials import CREDENTIALS, credential_path
 from dicomnode.doctor.finding import Finding, failed, passed, warned
 from dicomnode.settings import NodeSettings
 from dicomnode.tls.contexts import TLSFilesError, client_context, server_context
 from dicomnode.tls.own_certificate import NotTaken, OwnCertificate, authorities_end, read_own
-from dicomnode.tls.settings import PeerTLS, TLSSettings
+from dicomnode.tls.settings import PeerTLS, TLSIdentity, TLSSettings
 
 _DAY_S = 86400
 _SOON_DAYS = 30
@@ -23,7 +24,7 @@ def look_at_tls(settings: NodeSettings) -> Iterator[Finding]:
     """Of the receiver, and of each peer that is called with TLS."""
     if settings.tls.port is not None:
         yield from _look("TLS [tls]", settings.tls)
-    elif not settings.tls.only and all(peer.tls is None for peer in settings.peers):
+    elif all(peer.tls is None for peer in settings.peers):
         yield passed("TLS", "no association has it")
     # Peers mostly share files: each set of them is looked at once.
     seen: list[PeerTLS] = []
@@ -43,6 +44,14 @@ def look_at_tls(settings: NodeSettings) -> Iterator[Finding]:
 
 
 def _look(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Finding]:
+    files = (getattr(settings, name) for name in TLSIdentity.model_fields)
+    if CREDENTIALS not in os.environ and any(file and not file.is_absolute() for file in files):
+        yield warned(
+            check,
+            "its files are credentials of systemd, which the unit alone can read",
+            "See in the journal that the node starts; `certificate_end_seconds` is a metric.",
+        )
+        return
     try:
         if isinstance(settings, TLSSettings):
             server_context(settings)

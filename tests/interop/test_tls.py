@@ -1,4 +1,4 @@
-"""DCMTK's TLS tools against the node, both ways."""
+"""DCMTK's TLS tools and Orthanc against the node, both ways."""
 
 # ruff: noqa: F811 (fixtures are imported, and named as arguments)
 
@@ -10,11 +10,15 @@ import subprocess
 import time
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from benchmarks.peers.orthanc import Orthanc
+from dicomnode.association import associate, requesting_ae
 from dicomnode.deliver.answer import Verdict
 from dicomnode.deliver.store_scu import echo
+from dicomnode.proposed_contexts import storage
 from dicomnode.settings import DicomDestination
 from dicomnode.tls.settings import PeerTLS
 from tests.dicomnode.receive.loopback import ct
@@ -117,10 +121,6 @@ def test_the_node_asks_storescp_by_tls_each_showing_a_certificate(certificates, 
 
 def test_a_result_is_stored_by_tls(certificates, tmp_path, file):
     """The data come whole, in records of TLS that are smaller than a PDU."""
-    from pydicom import dcmread
-
-    from dicomnode.association import associate, requesting_ae
-    from dicomnode.proposed_contexts import storage
 
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -135,3 +135,34 @@ def test_a_result_is_stored_by_tls(certificates, tmp_path, file):
             association.release()
         (stored,) = inbox.iterdir()
         assert dcmread(stored).PixelData == sent.PixelData
+
+
+def test_orthanc_and_the_node_send_to_each_other_by_tls(secured, certificates, tmp_path, file):
+    """Orthanc asks for a certificate as well, and checks the node's when it calls it."""
+    need("Orthanc")
+    node = secured()
+    options = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(certificates.peer[0]),
+        "DicomTlsPrivateKey": str(certificates.peer[1]),
+        "DicomTlsTrustedCertificates": str(certificates.hospital),
+        "DicomModalities": {
+            "node": {
+                "AET": "NODE", "Host": "127.0.0.1", "Port": node.scp.tls_port, "UseDicomTls": True,
+            },
+        },
+    }  # fmt: skip
+    sent = dcmread(file)
+    with Orthanc(tmp_path / "orthanc", **options) as pacs:
+        peer = destination(pacs.port, certificates.hospital, certificates.node)
+        proposal = storage({(sent.SOPClassUID, "1.2.840.10008.1.2.1")}, compressed=False)
+        association = associate(requesting_ae(peer, "NODE"), peer, proposal)
+        try:
+            assert association.send_c_store(sent).Status == 0x0000
+        finally:
+            association.release()
+        stranger = destination(pacs.port, certificates.hospital, certificates.strangers_peer)
+        assert echo(stranger, "NODE").verdict is Verdict.REPEAT
+        (stored,) = pacs.find("CT")
+        pacs.ask("/modalities/node/store", [stored])
+    assert set(node.index.received) == {sent.SOPInstanceUID}

@@ -187,3 +187,13 @@ def test_it_is_known_when_the_certificate_ends(certificates, which, days):
         assert end == 0.0
     else:
         assert end == pytest.approx(time.time() + days * 86400, abs=86400 / 2)
+
+
+def test_credentials_that_only_the_unit_can_read_are_no_fault(certificates, tmp_path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    settings = NodeSettings(tls=certificates.settings(key_file="tls-key"))
+    verdict, words = verdicts(settings)["TLS [tls]"]
+    assert verdict is Verdict.WARN
+    assert "credentials of systemd" in words
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert verdicts(settings)["TLS [tls]"][0] is Verdict.FAIL
