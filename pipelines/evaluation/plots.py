@@ -88,7 +88,9 @@ def save_sizes(table: Table, label: str, path: Path) -> None:
             label=row.name,
             capsize=2,
         )
-    axes.set_xticks(range(len(table.columns)), [column.name for column in table.columns])
+    # The number of cases below the name: side by side they would touch.
+    names = [column.name.replace(" (", "\n(") for column in table.columns]
+    axes.set_xticks(range(len(names)), names)
     axes.set_ylabel(label)
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
