@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Self
 
 _STATUS_EVERY_S = 60.0
+_PATIENCE_S = 0.5
 
 
 class ServiceManager:
@@ -95,6 +96,7 @@ class ServiceManager:
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as told,
         ):
+            told.settimeout(_PATIENCE_S)  # a manager that hangs holds up no stop
             told.connect(self._address)
             told.sendall(message.encode())
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -105,6 +106,20 @@ def test_the_watchdog_of_another_process_is_left_to_it(monkeypatch, listener):
 @pytest.mark.parametrize("address", [None, "/nowhere/notify", "@nobody-listens-here"])
 def test_a_manager_that_does_not_listen_stops_nothing(address):
     attended(ServiceManager(address, 60), signal.SIGHUP, signal.SIGTERM)
+
+
+def test_a_manager_that_hangs_stops_nothing(listener):
+    """It listens, and reads nothing: its queue is full after some ten lines."""
+    manager = ServiceManager(listener.path, 60)
+
+    def tell() -> None:
+        for _ in range(20):
+            manager.beat(None, "fine")
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    telling.join(PATIENCE_S / 4)
+    assert not telling.is_alive()
 
 
 def test_a_thread_that_has_ended_is_missed(tmp_path):
