@@ -90,7 +90,7 @@ port = 104
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Path:
     # A PostgreSQL driver is not what is tested here.
-    monkeypatch.setattr("dicomnode.settings.create_engine", lambda url: None)
+    monkeypatch.setattr("dicomnode.settings.receiving.create_engine", lambda url: None)
     path = tmp_path / "node.toml"
     path.write_text(SITE)
     return path

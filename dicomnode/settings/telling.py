@@ -1,0 +1,111 @@
+"""What the node tells people and their programs: log, web, alerts."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    AnyHttpUrl,
+    Field,
+    field_validator,
+)
+from pydantic import model_validator as validates_whole
+
+from dicomnode.credentials import credential_path
+from dicomnode.settings.section import Port, Section
+
+
+class LogSettings(Section):
+    """How events are written to standard error."""
+
+    format: Literal["text", "json"] = "text"
+
+
+class WebSettings(Section):
+    """Health and metrics by HTTP; no port, no service."""
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        # Nobody is asked who they are, so nobody but this machine may ask.
+        try:
+            loopback = ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"found {host!r}, expected a loopback address such as '127.0.0.1' or '::1': the "
+                "service asks for no password; let a proxy on this machine ask and pass on"
+            )
+        return host
+
+
+def read_secret(path: Path) -> str:
+    """Read a secret from a file; a relative one lies with systemd's credentials.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    return credential_path(path).read_text(encoding="utf-8").strip()
+
+
+class EmailSettings(Section):
+    """The mail server that messages to administrators go by."""
+
+    host: str = Field(min_length=1)
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password_file: Path | None = None
+    """Read when it is used; a relative one lies with systemd's credentials."""
+    sender: str = Field(min_length=3)
+    to: tuple[str, ...] = Field(min_length=1)
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @validates_whole(mode="after")
+    def _keep_the_secret(self) -> EmailSettings:
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file are given both or not at all")
+        here = self.host in ("localhost", "127.0.0.1", "::1")
+        if self.username is not None and self.security == "none" and not here:
+            raise ValueError("a password would go to another machine without TLS")
+        return self
+
+    @property
+    def password(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.password_file)
+
+
+class WebhookSettings(Section):
+    """A server that messages to administrators are posted to, as JSON."""
+
+    url: AnyHttpUrl
+    token_file: Path | None = None
+    """Read when it is used, and sent as ``Authorization: Bearer``."""
+    ca_file: Path | None = None
+    timeout_s: float = Field(10, gt=0)
+
+    @property
+    def token(self) -> str:
+        """As the file says now. Raises OSError."""
+        return read_secret(self.token_file)
+
+
+class AlertSettings(Section):
+    """What administrators are told of, and how."""
+
+    every_s: float = Field(60, gt=0)
+    interval_h: float = Field(4, gt=0)
+    away_minutes: float = Field(15, ge=0)
+    free_mb: float = Field(2048, ge=0)
+    email: EmailSettings | None = None
+    webhook: WebhookSettings | None = None
