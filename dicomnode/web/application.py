@@ -1,14 +1,16 @@
-"""The pages: health for whoever starts and watches the node, metrics for Prometheus."""
+"""The application: health for whoever watches the node, metrics for Prometheus, and the pages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from dicomnode.health.checks import Check
 from dicomnode.health.health import Health
@@ -16,13 +18,22 @@ from dicomnode.health.health import Health
 _NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
-def application(health: Health, metrics: CollectorRegistry) -> Starlette:
+def application(
+    health: Health,
+    metrics: CollectorRegistry,
+    routes: Sequence[BaseRoute] = (),
+    middleware: Sequence[Middleware] = (),
+) -> Starlette:
     """Make the application; its functions block, and so run in Starlette's threads.
 
     Parameters
     ----------
     health : Health
     metrics : CollectorRegistry
+    routes : sequence of BaseRoute
+        What is served beside health and metrics.
+    middleware : sequence of Middleware
+        What every request passes, the outermost first.
     """
 
     def live(_request: Request) -> Response:
@@ -40,7 +51,9 @@ def application(health: Health, metrics: CollectorRegistry) -> Starlette:
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", show_metrics),
-        ]
+            *routes,
+        ],
+        middleware=list(middleware),
     )
 
 
