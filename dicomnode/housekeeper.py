@@ -14,7 +14,7 @@ from dicomnode.deliver import retention
 from dicomnode.faults import describe_fault
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _DAY_S = 86400.0
 _PAUSE_AFTER_FAULT_S = 300.0
 
 
-class Housekeeper:
+class Housekeeper(DueService):
     """Deletes rows at the start, and then every day.
 
     Parameters
@@ -37,24 +37,9 @@ class Housekeeper:
     ) -> None:
         self._database = database
         self._settings = settings
-        self._thread = DueThread(
-            "housekeeper", scheduler, self._tidy, self._complain, _PAUSE_AFTER_FAULT_S
-        )
+        super().__init__("housekeeper", scheduler, _PAUSE_AFTER_FAULT_S)
 
-    def start(self) -> None:
-        """Begin at once."""
-        self._thread.wake()
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Ask without waiting."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the transaction that runs end."""
-        self._thread.stop()
-
-    def _tidy(self) -> float:
+    def _work(self) -> float:
         sent, asked = self._settings.confirm.keep_days, self._settings.commitment.keep_days
         requests = self._forget(retention.forget_commitments, sent)
         # After the requests: those that are left still name their deliveries.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from apscheduler.schedulers.base import BaseScheduler
@@ -42,6 +43,11 @@ class WokenThread:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def name(self) -> str:
+        """Of the thread."""
+        return self._thread.name
 
     @property
     def stopping(self) -> bool:
@@ -141,3 +147,60 @@ class DueThread(WokenThread):
         finally:
             if moment is not None and not self.stopping:
                 call_at(self._scheduler, moment, self._thread.name, self.wake)
+
+
+class DueService(ABC):
+    """A service with a due thread of its own: what it does in a pass is all that it adds.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+    scheduler : apscheduler scheduler
+        Wakes the service when something is due.
+    pause_after_fault_s : float
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scheduler: BaseScheduler,
+        pause_after_fault_s: float = _PAUSE_AFTER_FAULT_S,
+    ) -> None:
+        self._thread = DueThread(name, scheduler, self._work, self._complain, pause_after_fault_s)
+
+    @property
+    def name(self) -> str:
+        """Of its thread."""
+        return self._thread.name
+
+    def start(self) -> None:
+        """Resume: do what a former life left, then what becomes due."""
+        if self._begins_at_once():
+            self._thread.wake()
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Say that something may be due. Returns at once."""
+        self._thread.wake()
+
+    def ask_to_stop(self) -> None:
+        """Ask without waiting, so that several services end at the same time."""
+        self._thread.ask_to_stop()
+
+    def stop(self) -> None:
+        """Let the pass that runs end, or cut off what it waits for of a peer."""
+        self.ask_to_stop()
+        self._thread.stop()
+
+    def _begins_at_once(self) -> bool:
+        """Whether there is a pass at the start; one that has nothing to do sleeps from then on."""
+        return True
+
+    @abstractmethod
+    def _work(self) -> float | None:
+        """One pass; gives when something is due next, in seconds since 1970, None where nothing."""
+
+    @abstractmethod
+    def _complain(self, error: Exception) -> None:
+        """Say what broke a pass."""

@@ -15,15 +15,15 @@ from dicomnode.alerts.message import write_message
 from dicomnode.faults import describe_fault
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
 
-class AlertWatch:
+class AlertWatch(DueService):
     """Has a thread of its own: a mail server that hangs, or its own fault, delays nothing else.
 
-    Does nothing where no channel is configured.
+    Looks at the start, and then every `[alerts] every_s` seconds, where a channel is configured.
 
     Parameters
     ----------
@@ -39,23 +39,12 @@ class AlertWatch:
         self._settings = settings
         self._alerts = settings.alerts
         self._channels = channels(settings.alerts)
-        self._thread = DueThread("alerts", scheduler, self._look, self._complain)
+        super().__init__("alerts", scheduler)
 
-    def start(self) -> None:
-        """Look at once, and then every `[alerts] every_s` seconds."""
-        if self._channels:
-            self._thread.wake()
-        self._thread.start()
+    def _begins_at_once(self) -> bool:
+        return bool(self._channels)
 
-    def ask_to_stop(self) -> None:
-        """Ask without waiting."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the message that is on its way go, if that takes no longer than a stop may."""
-        self._thread.stop()
-
-    def _look(self) -> float:
+    def _work(self) -> float:
         free_mb = shutil.disk_usage(self._settings.store.path).free / 2**20
         with self._database.write() as session:
             found = present(session, self._alerts, free_mb)

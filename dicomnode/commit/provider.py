@@ -37,7 +37,7 @@ from dicomnode.receive.sop_classes import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.settings import DicomPeer, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.tables import CommitmentReport
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _ANSWER_WITHIN_S = 60.0
 """How long an unknown peer may take to answer a report on its own association."""
 
 
-class CommitmentProvider:
+class CommitmentProvider(DueService):
     """Takes requests durably, and reports on each.
 
     A peer whose AE title is configured is told on an association that the node opens: many that
@@ -73,22 +73,10 @@ class CommitmentProvider:
         self._settings = settings
         self._take_report = take_report
         self._peers = {peer.ae_title: peer for peer in reversed(settings.peers)}
-        self._thread = DueThread("commitment-reports", scheduler, self._report_due, self._complain)
+        super().__init__("commitment-reports", scheduler)
 
-    def start(self) -> None:
-        """Resume: report what is owed."""
-        self._thread.wake()
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Ask without waiting. Requests are taken on; they are reported on after the next start."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the report that is on its way end, or cut it off: it is made again then."""
-        self._thread.stop()
-
-    # -- on the receiver's threads
+    # -- on the receiver's threads, also once the provider is asked to stop: what is taken then is
+    # reported on after the next start
 
     def requested(
         self, calling_ae: str, called_ae: str, action_type: int | None, information: Dataset
@@ -152,7 +140,7 @@ class CommitmentProvider:
 
     # -- on the provider's own thread
 
-    def _report_due(self) -> float | None:
+    def _work(self) -> float | None:
         while not self._thread.stopping:
             with self._database.read() as session:
                 rows = owed.due(session)

@@ -17,12 +17,12 @@ from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, DicomDestination, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
 
-class Confirmer:
+class Confirmer(DueService):
     """Takes each delivery from its acceptance as far as the destination can be asked.
 
     It has a thread of its own, so that a peer that takes its time to report delays no sending.
@@ -52,9 +52,7 @@ class Confirmer:
         self._take_report = take_report
         self._awaited: str | None = None
         self._reported = threading.Event()
-        self._thread = DueThread(
-            f"confirmer-{destination.name}", scheduler, self._confirm, self._complain
-        )
+        super().__init__(f"confirmer-{destination.name}", scheduler)
 
     @property
     def destination(self) -> str:
@@ -67,22 +65,12 @@ class Confirmer:
         with self._database.write() as session:
             confirmation.drop_unwanted(session, self._destination)
             commitments.record_interrupted(session, self._destination.name, soon)
-        self._thread.wake()
-        self._thread.start()
+        super().start()
 
     def ask_to_stop(self) -> None:
-        """Ask without waiting, so that several confirmers end at the same time."""
-        self._thread.ask_to_stop()
+        """Ask without waiting, and wait for no report any more."""
+        super().ask_to_stop()
         self._reported.set()
-
-    def stop(self) -> None:
-        """Let the request that is on its way end, if that takes no longer than a stop may."""
-        self.ask_to_stop()
-        self._thread.stop()
-
-    def notify(self) -> None:
-        """Say that something may be due."""
-        self._thread.wake()
 
     def reported(self, transaction_uid: str) -> None:
         """Say that a report has come, in whichever way."""
@@ -90,7 +78,7 @@ class Confirmer:
             self._reported.set()
         self._thread.wake()
 
-    def _confirm(self) -> float | None:
+    def _work(self) -> float | None:
         if isinstance(self._destination, DicomDestination):
             self._commit_due(self._destination)
         self._verify_due()

@@ -18,12 +18,12 @@ from dicomnode.metrics.counted import StageClock
 from dicomnode.settings import Destination, FolderDestination, NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
 
-class Courier:
+class Courier(DueService):
     """Sends what is due to one destination, and wakes again when the next is due.
 
     A destination has its own courier, so that a peer that stalls delays no other.
@@ -53,30 +53,15 @@ class Courier:
         self._on_accepted = on_accepted
         self._on_their_way: set[int] = set()
         self._sending = StageClock("deliver")
-        self._thread = DueThread(
-            f"courier-{destination.name}", scheduler, self._deliver, self._complain
-        )
+        super().__init__(f"courier-{destination.name}", scheduler)
 
     def start(self) -> None:
         """Resume: send what is due, then what becomes due."""
         if isinstance(self._destination, FolderDestination):
             drop_folder.sweep(self._destination)
-        self._thread.wake()
-        self._thread.start()
+        super().start()
 
-    def ask_to_stop(self) -> None:
-        """Ask without waiting, so that several couriers end at the same time."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the object that is on its way arrive, if that takes no longer than a stop may."""
-        self._thread.stop()
-
-    def notify(self) -> None:
-        """Say that something may be due."""
-        self._thread.wake()
-
-    def _deliver(self) -> float | None:
+    def _work(self) -> float | None:
         try:
             self._deliver_due()
         finally:

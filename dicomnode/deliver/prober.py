@@ -12,7 +12,7 @@ from dicomnode.deliver.probe import probe
 from dicomnode.faults import describe_fault
 from dicomnode.settings import Destination, NodeSettings
 from dicomnode.store.database import Database
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _SOONER_S = 900.0
 """After which a destination that was not reached is probed again, where the interval is longer."""
 
 
-class Prober:
+class Prober(DueService):
     """Probes each destination at the start, if it was not lately, and then at the interval.
 
     Parameters
@@ -37,25 +37,12 @@ class Prober:
         self._database = database
         self._settings = settings
         self._every_s = settings.probe.every_h * 3600
-        self._thread = DueThread(
-            "prober", scheduler, self._probe_due, self._complain, _PAUSE_AFTER_FAULT_S
-        )
+        super().__init__("prober", scheduler, _PAUSE_AFTER_FAULT_S)
 
-    def start(self) -> None:
-        """Probe what is due, unless the settings say never."""
-        if self._every_s:
-            self._thread.wake()
-        self._thread.start()
+    def _begins_at_once(self) -> bool:
+        return bool(self._every_s)  # nought says never
 
-    def ask_to_stop(self) -> None:
-        """Ask without waiting."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the probe that runs end, or cut it off."""
-        self._thread.stop()
-
-    def _probe_due(self) -> float | None:
+    def _work(self) -> float | None:
         for destination in self._settings.destinations:
             if self._thread.stopping:
                 return None

@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import exists, select
@@ -74,10 +75,11 @@ def database(vitals: Vitals) -> Check:
 
 def receiver(vitals: Vitals) -> Check:
     """Associations are taken."""
-    if not vitals.listening():
+    receives = vitals.receiver
+    if not receives.listening():
         return Check("receiver", False, "the receiver does not listen")
     return Check(
-        "receiver", True, f"{vitals.associations()} of {vitals.max_associations} associations"
+        "receiver", True, f"{receives.associations()} of {receives.max_associations} associations"
     )
 
 
@@ -86,8 +88,8 @@ def workers(vitals: Vitals) -> Check:
 
     A pool that died is replaced when work comes: without work, none alive is no reason to fail.
     """
-    alive = vitals.workers_alive()
-    words = f"{alive} of {vitals.workers} processes live"
+    alive = vitals.worker.alive()
+    words = f"{alive} of {vitals.worker.processes} processes live"
     if alive:
         return Check("workers", True, words)
     try:
@@ -110,7 +112,8 @@ def disk(vitals: Vitals) -> Check:
 
 def pressure(vitals: Vitals) -> Check:
     """Objects are taken. CT images may be held back: marks still get in, so that it passes."""
-    reading, marks = vitals.pressure.read(), vitals.pressure.watermarks
+    taken = vitals.receiver.pressure
+    reading, marks = taken.read(), taken.watermarks
     free = "?" if reading.free_bytes is None else reading.free_bytes // _MB
     backlog = "?" if reading.backlog is None else reading.backlog
     found = f"{free} MB free, {backlog} rows wait"
@@ -130,4 +133,16 @@ def pressure(vitals: Vitals) -> Check:
 
 
 LIVE = (services,)
-READY = (services, store, database, receiver, workers, disk, pressure)
+
+
+def ready_checks(vitals: Vitals) -> tuple[Callable[[Vitals], Check], ...]:
+    """The checks that make sense of the parts that run in this process."""
+    return (
+        services,
+        store,
+        database,
+        *((receiver,) if vitals.receiver is not None else ()),
+        *((workers,) if vitals.worker is not None else ()),
+        disk,
+        *((pressure,) if vitals.receiver is not None else ()),
+    )

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 
 from dicomnode.faults import describe_fault
-from dicomnode.health.checks import LIVE, READY, Check
+from dicomnode.health.checks import LIVE, Check, ready_checks
 from dicomnode.health.vitals import Vitals
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Health:
 
     def ready(self) -> tuple[Check, ...]:
         """Whether the node takes and does work."""
-        checks = self._ask(READY)
+        checks = self._ask(ready_checks(self._vitals))
         for check in checks:
             with self._lock:
                 changed = self._passed.get(check.name, True) != check.passed

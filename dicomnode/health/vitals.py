@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dicomnode.receive.pressure import Pressure
 from dicomnode.store.database import Database
+
+
+@dataclass(frozen=True)
+class ReceiverVitals:
+    """What there is to see of the part that receives.
+
+    Attributes
+    ----------
+    listening : callable
+        Whether associations are taken.
+    associations : callable
+        How many are open.
+    max_associations : int
+    pressure : Pressure
+        How much is taken.
+    certificate_end : callable
+        When its certificate ends, in seconds since 1970; infinity where it has none.
+    """
+
+    listening: Callable[[], bool]
+    associations: Callable[[], int]
+    max_associations: int
+    pressure: Pressure
+    certificate_end: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class WorkerVitals:
+    """What there is to see of the part that works.
+
+    Attributes
+    ----------
+    alive : callable
+        Worker processes that live.
+    processes : int
+        How many there are to be.
+    """
+
+    alive: Callable[[], int]
+    processes: int
 
 
 @dataclass(frozen=True)
@@ -22,37 +62,23 @@ class Vitals:
     reserve_bytes : int
         The watermark: with less free, nothing is received.
     database : Database
-    listening : callable
-        Whether associations are taken.
-    associations : callable
-        How many are open.
-    max_associations : int
-    workers_alive : callable
-        Worker processes that live.
-    workers : int
-        How many there are to be.
     scheduler_runs : callable
         Whether what is due is woken.
     threads : tuple of str
         Names of the services' threads.
-    pressure : Pressure
-        How much is taken.
-    certificate_end : callable
-        When the receiver's certificate ends, in seconds since 1970; infinity where it has none.
+    receiver : ReceiverVitals, optional
+        None where this process does not receive.
+    worker : WorkerVitals, optional
+        None where it does not work.
     """
 
     root: Path
     reserve_bytes: int
     database: Database
-    listening: Callable[[], bool]
-    associations: Callable[[], int]
-    max_associations: int
-    workers_alive: Callable[[], int]
-    workers: int
     scheduler_runs: Callable[[], bool]
     threads: tuple[str, ...]
-    pressure: Pressure
-    certificate_end: Callable[[], float]
+    receiver: ReceiverVitals | None = None
+    worker: WorkerVitals | None = None
 
     @property
     def free_bytes(self) -> int:
@@ -63,29 +89,3 @@ class Vitals:
     def size_bytes(self) -> int:
         """Size of the store's file system; OSError where unknown."""
         return shutil.disk_usage(self.root).total
-
-
-def service_threads(destinations: Sequence[str], retrieves: bool) -> tuple[str, ...]:
-    """Names of the threads that live as long as a node with these destinations does.
-
-    Parameters
-    ----------
-    destinations : sequence of str
-    retrieves : bool
-        Whether there are sources.
-    """
-    return (
-        "engine",
-        "dispatcher",
-        "collector",
-        "summariser",
-        "refusals",
-        *(["retriever"] if retrieves else []),
-        "commitment-reports",
-        "prober",
-        "housekeeper",
-        "retention",
-        "alerts",
-        *(f"courier-{name}" for name in destinations),
-        *(f"confirmer-{name}" for name in destinations),
-    )

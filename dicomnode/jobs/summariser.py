@@ -22,7 +22,7 @@ from dicomnode.store import summaries
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.tables import Summary
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 from pipelines.errors import SegmentationError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _WAIT_S = 30.0
 """Before work that broke is tried again."""
 
 
-class Summariser:
+class Summariser(DueService):
     """Makes one summary at a time, in a worker of the engine, when its lesions have settled.
 
     Parameters
@@ -65,26 +65,9 @@ class Summariser:
         self._results = results
         self._attempts = attempts
         self._on_published = on_published
-        self._thread = DueThread("summariser", scheduler, self._look, self._report_fault)
+        super().__init__("summariser", scheduler)
 
-    def start(self) -> None:
-        """Resume: make what a former life left, then what becomes due."""
-        self._thread.wake()
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Ask without waiting: the engine is stopped by another, and lets what runs end."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let what runs end, and write down what it came to."""
-        self._thread.stop()
-
-    def notify(self) -> None:
-        """Say that lesions may have settled. Returns at once."""
-        self._thread.wake()
-
-    def _look(self) -> float | None:
+    def _work(self) -> float | None:
         while not self._thread.stopping:
             now = time.time()
             with self._database.read() as session:
@@ -134,7 +117,7 @@ class Summariser:
             )
         logger.error("summary.fault summary=%d state=%s %s", summary_id, state.value, fault)
 
-    def _report_fault(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         """Nothing is lost: rows still say what is to be made."""
         if not self._thread.stopping:
             logger.error("summary.failed %s", describe_fault(error))

@@ -28,7 +28,7 @@ from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.tables import Instance, RefusalReport
 from dicomnode.version import VERSION
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _STUDY_ID = 0x00200010
 """The last attribute that a document takes over from the object that it is about."""
 
 
-class RefusalReporter:
+class RefusalReporter(DueService):
     """Writes one document at a time, when the refusals of an object have settled.
 
     Parameters
@@ -79,20 +79,10 @@ class RefusalReporter:
         self._results = results
         self._attempts = attempts
         self._on_published = on_published
-        self._thread = DueThread("refusals", scheduler, self.report_due, self._report_fault)
+        super().__init__("refusals", scheduler)
 
-    def start(self) -> None:
-        """Resume: report what a former life left, then what becomes due."""
-        self._thread.wake()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Let what is being written be written."""
-        self._thread.stop()
-
-    def notify(self) -> None:
-        """Say that refusals may have come, changed or gone. Returns at once."""
-        self._thread.wake()
+    def _work(self) -> float | None:
+        return self.report_due()
 
     def report_due(self) -> float | None:
         """Report all that is due, in this thread; give when the next may be."""
@@ -160,7 +150,7 @@ class RefusalReporter:
             state = record_fault(session, report.id, fault, self._attempts, _WAIT_S)
         logger.error("refusals.fault report=%d state=%s %s", report.id, state.value, fault)
 
-    def _report_fault(self, error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         """Nothing is lost: rows still say what is to be reported."""
         logger.error("refusals.failed %s", describe_fault(error))
 

@@ -14,15 +14,15 @@ from dicomnode.retention.standing import promises_of
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.lock import FilesLock, StoreInUse
-from dicomnode.woken_thread import DueThread
+from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
 
 _PAUSE_AFTER_FAULT_S = 300.0
 
 
-class Keeper:
-    """Has a thread of its own. Does nothing where `[retention]` deletes nothing.
+class Keeper(DueService):
+    """Looks at the start, and then every `[retention] every_h` hours, where anything may go.
 
     Parameters
     ----------
@@ -36,25 +36,12 @@ class Keeper:
     ) -> None:
         self._database = database
         self._settings = settings
-        self._thread = DueThread(
-            "retention", scheduler, self._keep, self._complain, _PAUSE_AFTER_FAULT_S
-        )
+        super().__init__("retention", scheduler, _PAUSE_AFTER_FAULT_S)
 
-    def start(self) -> None:
-        """Look at once, and then every `[retention] every_h` hours."""
-        if self._settings.retention.deletes:
-            self._thread.wake()
-        self._thread.start()
+    def _begins_at_once(self) -> bool:
+        return self._settings.retention.deletes
 
-    def ask_to_stop(self) -> None:
-        """Ask without waiting."""
-        self._thread.ask_to_stop()
-
-    def stop(self) -> None:
-        """Let the study that is being deleted be finished."""
-        self._thread.stop()
-
-    def _keep(self) -> float:
+    def _work(self) -> float:
         try:
             with FilesLock(self._settings.store.path):
                 self._purge()

@@ -291,6 +291,8 @@ class FileStore:
     free_bytes : callable, optional
         Gives the free bytes of the file system that holds a path; the operating system's answer
         by default.
+    incoming : str
+        Another folder for files being received: who sweeps one must be who writes it.
 
     Raises
     ------
@@ -303,9 +305,10 @@ class FileStore:
         root: Path,
         reserve_bytes: int,
         free_bytes: Callable[[Path], int] | None = None,
+        incoming: str = "incoming",
     ) -> None:
         self.root = Path(root).absolute()
-        self.incoming = self.root / "incoming"
+        self.incoming = self.root / incoming
         self.instances = self.root / "instances"
         self.reserve_bytes = reserve_bytes
         self.naming = threading.Lock()

@@ -22,8 +22,8 @@ def test_nobody_is_asked_any_more_when_the_receiver_stops(tmp_path, monkeypatch)
     with peer:
         node = Node(settings(tmp_path, peer.port, destinations=[destination(peer)]))
         asking: list[list[str]] = []
-        stop = node._receiver.stop
-        monkeypatch.setattr(node._receiver, "stop", lambda: (asking.append(callers()), stop()))
+        stop = node.receiving.scp.stop
+        monkeypatch.setattr(node.receiving.scp, "stop", lambda: (asking.append(callers()), stop()))
         with node:
             assert callers()
         assert asking == [[]]

@@ -126,7 +126,7 @@ def test_a_thread_that_has_ended_is_missed(tmp_path):
     with Node(settings(tmp_path, 1)) as node:
         assert node.unwell is None
         assert f"port {node.port}, 0 of 20 associations" in node.status
-        node._keeper.stop()
+        next(s for s in node.working._keeping if s.name == "retention").stop()
         assert "retention" in node.unwell
 
 

@@ -18,7 +18,7 @@ from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.health import checks
 from dicomnode.health.checks import Check
 from dicomnode.health.health import Health
-from dicomnode.health.vitals import Vitals
+from dicomnode.health.vitals import ReceiverVitals, Vitals, WorkerVitals
 from dicomnode.metrics.rows import RowMetrics
 from dicomnode.node import Node
 from dicomnode.receive.pressure import Pressure, Watermarks
@@ -185,14 +185,19 @@ def vitals(tmp_path, database):
         root=tmp_path,
         reserve_bytes=0,
         database=database,
-        listening=lambda: True,
-        associations=lambda: 0,
-        max_associations=1,
-        workers_alive=lambda: 1,
-        workers=1,
         scheduler_runs=lambda: True,
         threads=(threading.current_thread().name,),
-        pressure=pressure(free_bytes=10),
+        receiver=receiver(),
+        worker=WorkerVitals(alive=lambda: 1, processes=1),
+    )
+
+
+def receiver(listening: bool = True, free_bytes: int = 10) -> ReceiverVitals:
+    return ReceiverVitals(
+        listening=lambda: listening,
+        associations=lambda: 0,
+        max_associations=1,
+        pressure=pressure(free_bytes),
         certificate_end=lambda: 0.0,
     )
 
@@ -218,10 +223,10 @@ def changed(vitals: Vitals, **changes: object) -> Vitals:
         (checks.services, {"threads": ("no-such-thread",)}),
         (checks.services, {"scheduler_runs": lambda: False}),
         (checks.store, {"root": Path("/nowhere/at/all")}),
-        (checks.receiver, {"listening": lambda: False}),
+        (checks.receiver, {"receiver": receiver(listening=False)}),
         (checks.disk, {"reserve_bytes": 2**62}),
         (checks.disk, {"root": Path("/nowhere/at/all")}),
-        (checks.pressure, {"pressure": pressure(free_bytes=1)}),
+        (checks.pressure, {"receiver": receiver(free_bytes=1)}),
     ],
 )
 def test_each_check_can_fail(vitals, look, changes):
@@ -232,7 +237,7 @@ def test_each_check_can_fail(vitals, look, changes):
 
 
 def test_dead_workers_matter_where_work_waits(vitals, database, monkeypatch):
-    dead = changed(vitals, workers_alive=lambda: 0)
+    dead = changed(vitals, worker=WorkerVitals(alive=lambda: 0, processes=1))
     assert checks.workers(dead).passed
     monkeypatch.setattr(checks, "_WORK", ())
     with database.engine.begin() as connection:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydicom.uid import generate_uid
 
 from dicomnode.metrics.counted import COUNTED
-from dicomnode.node import _callers
+from dicomnode.parts.receiver_settings import callers_of
 from dicomnode.receive.callers import CallerRule, Callers, Pace, TurnedAway
 from dicomnode.receive.scp import StorageSCP
 from dicomnode.settings import NodeSettings
@@ -29,7 +29,7 @@ def callers(*tables: dict, known_only: bool = False) -> Callers:
         tls={"port": 2762, "certificate_file": "own", "ca_file": "ca"},
         callers=[{"name": f"number {number}"} | table for number, table in enumerate(tables)],
     )
-    return _callers(settings)
+    return callers_of(settings)
 
 
 def why(rules: Callers, calling="CT1", address="10.1.2.3", certificate=OWN, tls=True) -> str:
