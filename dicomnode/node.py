@@ -147,8 +147,9 @@ class Node:
         return self.working.reload_rules(configuration)
 
     def reload_certificates(self) -> bool:
-        """Read the receiver's certificate, key and authorities again; open associations go on.
+        """Read certificates, keys and authorities of what listens again; what is open goes on.
 
         What the node calls others with is read for each association.
         """
-        return self.receiving.reload_certificates()
+        taken = self.receiving.reload_certificates()
+        return (self._web is None or self._web.reload_certificate()) and taken

@@ -17,6 +17,7 @@ from dicomnode.commands.purge import purge
 from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
+from dicomnode.commands.token import token_app
 from dicomnode.commands.train import train
 from dicomnode.commands.upgrade import upgrade
 
@@ -39,6 +40,7 @@ __all__ = [
     "restore",
     "rules_app",
     "serve",
+    "token_app",
     "train",
     "upgrade",
 ]

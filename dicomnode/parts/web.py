@@ -6,14 +6,17 @@ from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
 from dicomnode.metrics.registry import metrics_of
 from dicomnode.settings import NodeSettings
+from dicomnode.web.access.access import Access
+from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application
 from dicomnode.web.service import WebService
 
 
 def web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
     """Health, metrics and pages; None where `[web]` has no port."""
-    if settings.web.port is None:
+    if not settings.web.served:
         return None
     names = [destination.name for destination in settings.destinations]
-    served = application(health, metrics_of(vitals, health, names))
-    return WebService(settings.web.host, settings.web.port, served)
+    access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
+    served = application(health, metrics_of(vitals, health, names), access)
+    return WebService(settings.web, served)
