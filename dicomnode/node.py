@@ -56,6 +56,8 @@ from dicomnode.store.tables import Delivery
 from dicomnode.store.upgrade import upgrade_database
 from dicomnode.tls.in_force import ServerTLS
 from dicomnode.version import VERSION
+from dicomnode.web.access.access import Access, tokens_path
+from dicomnode.web.access.tokens import TokenFile
 from dicomnode.web.application import application as web_application
 from dicomnode.web.service import WebService
 
@@ -325,11 +327,12 @@ class Node:
         return taken
 
     def reload_certificates(self) -> bool:
-        """Read the receiver's certificate, key and authorities again; open associations go on.
+        """Read certificates, keys and authorities of what listens again; what is open goes on.
 
         What the node calls others with is read for each association.
         """
-        return self._tls is None or self._tls.reload()
+        taken = self._tls is None or self._tls.reload()
+        return (self._web is None or self._web.reload_certificate()) and taken
 
     def _free_bytes(self) -> int:
         """Of the fullest disk that the node writes to."""
@@ -437,8 +440,9 @@ def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
 
 
 def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
-    if settings.web.port is None:
+    if not settings.web.served:
         return None
     names = [destination.name for destination in settings.destinations]
-    application = web_application(health, metrics_of(vitals, health, names))
-    return WebService(settings.web.host, settings.web.port, application)
+    access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
+    application = web_application(health, metrics_of(vitals, health, names), access)
+    return WebService(settings.web, application)

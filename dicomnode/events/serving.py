@@ -58,6 +58,20 @@ EVENTS = (
     Event("web.started", "INFO", "The web service listens.", "host port"),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
+        "web.tokens_unread",
+        "ERROR",
+        "The file of tokens cannot be used: nobody is let in by one.",
+        "reason",
+        "Look at the file's owner and mode, or make tokens anew with `dicomnode token add`.",
+    ),
+    Event(
+        "web.proxy_secret_unread",
+        "ERROR",
+        "[web.proxy] secret_file cannot be read: nobody is let in by the proxy.",
+        "",
+        "Look at the file's owner and mode, or at the unit's credentials.",
+    ),
+    Event(
         "health.changed",
         "INFO WARNING",
         "A check of `/health/ready` that was passed is failed now, or the other way round.",

@@ -32,9 +32,9 @@ from dicomnode.settings.telling import (
     EmailSettings,
     LogSettings,
     WebhookSettings,
-    WebSettings,
     read_secret,
 )
+from dicomnode.settings.web import WebSettings
 from dicomnode.settings.working import (
     CircuitSettings,
     ConfirmSettings,

@@ -35,7 +35,8 @@ from dicomnode.settings.receiving import (
     StoreSettings,
 )
 from dicomnode.settings.section import RungName
-from dicomnode.settings.telling import AlertSettings, LogSettings, WebSettings
+from dicomnode.settings.telling import AlertSettings, LogSettings
+from dicomnode.settings.web import WebSettings
 from dicomnode.settings.working import (
     CircuitSettings,
     ConfirmSettings,

@@ -1,15 +1,13 @@
-"""What the node tells people and their programs: log, web, alerts."""
+"""What the node tells people and their programs: log and alerts."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from pydantic import (
     AnyHttpUrl,
     Field,
-    field_validator,
 )
 from pydantic import model_validator as validates_whole
 
@@ -21,28 +19,6 @@ class LogSettings(Section):
     """How events are written to standard error."""
 
     format: Literal["text", "json"] = "text"
-
-
-class WebSettings(Section):
-    """Health and metrics by HTTP; no port, no service."""
-
-    host: str = "127.0.0.1"
-    port: Port | None = None
-
-    @field_validator("host")
-    @classmethod
-    def _is_loopback(cls, host: str) -> str:
-        # Nobody is asked who they are, so nobody but this machine may ask.
-        try:
-            loopback = ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(
-                f"found {host!r}, expected a loopback address such as '127.0.0.1' or '::1': the "
-                "service asks for no password; let a proxy on this machine ask and pass on"
-            )
-        return host
 
 
 def read_secret(path: Path) -> str:

@@ -7,13 +7,14 @@ from dataclasses import asdict
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dicomnode.health.checks import Check
 from dicomnode.health.health import Health
+from dicomnode.web.access.access import Access
+from dicomnode.web.pages import static_files
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
 
@@ -21,8 +22,8 @@ _NEVER_KEPT = {"Cache-Control": "no-store"}
 def application(
     health: Health,
     metrics: CollectorRegistry,
+    access: Access,
     routes: Sequence[BaseRoute] = (),
-    middleware: Sequence[Middleware] = (),
 ) -> Starlette:
     """Make the application; its functions block, and so run in Starlette's threads.
 
@@ -30,10 +31,10 @@ def application(
     ----------
     health : Health
     metrics : CollectorRegistry
+    access : Access
+        What every request passes, and the routes to sign in.
     routes : sequence of BaseRoute
-        What is served beside health and metrics.
-    middleware : sequence of Middleware
-        What every request passes, the outermost first.
+        What else is served.
     """
 
     def live(_request: Request) -> Response:
@@ -48,12 +49,15 @@ def application(
 
     return Starlette(
         routes=[
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            Route("/metrics", show_metrics),
+            Route("/health/live", access.watched(live)),
+            Route("/health/ready", access.watched(ready)),
+            Route("/metrics", access.watched(show_metrics)),
+            static_files(),
+            *access.routes,
             *routes,
         ],
-        middleware=list(middleware),
+        middleware=list(access.middleware),
+        exception_handlers=access.exception_handlers,
     )
 
 

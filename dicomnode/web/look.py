@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.requests import Request
+
 Action = Literal["read", "query", "write", "judge"]
 
 
@@ -35,3 +37,22 @@ class Look:
 
 OnLook = Callable[[Look], None]
 """Called before the answer is given; must be quick."""
+
+
+def look_by(
+    request: Request,
+    action: Action,
+    study_instance_uid: str | None = None,
+    query: str = "",
+) -> Look:
+    """Make the look of whoever sent a request.
+
+    Parameters
+    ----------
+    request : Request
+        Of somebody who signed in.
+    action : {"read", "query", "write", "judge"}
+    study_instance_uid : str, optional
+    query : str
+    """
+    return Look(request.user.display_name, request.client.host, action, study_instance_uid, query)

@@ -25,6 +25,9 @@ _TEMPLATES = Environment(
 def page(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
     """Render a template of ``dicomnode/web/templates``, which extends ``base.html.j2``.
 
+    Every template also has `request`, `user` (None for nobody known), `may` (scopes) and
+    `csrf_token`, which goes into each form as a hidden field of that name.
+
     Parameters
     ----------
     request : Request
@@ -34,7 +37,14 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
     **values
         What the template names; one that is missing is an error.
     """
-    text = _TEMPLATES.get_template(template).render(request=request, **values)
+    user, auth = request.scope.get("user"), request.scope.get("auth")
+    shown = {
+        "request": request,
+        "user": user if user is not None and user.is_authenticated else None,
+        "may": () if auth is None else auth.scopes,
+        "csrf_token": getattr(request.state, "csrf_token", ""),
+    }
+    text = _TEMPLATES.get_template(template).render(shown | values)
     return HTMLResponse(text, status_code=status_code)
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import ssl
 import threading
+from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from dicomnode.settings.web import WebSettings
+from dicomnode.tls.in_force import ServerTLS
+from dicomnode.tls.settings import TLSSettings
+from dicomnode.web.connection import BoundedConnection
 
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 2
+_MOST_OF_HEADERS = 64 * 1024
+"""Bytes; a cookie of a proxy's may take several thousand."""
 
 
 class WebService:
@@ -19,33 +29,45 @@ class WebService:
 
     Parameters
     ----------
-    host : str
-        A loopback address.
-    port : int
-        0 takes a free one.
-    application : Starlette
+    settings : WebSettings
+        Where it listens; port 0 takes a free one.
+    application : ASGIApp
+
+    Raises
+    ------
+    dicomnode.tls.contexts.TLSFilesError
+        If its certificate cannot be used.
     """
 
-    def __init__(self, host: str, port: int, application: Starlette) -> None:
-        self._host = host
-        self._asked_port = port
+    def __init__(self, settings: WebSettings, application: ASGIApp) -> None:
+        self._settings = settings
         self._socket: socket.socket | None = None
+        self._tls = None if settings.tls is None else ServerTLS(_of_browsers(settings))
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
+                http=BoundedConnection,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                # What a proxy says is judged by dicomnode.web.access.arrival.
+                proxy_headers=False,
+                limit_concurrency=settings.max_connections,
+                h11_max_incomplete_event_size=_MOST_OF_HEADERS,
                 timeout_graceful_shutdown=_GRACE_S,
+                ssl_context_factory=None if self._tls is None else self._context,
             )
         )
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return self._asked_port if self._socket is None else self._socket.getsockname()[1]
+    def port(self) -> int | None:
+        """The port that is listened on; None with a Unix socket."""
+        if self._socket is None or self._settings.socket is not None:
+            return self._settings.port
+        return self._socket.getsockname()[1]
 
     def start(self) -> None:
         """Listen.
@@ -55,15 +77,20 @@ class WebService:
         OSError
             If the address cannot be listened on.
         """
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((self._host, self._asked_port), family=family)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"[web] cannot listen on {self._host} port {self._asked_port}: {error}"
-            ) from None
+        settings = self._settings
+        if settings.socket is not None:
+            self._socket = _unix_socket(settings.socket)
+        else:
+            family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+            try:
+                self._socket = socket.create_server((settings.host, settings.port), family=family)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"[web] cannot listen on {settings.host} port {settings.port}: {error}",
+                ) from None
         self._thread.start()
-        logger.info("web.started host=%s port=%d", self._host, self.port)
+        logger.info("web.started host=%s port=%s", settings.socket or settings.host, self.port)
 
     def stop(self) -> None:
         """Let answers that are being given end, within two seconds. Safe to repeat."""
@@ -73,7 +100,43 @@ class WebService:
         self._thread.join(_GRACE_S + 3)
         self._socket.close()
         self._socket = None
+        if self._settings.socket is not None:
+            self._settings.socket.unlink(missing_ok=True)
         logger.info("web.stopped")
+
+    def reload_certificate(self) -> bool:
+        """Read certificate and key again; connections that are open go on with the old ones."""
+        return self._tls is None or self._tls.reload()
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])
+
+    def _context(self, *_: object) -> ssl.SSLContext:
+        context = self._tls.context
+
+        def newest(connection: ssl.SSLObject, *_: object) -> None:
+            connection.context = self._tls.context
+
+        # uvicorn takes one context for its life; this puts the one of now in its place.
+        context.sni_callback = newest
+        return context
+
+
+def _of_browsers(settings: WebSettings) -> TLSSettings:
+    """As for associations, except that nobody is asked for a certificate."""
+    return TLSSettings(**settings.tls.model_dump(), port=settings.port, clients="none")
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        # The owner and the group, of which the proxy is; at no moment anybody else.
+        os.fchmod(found.fileno(), 0o660)
+        found.bind(str(path))
+        path.chmod(0o660)
+        found.listen(128)
+    except OSError as error:
+        found.close()
+        raise OSError(error.errno, f"[web] cannot listen on {path}: {error}") from None
+    return found
