@@ -111,7 +111,7 @@ EVENTS = (
     Event(
         "instance.refused",
         "WARNING",
-        "A C-STORE was answered with a failure.",
+        "A C-STORE, or an object of a STOW-RS request, was answered with a failure.",
         "status sop calling reason",
         "0xA700: make room on the disk. 0xA900, 0xC000: the sender's object is broken. 0x0122: do "
         "not send this SOP class.",

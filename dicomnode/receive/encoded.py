@@ -101,10 +101,25 @@ class FileBytes:
 
 @dataclass(frozen=True)
 class PixelElement:
-    """The length in bytes of pixel data, and whether it is in fragments (PS3.5 A.4)."""
+    """Where pixel data lies.
+
+    Attributes
+    ----------
+    length : int
+        Bytes, of the value.
+    encapsulated : bool
+        Whether it is in fragments (PS3.5 A.4).
+    tag : int
+        Of Pixel Data, Float Pixel Data or Double Float Pixel Data.
+    element, value : int
+        Where the element and its value begin, in bytes from the start of the data set.
+    """
 
     length: int
     encapsulated: bool
+    tag: int = _PIXEL_DATA
+    element: int = 0
+    value: int = 0
 
 
 class DataSetWalker:
@@ -146,6 +161,7 @@ class DataSetWalker:
         values, wanted = self.values, self._wanted
         at, previous = 0, -1
         while at < end:
+            element = at
             tag, vr, length, at = self._element(at, end, explicit)
             # PS3.5 7.1: ascending, each once. Also what tells noise from data sets early.
             if tag <= previous:
@@ -157,7 +173,7 @@ class DataSetWalker:
                 start = at
                 at = self._undefined(at, end, tag, vr, explicit, 1)
                 if tag == _PIXEL_DATA:
-                    self.pixels = PixelElement(at - start, encapsulated=True)
+                    self.pixels = PixelElement(at - start, True, tag, element, start)
                 continue
             if length > end - at:
                 raise broken(f"{_name(tag)} has {length} bytes, {end - at} are left")
@@ -166,7 +182,7 @@ class DataSetWalker:
                     raise broken(f"{_name(tag)} has {length} bytes")
                 values[tag] = bytes(data[at : at + length])
             elif tag == _PIXEL_DATA or tag in _FLOAT_PIXEL_DATA:
-                self.pixels = PixelElement(length, encapsulated=False)
+                self.pixels = PixelElement(length, False, tag, element, at)
             at += length
 
     def _element(self, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:

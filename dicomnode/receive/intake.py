@@ -42,6 +42,8 @@ class Announced:
         Who brought it, and to whom.
     priority : str
         Of the C-STORE; empty where there was none.
+    study_instance_uid : str, optional
+        Where only instances of one study are brought.
     """
 
     sop_class_uid: str
@@ -50,6 +52,7 @@ class Announced:
     calling_ae: str
     called_ae: str
     priority: str = ""
+    study_instance_uid: str | None = None
 
 
 def begin_file(
@@ -108,6 +111,8 @@ def keep_file(part: PartFile, announced: Announced, index: Index) -> ReceivedIns
         raise Refused(error.status, error.reason) from error
     except OSError as error:
         raise out_of_resources(error) from error
+    if announced.study_instance_uid not in (None, header.study_instance_uid):
+        raise Refused(DOES_NOT_MATCH_SOP_CLASS, "Study Instance UID differs from the announced one")
     try:
         stored = part.keep(
             header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -13,8 +12,9 @@ from pydicom.dataset import Dataset
 from dicomnode.marks.attributes import read_uid
 from dicomnode.open_sockets import OpenSockets
 from dicomnode.receive.command_sets import OUT_OF_RESOURCES
-from dicomnode.receive.encoded import InvalidInstance, meta_values
+from dicomnode.receive.encoded import InvalidInstance
 from dicomnode.receive.intake import Announced, Intake, Refused
+from dicomnode.receive.part10_stream import split_head, uid_in
 from dicomnode.retrieve.budget import Budget
 from dicomnode.retrieve.multipart import boundary_of, only_part
 from dicomnode.retrieve.source import Failed, FoundImage, FoundSeries, found_images, found_series
@@ -23,7 +23,6 @@ from dicomnode.settings import DicomWebSource
 from dicomnode.web_client import web_client
 
 _CHUNK = 2**18
-_MOST_META = 2**16
 _MAX_SERIES = 2000
 _MAX_IMAGES = 200_000
 _FIELDS = ["FrameOfReferenceUID"]
@@ -143,11 +142,15 @@ class DicomWebAsking:
             chunks = self._counted(response.iter_content(_CHUNK))
             boundary = boundary_of(response.headers.get("Content-Type", ""))
             pieces = chunks if boundary is None else only_part(chunks, boundary)
-            meta, rest = _head(pieces)
+            try:
+                meta, rest = split_head(pieces)
+            except InvalidInstance as error:
+                words = f"what the source sent cannot be understood: {error.reason}"
+                raise Failed(words) from None
             announced = Announced(
-                _uid(meta, 0x00020002),
-                _uid(meta, 0x00020003),
-                _uid(meta, 0x00020010),
+                uid_in(meta, 0x00020002),
+                uid_in(meta, 0x00020003),
+                uid_in(meta, 0x00020010),
                 self._source.name,
                 self._ae_title,
             )
@@ -209,36 +212,3 @@ def _dataset(fields: object) -> Dataset:
         return Dataset.from_json(fields)
     except Exception:  # whatever a server sends: an answer that cannot be read is none
         return Dataset()
-
-
-def _head(pieces: Iterator[bytes]) -> tuple[Mapping[int, bytes], Iterator[bytes]]:
-    """Split a Part 10 file (PS3.10 7.1) into its meta information and its data set."""
-    held = b""
-    end = 144
-    for piece in pieces:
-        held += piece
-        if len(held) >= 144 and end == 144:
-            if held[128:140] != b"DICM\x02\x00\x00\x00UL\x04\x00":
-                raise Failed("what the source sent is not a DICOM file (PS3.10 7.1)")
-            end += struct.unpack("<L", held[140:144])[0]
-            if end > _MOST_META:
-                raise Failed(f"file meta information of {end} bytes")
-        if end > 144 and len(held) >= end:
-            break
-    else:
-        raise Failed("what the source sent ends within its file meta information")
-    try:
-        meta = meta_values(held[132:end])
-    except InvalidInstance as error:
-        raise Failed(f"what the source sent cannot be understood: {error.reason}") from None
-    rest = held[end:]
-
-    def data_set() -> Iterator[bytes]:
-        yield rest
-        yield from pieces
-
-    return meta, data_set()
-
-
-def _uid(meta: Mapping[int, bytes], tag: int) -> str:
-    return meta.get(tag, b"").rstrip(b"\0 ").decode("ascii", "replace")

@@ -1,0 +1,77 @@
+"""How much is done at a time: handlers run in threads, so many and no more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dicomnode.web.dicomweb.problem import ALWAYS, Problem
+
+Handler = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_AGAIN_S = "2"
+
+
+class Gate:
+    """Lets so many requests in, lets some wait, and turns the others away with 503.
+
+    Parameters
+    ----------
+    at_once : int
+        Handlers that run at the same time.
+    waiting : int
+        Requests that wait for one.
+    streams : int
+        Answers that are given piece by piece at the same time; a reader may be slow.
+    """
+
+    def __init__(self, at_once: int, waiting: int, streams: int) -> None:
+        self._limiter = CapacityLimiter(at_once)
+        self._most_waiting = waiting
+        self._most_streams = streams
+        self._streams = 0
+        self._lock = threading.Lock()
+
+    def endpoint(self, handler: Handler) -> Endpoint:
+        """Run a handler that blocks in a thread; a `Problem` that it raises is its answer."""
+
+        async def endpoint(request: Request) -> Response:
+            if self._limiter.statistics().tasks_waiting >= self._most_waiting:
+                return _busy("too many requests are waiting").response()
+            try:
+                return await to_thread.run_sync(handler, request, limiter=self._limiter)
+            except Problem as problem:
+                return problem.response()
+
+        return endpoint
+
+    def stream(self, pieces: Iterator[bytes], media_type: str) -> StreamingResponse:
+        """Answer piece by piece.
+
+        Raises
+        ------
+        Problem
+            503, where too many answers are being given.
+        """
+        with self._lock:
+            if self._streams >= self._most_streams:
+                raise _busy("too many answers are being read")
+        return StreamingResponse(self._counted(pieces), media_type=media_type, headers=ALWAYS)
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        with self._lock:
+            self._streams += 1
+        try:
+            yield from pieces
+        finally:
+            with self._lock:
+                self._streams -= 1
+
+
+def _busy(what: str) -> Problem:
+    return Problem(503, f"{what}; ask again in some seconds", {"Retry-After": _AGAIN_S})
