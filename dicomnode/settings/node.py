@@ -35,7 +35,12 @@ from dicomnode.settings.receiving import (
     StoreSettings,
 )
 from dicomnode.settings.section import RungName
-from dicomnode.settings.telling import AlertSettings, LogSettings, WebSettings
+from dicomnode.settings.telling import (
+    AlertSettings,
+    LogSettings,
+    PartsSettings,
+    WebSettings,
+)
 from dicomnode.settings.working import (
     CircuitSettings,
     ConfirmSettings,
@@ -84,6 +89,7 @@ class NodeSettings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
+    parts: PartsSettings = PartsSettings()
     alerts: AlertSettings = AlertSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callers: tuple[CallerSettings, ...] = ()

@@ -45,6 +45,14 @@ class WebSettings(Section):
         return host
 
 
+class PartsSettings(Section):
+    """What a part that runs in a process of its own answers by HTTP, at `[web] host`."""
+
+    receiver_port: Port | None = None
+    """Health and metrics of the receiver; no port, no service."""
+    worker_port: Port | None = None
+
+
 def read_secret(path: Path) -> str:
     """Read a secret from a file; a relative one lies with systemd's credentials.
 
