@@ -13,10 +13,13 @@ from dicomnode.doctor.finding import Finding, failed, passed, warned
 from dicomnode.settings import NodeSettings
 from dicomnode.tls.contexts import TLSFilesError, client_context, server_context
 from dicomnode.tls.own_certificate import NotTaken, OwnCertificate, authorities_end, read_own
+from dicomnode.tls.revoked import lists_end
 from dicomnode.tls.settings import PeerTLS, TLSIdentity, TLSSettings
 
 _DAY_S = 86400
 _SOON_DAYS = 30
+_LIST_SOON_H = 12
+"""Authorities publish lists daily to weekly; less left than this, and fetching them has failed."""
 _RENEW = "Renew it, and reload the node (`systemctl reload dicomnode`)."
 
 
@@ -59,6 +62,7 @@ def _look(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Finding]:
             client_context(settings)
         own = None if settings.certificate_file is None else read_own(settings)
         end = None if settings.ca_file is None else authorities_end(settings)
+        lists = lists_end(settings)
     except TLSFilesError as error:
         yield failed(
             check,
@@ -81,6 +85,8 @@ def _look(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Finding]:
         yield from _permissions(check, settings)
     else:
         yield passed(check, "the node shows no certificate; the peer's is checked")
+    if lists is not None:
+        yield _lists(check, lists)
     if end is not None and end < time.time() + _SOON_DAYS * _DAY_S:
         when = "has ended" if end < time.time() else f"ends in {_days(end)} days"
         yield warned(
@@ -105,6 +111,21 @@ def _validity(check: str, own: OwnCertificate) -> Finding:
     if own.not_after < now + _SOON_DAYS * _DAY_S:
         return warned(check, words, _RENEW)
     return passed(check, words)
+
+
+def _lists(check: str, end: float) -> Finding:
+    hours = (end - time.time()) / 3600
+    mend = "Fetch the authority's new list, and reload the node; have a timer do so."
+    if hours < 0:
+        return failed(
+            f"{check} crl_file",
+            "a revocation list has ended: its authority's peers are refused",
+            mend,
+        )
+    words = f"revocation lists are valid for {hours:.0f} hours"
+    if hours < _LIST_SOON_H:
+        return warned(f"{check} crl_file", words, mend)
+    return passed(f"{check} crl_file", words)
 
 
 def _permissions(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Finding]:

@@ -42,6 +42,14 @@ EVENTS = (
         "A reload read certificate, key and authorities again; new connections get them.",
     ),
     Event(
+        "tls.outdated",
+        "ERROR",
+        "A revocation list in [tls] crl_file has ended: whoever shows a certificate of its "
+        "authority is refused.",
+        "file",
+        "Fetch the authority's new list, and reload.",
+    ),
+    Event(
         "tls.kept",
         "ERROR",
         "A file of [tls] could not be used at a reload; what was read before stays.",

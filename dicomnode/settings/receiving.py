@@ -29,10 +29,11 @@ class StoreSettings(Section):
     @classmethod
     def _can_be_opened(cls, url: str) -> str:
         try:
-            if url:
-                create_engine(url)
+            backend = create_engine(url).dialect.name if url else "sqlite"
         except (SQLAlchemyError, ImportError) as error:  # their texts quote the URL, and a password
             raise ValueError(f"not a usable database URL ({type(error).__name__})") from None
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError(f"found a database of {backend}, expected SQLite or PostgreSQL")
         return url
 
     @property

@@ -9,11 +9,22 @@ from typing import Any
 
 import alembic.command
 import alembic.config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_POSTGRES = {
+    "connect_timeout": 10,
+    "application_name": "dicomnode",
+    # A server that is gone without a word is noticed in a minute, not in two hours.
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 60_000,
+    "options": "-c lock_timeout=60000",
+}
+"""Of libpq; what the URL says besides wins."""
+_ONE_WRITER = text("SELECT pg_advisory_xact_lock(4242)")
 
 
 class Database:
@@ -22,8 +33,8 @@ class Database:
     Parameters
     ----------
     url : str
-        An SQLAlchemy URL. SQLite is opened in WAL mode with full synchronisation, so that a
-        committed transaction survives a power cut.
+        An SQLAlchemy URL of SQLite or PostgreSQL. SQLite is opened in WAL mode with full
+        synchronisation, so that a committed transaction survives a power cut.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,20 +47,31 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Open a transaction that writes nothing; writers do not wait for it."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """Open a transaction that writes nothing; writers do not wait for it.
+
+        It sees one moment: on SQLite by WAL, on PostgreSQL by its isolation.
+        """
+        engine = self.engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with Session(engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a transaction that commits at the end, or rolls back when an error leaves it.
 
-        On SQLite the writing lock is taken at the start: a transaction that reads first and
-        writes later could otherwise fail halfway.
+        One writes at a time, from the first statement on: what a transaction reads is still so
+        when it writes. On SQLite that is its writing lock, taken at the start; on PostgreSQL an
+        advisory lock, after which each statement sees all that was committed.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE"}
         engine = self.engine.execution_options(**options)
         with Session(engine, expire_on_commit=False) as session, session.begin():
+            if self.engine.dialect.name == "postgresql":
+                session.execute(_ONE_WRITER)
             yield session
 
     def close(self) -> None:
@@ -67,8 +89,12 @@ def alembic_configuration(url: str) -> alembic.config.Config:
 
 def _engine(url: str) -> Engine:
     # Parameters hold descriptions from data sets, which errors must not quote.
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        told = {name: value for name, value in _POSTGRES.items() if name not in parsed.query}
+        return create_engine(
+            url, connect_args=told, pool_size=10, pool_pre_ping=True, hide_parameters=True
+        )
     engine = create_engine(url, connect_args={"timeout": 60}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")

@@ -115,6 +115,21 @@ def _load_authorities(context: ssl.SSLContext, identity: TLSIdentity) -> None:
         raise TLSFilesError(f"{path}: cannot be used ({reason})") from None
     except OSError as error:
         raise TLSFilesError(_unread(path, error)) from None
+    if identity.crl_file is not None:
+        _load_lists(context, credential_path(identity.crl_file))
+
+
+def _load_lists(context: ssl.SSLContext, path: Path) -> None:
+    _readable(path)
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError as error:
+        reason = error.reason or "no revocation lists in PEM"
+        raise TLSFilesError(f"{path}: cannot be used ({reason})") from None
+    if not context.cert_store_stats()["crl"]:
+        raise TLSFilesError(f"{path}: holds certificates, expected revocation lists in PEM")
+    # The peer's own certificate; authorities between it and ca_file publish at a slower pace.
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _given(path: Path | None, name: str) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 
 from dicomnode.tls.contexts import TLSFilesError, server_context
 from dicomnode.tls.own_certificate import NotTaken, read_own
+from dicomnode.tls.revoked import lists_end
 from dicomnode.tls.settings import TLSSettings
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,9 @@ class ServerTLS:
 
 def _read(settings: TLSSettings) -> tuple[ssl.SSLContext, float]:
     context = server_context(settings)
+    list_end = lists_end(settings)
+    if list_end is not None and list_end < time.time():
+        logger.error("tls.outdated file=%s", settings.crl_file)
     try:
         return context, read_own(settings).not_after
     except NotTaken:

@@ -69,7 +69,7 @@ def read_own(settings: TLSSettings | PeerTLS) -> OwnCertificate:
         shows.verify_mode = ssl.CERT_NONE
         # It shows the same certificate, at which nobody looks.
         looks = server_context(
-            TLSSettings(**settings.model_dump(include=set(TLSIdentity.model_fields)))
+            TLSSettings(**settings.model_dump(include={*TLSIdentity.model_fields} - {"crl_file"}))
         )
         looks.load_verify_locations(trusted)
         looks.verify_mode = ssl.CERT_REQUIRED

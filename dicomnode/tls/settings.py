@@ -23,11 +23,17 @@ class TLSIdentity(BaseModel):
     key_password_file: Path | None = None
     ca_file: Path | None = None
     """PEM: certificates that a peer's must be signed by."""
+    crl_file: Path | None = None
+    """PEM: lists of what those authorities revoked (RFC 5280 5). Without it none is looked at. With
+    it, a certificate is refused that is on its authority's list, or whose authority has no valid
+    list there."""
 
     @model_validator(mode="after")
     def _key_has_a_certificate(self) -> TLSIdentity:
         if self.certificate_file is None and (self.key_file or self.key_password_file):
             raise ValueError("a key without certificate_file")
+        if self.crl_file is not None and self.ca_file is None:
+            raise ValueError("crl_file without ca_file, whose lists it would hold")
         return self
 
 
@@ -85,5 +91,7 @@ def with_shared_identity(shared: Any, peer: Any) -> Any:
         return peer
     common = {name: shared[name] for name in TLSIdentity.model_fields if name in shared}
     if own.get("certificate_file") is not None:  # a key belongs to its certificate
-        common = {name: value for name, value in common.items() if name == "ca_file"}
+        common = {n: value for n, value in common.items() if n in ("ca_file", "crl_file")}
+    if own.get("ca_file") is not None:  # lists belong to their authorities
+        common.pop("crl_file", None)
     return {**peer, "tls": {**common, **own}}

@@ -65,6 +65,7 @@ def test_the_environment_wins(tmp_path, monkeypatch):
         ("port = 104", "port = 104\nconnect_timeout_s = inf", 10, "finite number"),
         ("[store]", "[listen]\nmax_pdu = 33554432\n[store]", 3, "less than or equal"),
         ("[store]", '[store]\ndatabase_url = "nonsense://u:secret@h/d"', 3, "usable database URL"),
+        ("[store]", '[store]\ndatabase_url = "mssql+pymssql://u:secret@h/d"', 3, "database"),
         ('["pacs"]', "[]", 1, "names no destination"),
         ('["pacs"]', '["nowhere"]', 1, "the destination 'nowhere'; known are 'pacs'"),
         ('name = "all"', 'name = "all"\nmatch = {mark_sop_class = "Nonsense"}', 13, "Nonsense"),

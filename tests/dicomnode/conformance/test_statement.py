@@ -62,7 +62,7 @@ port = 11113
 calling_ae_titles = ["PACS", "CT|1"]
 
 [store]
-database_url = "postgresql://user:secret0@db/node"
+database_url = "postgresql+psycopg://user:secret0@db/node"
 
 [[destinations]]
 name = "web"
@@ -88,9 +88,7 @@ port = 104
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch) -> Path:
-    # A PostgreSQL driver is not what is tested here.
-    monkeypatch.setattr("dicomnode.settings.receiving.create_engine", lambda url: None)
+def site(tmp_path) -> Path:
     path = tmp_path / "node.toml"
     path.write_text(SITE)
     return path

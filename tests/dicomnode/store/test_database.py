@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
-from dicomnode.store.database import alembic_configuration
+from dicomnode.store.database import Database, alembic_configuration
 from dicomnode.store.instances import InstanceIndex, paths_of
 from dicomnode.store.received import InstanceHeader, ReceivedInstance
 from dicomnode.store.states import InstanceState
@@ -47,7 +47,8 @@ def test_migrations_can_be_taken_back(database):
     database.upgrade()
 
 
-def test_sqlite_is_opened_durably(database):
+def test_sqlite_is_opened_durably(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
     with database.read() as session:
         connection = session.connection()
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

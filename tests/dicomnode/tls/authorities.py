@@ -43,6 +43,23 @@ class Authority:
                   "-out", certificate)  # fmt: skip
         return certificate, file
 
+    def revoke(self, *certificates: Path, hours: int = 24) -> Path:
+        """Write the list of what is revoked, valid for so many hours; return its file."""
+        database, configuration = self.folder / "index.txt", self.folder / "ca.cnf"
+        database.write_text("")
+        configuration.write_text(
+            "[ca]\ndefault_ca=own\n[own]\ndatabase=" + str(database) + "\ndefault_md=sha256\n"
+            f"certificate={self.file}\nprivate_key={self._key}\n"
+        )
+        for certificate in certificates:
+            self._run("ca", "-config", configuration, "-revoke", certificate)
+        file = self.folder / f"revoked-{len(certificates)}-{hours}.crl.pem"
+        until = ("-crlhours", str(hours)) if hours > 0 else (
+            "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"
+        )  # fmt: skip
+        self._run("ca", "-config", configuration, "-gencrl", *until, "-out", file)
+        return file
+
     def _run(self, *arguments: object) -> None:
         subprocess.run(
             [self._openssl, *map(str, arguments)], check=True, capture_output=True, timeout=60
