@@ -20,11 +20,11 @@ from dicomnode.backup.manifest import (
 )
 from dicomnode.store.database import alembic_configuration
 from dicomnode.store.files import StorageError, fsync_directory, write_durably
-from dicomnode.store.lock import StoreLock
+from dicomnode.store.lock import ROLES, StoreLock
 from dicomnode.store.sqlite_copy import DamagedDatabase, NotSqlite, check_whole, sqlite_file
 
 _MARKER = "restoring"
-_MAY_BE_THERE = {"lock", _MARKER}
+_MAY_BE_THERE = {"lock", *(f"lock.{role}" for role in ROLES), _MARKER}
 _NAMED = (("instance", "path"), ("result", "path"), ("lesion", "soft_mask_path"))
 
 

@@ -127,6 +127,11 @@ class Collector:
             self._arrived.update(uid for uid in uids if uid)
         self._thread.wake()
 
+    def revisit_all(self) -> None:
+        """Say that anything may be new. Returns at once."""
+        self._look_at_all = True
+        self._thread.wake()
+
     def take_up(self, lesion_ids: Iterable[int]) -> None:
         """Say that lesions wait (again), whatever arrives. Returns at once."""
         with self._lock:
@@ -176,8 +181,8 @@ class Collector:
 
     def _collect_arrived(self) -> None:
         if self._look_at_all:
+            self._look_at_all = False  # first: what is said meanwhile is for the next pass
             self.collect_all()
-            self._look_at_all = False
         with self._lock:
             arrived, self._arrived = self._arrived, set()
             put, self._put = self._put, set()

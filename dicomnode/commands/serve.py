@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import signal
+from typing import Annotated
 
+import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.backup import NotRestored
@@ -18,11 +20,20 @@ from dicomnode.commands.app import (
 from dicomnode.logs import start_logging
 from dicomnode.node import Node
 from dicomnode.service_manager import ServiceManager, attend
+from dicomnode.store.lock import ROLES, Role
 from dicomnode.store.upgrade import UpgradeError
 
 
 @app.command()
-def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
+def serve(
+    config: Configuration = DEFAULT_CONFIGURATION,
+    only: Annotated[
+        list[Role] | None,
+        typer.Option(
+            help="Run this part; other processes run the others on the same store. Repeatable."
+        ),
+    ] = None,
+) -> None:
     """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads rules and certificates.
 
     Tells systemd, where that started it (Type=notify), when it is ready, reloads and stops, and
@@ -30,6 +41,9 @@ def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
     """
     manager = ServiceManager.from_environment()
     settings = configured(config)
+    roles = tuple(only or ROLES)
+    if roles == (Role.WEB,) and settings.web.port is None:
+        raise complain("[web] has no port: the web part would answer nobody")
     start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
     asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
@@ -38,7 +52,7 @@ def serve(config: Configuration = DEFAULT_CONFIGURATION) -> None:
     # It waited since the process began, and so does one that comes before the node has started.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     try:
-        with Node(settings, config) as node:
+        with Node(settings, config, roles) as node:
 
             def reload() -> None:
                 node.reload_rules(config)

@@ -8,13 +8,15 @@ from pathlib import Path
 from dicomnode.doctor.configuration import look_at_configuration
 from dicomnode.doctor.finding import Finding
 from dicomnode.doctor.left_alone import look_at_alerts, look_at_rules_in_force
-from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports, node_runs
+from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports
+from dicomnode.doctor.parts import look_at_parts, parts_of
 from dicomnode.doctor.peers import look_at_peers
 from dicomnode.doctor.programs import look_at_networks, look_at_versions
 from dicomnode.doctor.secured import look_at_tls
 from dicomnode.doctor.state import look_at_state
 from dicomnode.doctor.web import look_at_web
 from dicomnode.settings import NodeSettings
+from dicomnode.store.lock import Role
 
 
 def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterator[Finding]:
@@ -30,8 +32,10 @@ def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterato
     """
     yield from look_at_versions()
     yield from look_at_configuration(settings, path)
-    running = node_runs(settings)
-    if running:
+    parts = parts_of(settings)
+    running = {part.role for part in parts if part.runs}
+    yield from look_at_parts(settings, parts)
+    if Role.WORKER in running:
         yield from look_at_rules_in_force(settings)
     yield from look_at_alerts(settings)
     yield from look_at_tls(settings)

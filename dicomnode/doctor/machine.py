@@ -10,12 +10,12 @@ import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from dicomnode.doctor.finding import Finding, failed, passed, warned
 from dicomnode.settings import NodeSettings
-from dicomnode.store.lock import StoreInUse, StoreLock
+from dicomnode.store.lock import Role
 
 _MB = 2**20
 _SPEED_MB = 16
@@ -27,39 +27,31 @@ _TIME_ERROR = 5
 _TIMEX_BYTES = 1024  # struct timex is 208 bytes long
 
 
-def node_runs(settings: NodeSettings) -> bool:
-    """Whether a node owns the store now. Makes no store."""
-    if not (settings.store.path / "lock").is_file():
-        return False
-    lock = StoreLock(settings.store.path)
-    try:
-        lock.acquire()
-    except StoreInUse:
-        return True
-    except OSError:
-        return False
-    lock.release()
-    return False
+def look_at_ports(settings: NodeSettings, running: Collection[Role]) -> Iterator[Finding]:
+    """Is somebody at the ports of the parts that run, and nobody at those of the others?
 
-
-def look_at_ports(settings: NodeSettings, running: bool) -> Iterator[Finding]:
-    """Is somebody at the ports, if a node runs, and nobody if none does?"""
+    Parameters
+    ----------
+    settings : NodeSettings
+    running : collection of Role
+        Parts of the node that some process plays.
+    """
     wanted = []
     if not settings.tls.only:
-        wanted.append(("listen", settings.listen.host, settings.listen.port))
+        wanted.append((Role.RECEIVER, "listen", settings.listen.host, settings.listen.port))
     if settings.tls.port is not None:
-        wanted.append(("tls", settings.listen.host, settings.tls.port))
+        wanted.append((Role.RECEIVER, "tls", settings.listen.host, settings.tls.port))
     if settings.web.port is not None:
-        wanted.append(("web", settings.web.host, settings.web.port))
-    for name, host, port in wanted:
+        wanted.append((Role.WEB, "web", settings.web.host, settings.web.port))
+    for role, name, host, port in wanted:
         check, where = f"port [{name}]", f"{host} port {port}"
         if port == 0:
             yield warned(
                 check, "port 0 takes another port at each start", f"Set [{name}] port to a number."
             )
-        elif running and _answers(host, port):
+        elif role in running and _answers(host, port):
             yield passed(check, f"{where}: the node that runs listens")
-        elif running:
+        elif role in running:
             yield failed(
                 check,
                 f"{where}: a node runs, and nobody listens",
@@ -91,7 +83,7 @@ def _can_bind(check: str, name: str, host: str, port: int) -> Finding:
             mend = "Ports below 1024 need AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit."
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         return failed(check, f"{where} cannot be listened on: {reason}", mend)
-    return passed(check, f"{where} is free, and no node runs")
+    return passed(check, f"{where} is free, and nothing runs that would listen")
 
 
 def look_at_clock(newest_row: float | None) -> Iterator[Finding]:

@@ -8,10 +8,46 @@ EVENTS = (
     Event(
         "node.started",
         "INFO",
-        "Every service runs.",
-        "version port swept reconciled",
+        "Every service of the parts that this process plays runs.",
+        "version parts port swept reconciled",
     ),
     Event("node.stopped", "INFO", "Every service has ended, and the store is free."),
+    Event(
+        "store.waits",
+        "WARNING",
+        "A part starts beside others, and waits for tables of its version; it gives up after a "
+        "minute.",
+        "reason",
+        "After an upgrade stop all parts before one of them starts: `systemctl stop "
+        "dicomnode.target`.",
+    ),
+    Event(
+        "part.unseen",
+        "WARNING",
+        "A part could not write down that it is alive; others will say that it is silent.",
+        "detail",
+        "Look at the disk of the store.",
+    ),
+    Event(
+        "wake.failed",
+        "DEBUG",
+        "The receiver could not tell the worker what is new; it does so again.",
+        "detail",
+    ),
+    Event(
+        "wake.unheard",
+        "WARNING",
+        "The worker was told something that it does not understand. It finds by itself what is "
+        "new, within seconds.",
+        "detail",
+        "Let all parts run the same version.",
+    ),
+    Event(
+        "wake.unseen",
+        "DEBUG",
+        "The worker could not look for what is new; it does so again.",
+        "detail",
+    ),
     Event(
         "node.thread_ended",
         "ERROR",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicomnode.health.beat import parts_seen
 from dicomnode.health.vitals import Vitals
 from dicomnode.receive.pressure import Level
 from dicomnode.store.states import LesionState
@@ -132,6 +133,18 @@ def pressure(vitals: Vitals) -> Check:
     return Check("pressure", True, f"all is taken: {found}")
 
 
+def parts(vitals: Vitals) -> Check:
+    """The other parts run, and are well. Each is a process of its own, with its own look."""
+    try:
+        seen = {part.role: part for part in parts_seen(vitals.root)}
+    except OSError as error:
+        return Check("parts", False, f"the locks cannot be looked at: {type(error).__name__}")
+    problems = [seen[role].problem for role in vitals.elsewhere if seen[role].problem]
+    if problems:
+        return Check("parts", False, "; ".join(problems))
+    return Check("parts", True, f"{' and '.join(vitals.elsewhere)} run")
+
+
 LIVE = (services,)
 
 
@@ -145,4 +158,5 @@ def ready_checks(vitals: Vitals) -> tuple[Callable[[Vitals], Check], ...]:
         *((workers,) if vitals.worker is not None else ()),
         disk,
         *((pressure,) if vitals.receiver is not None else ()),
+        *((parts,) if vitals.elsewhere else ()),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dicomnode.receive.pressure import Pressure
 from dicomnode.store.database import Database
+from dicomnode.store.lock import Role
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Vitals:
         None where this process does not receive.
     worker : WorkerVitals, optional
         None where it does not work.
+    elsewhere : tuple of Role
+        Parts that other processes are to play, and that are looked at from here.
     """
 
     root: Path
@@ -79,6 +82,7 @@ class Vitals:
     threads: tuple[str, ...]
     receiver: ReceiverVitals | None = None
     worker: WorkerVitals | None = None
+    elsewhere: tuple[Role, ...] = ()
 
     @property
     def free_bytes(self) -> int:

@@ -1,6 +1,6 @@
 """The durable queue: which lesions are to be worked at, and what came of the work.
 
-A store has one owner (`dicomnode.store.lock`), so that who works at what needs no row.
+A store has one worker (`dicomnode.store.lock`), so that who works at what needs no row.
 """
 
 from __future__ import annotations

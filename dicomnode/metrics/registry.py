@@ -1,4 +1,4 @@
-"""All metrics of one node."""
+"""All metrics of one process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,30 @@ from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
 from dicomnode.metrics.counted import COUNTED
 from dicomnode.metrics.machine import MachineMetrics
+from dicomnode.metrics.parts import PartMetrics
 from dicomnode.metrics.rows import RowMetrics
 
 
-def metrics_of(vitals: Vitals, health: Health, destinations: Sequence[str]) -> CollectorRegistry:
-    """Gather what is counted, what rows say, the machine, and the process (memory, CPU, files)."""
+def metrics_of(
+    vitals: Vitals, health: Health, destinations: Sequence[str], rows: bool = True
+) -> CollectorRegistry:
+    """Gather what is counted, what rows say, the machine, and the process (memory, CPU, files).
+
+    Parameters
+    ----------
+    vitals : Vitals
+    health : Health
+    destinations : sequence of str
+        Those that are configured.
+    rows : bool
+        Whether what rows say is told: of several processes on one store one tells it, so that a
+        sum over them counts nothing twice.
+    """
     registry = CollectorRegistry()
     registry.register(COUNTED)
-    registry.register(RowMetrics(vitals.database, destinations))
+    if rows:
+        registry.register(RowMetrics(vitals.database, destinations))
+        registry.register(PartMetrics(vitals.root))
     registry.register(MachineMetrics(vitals, health))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -23,6 +23,8 @@ from dicomnode.routing import RulesInForce
 from dicomnode.rule_reload import RuleReload
 from dicomnode.store.files import FileStore, sweep_parts
 from dicomnode.store.received import ReceivedInstance
+from dicomnode.waking.hint import Hint
+from dicomnode.waking.missed import MissedArrivals
 
 
 class Making:
@@ -100,6 +102,7 @@ class Making:
             self._engine.submit,
             self._refusals.notify,
         )
+        self._missed = MissedArrivals(database)
         self._hand_watch = HandWatch(database, scheduler, self._on_hand)
 
     @property
@@ -146,6 +149,21 @@ class Making:
         """Say that an instance has been stored. Returns at once."""
         self._retriever.stored(received)
         self._collector.notify(received)
+
+    def hear(self, hint: Hint) -> None:
+        """Take up what another process says may be new. Returns at once."""
+        for series, instances, size in hint.arrived:
+            self._retriever.arrived(series, instances, size)
+        if hint.everything:
+            self._collector.revisit_all()
+        elif hint.uids:
+            self._collector.revisit(*hint.uids)
+
+    def look(self) -> None:
+        """Take up what rows say is new, in case nobody said so."""
+        unread, uids = self._missed.look()
+        if unread or uids:
+            self._collector.revisit(*uids)
 
     def reload_rules(self, configuration: Path) -> bool:
         """Go by the rules of a file from now on; where it is wrong the old ones stay."""

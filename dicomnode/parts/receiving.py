@@ -12,6 +12,7 @@ from dicomnode.parts.ground import Ground
 from dicomnode.parts.receiver_settings import callers_of, receiver_settings_of
 from dicomnode.receive.reconcile import reconcile
 from dicomnode.receive.scp import StorageSCP
+from dicomnode.retention.purge import being_deleted
 from dicomnode.store.files import FileStore
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.tls.in_force import ServerTLS
@@ -87,7 +88,12 @@ class Receiving:
         swept, indexed : int
             Files.
         """
-        return self._files.sweep(), reconcile(self._files, self._ground.index).indexed
+        return self._files.sweep(), self._reconciled()
+
+    def _reconciled(self) -> int:
+        return reconcile(
+            self._files, self._ground.index, lambda: being_deleted(self._ground.database)
+        ).indexed
 
     def start(self) -> None:
         """Listen. Raises OSError where that cannot be."""

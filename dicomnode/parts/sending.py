@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from sqlalchemy import func, select
 
+from dicomnode.deliver import confirmation, outbox
 from dicomnode.deliver.commitment_reports import CommitmentReports
 from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
@@ -75,9 +77,14 @@ class Sending:
         self.deliver()  # what was not committed is sent again
 
     def look(self) -> None:
-        """Look at all that may be due, as though somebody had said so."""
-        for service in (*self._confirmers, *self._couriers):
-            service.notify()
+        """Take up what rows say is due, in case nobody said so."""
+        now = time.time()
+        with self._ground.database.read() as session:
+            for confirmer, courier in zip(self._confirmers, self._couriers, strict=True):
+                for service, due in ((confirmer, confirmation), (courier, outbox)):
+                    moment = due.next_due(session, confirmer.destination)
+                    if moment is not None and moment <= now:
+                        service.notify()
 
     @property
     def _services(self) -> list[DueService]:

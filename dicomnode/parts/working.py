@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from dicomnode.alerts.watch import AlertWatch
+from dicomnode.faults import describe_fault
 from dicomnode.health.vitals import WorkerVitals
 from dicomnode.housekeeper import Housekeeper
 from dicomnode.parts.ground import Ground
@@ -13,6 +17,11 @@ from dicomnode.parts.sending import Sending
 from dicomnode.retention.keeper import Keeper
 from dicomnode.retention.purge import finish_purges
 from dicomnode.store.received import ReceivedInstance
+from dicomnode.waking.hint import Hint
+from dicomnode.waking.listener import WakeListener
+from dicomnode.waking.missed import LOOK_EVERY_S
+
+logger = logging.getLogger(__name__)
 
 
 class Working:
@@ -21,10 +30,14 @@ class Working:
     Parameters
     ----------
     ground : Ground
+    hears : bool
+        Whether a receiver in another process tells what it stored; the worker then looks by itself
+        now and then, too.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, hears: bool = False) -> None:
         self._ground = ground
+        self._listener = WakeListener(ground.settings.store.path, self._hear) if hears else None
         self._sending = Sending(ground)
         self._making = Making(ground, self._sending.deliver)
         self._keeping = [
@@ -41,7 +54,8 @@ class Working:
     def threads(self) -> tuple[str, ...]:
         """Names of the threads that live as long as it does."""
         keeping = (service.name for service in self._keeping)
-        return (*self._making.threads, *self._sending.threads, *keeping)
+        hearing = () if self._listener is None else (self._listener.name,)
+        return (*self._making.threads, *self._sending.threads, *keeping, *hearing)
 
     @property
     def status(self) -> str:
@@ -59,6 +73,12 @@ class Working:
 
     def start(self, configuration: Path | None) -> None:
         """Resume, but ask no peer for what would come to the receiver."""
+        if self._listener is not None:
+            # Before the first look at the rows: what comes during that is not missed.
+            self._listener.start()
+            self._ground.scheduler.add_job(
+                self._look, "interval", seconds=LOOK_EVERY_S, id="wake:look", replace_existing=True
+            )
         self._sending.start()
         self._making.start(configuration)
 
@@ -76,6 +96,20 @@ class Working:
     def reported(self, destination: str, transaction_uid: str) -> None:
         """Say that a peer's report was written down. Returns at once."""
         self._sending.reported(destination, transaction_uid)
+
+    def _hear(self, hint: Hint) -> None:
+        for destination, transaction_uid in hint.reports:
+            self._sending.reported(destination, transaction_uid)
+        self._making.hear(hint)
+        if hint.everything:
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self._making.look()
+            self._sending.look()
+        except SQLAlchemyError as error:  # it is away; those who work with it say so
+            logger.debug("wake.unseen %s", describe_fault(error))
 
     def deliver(self) -> None:
         """Look for deliveries that somebody else has queued."""
@@ -98,6 +132,8 @@ class Working:
 
     def stop(self) -> None:
         """Stop what brings work, then the rest; all resumes at a start."""
+        if self._listener is not None:
+            self._listener.stop()
         self._making.stop()
         self._sending.stop()
         for service in self._keeping:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -49,10 +49,22 @@ class Reconciled:
     unreadable: int
 
 
-def reconcile(store: FileStore, index: ReconcilableIndex) -> Reconciled:
+def reconcile(
+    store: FileStore,
+    index: ReconcilableIndex,
+    being_deleted: Callable[[], Collection[str]] = tuple,
+) -> Reconciled:
     """Index the files of `store` that `index` does not know.
 
     One walk over the folders and one query; only unknown files are opened.
+
+    Parameters
+    ----------
+    store : FileStore
+    index : ReconcilableIndex
+    being_deleted : callable
+        Gives the paths of files that another process is deleting, which took them out of the index
+        before: they come back by no start. Asked after the index.
 
     Raises
     ------
@@ -62,6 +74,7 @@ def reconcile(store: FileStore, index: ReconcilableIndex) -> Reconciled:
         Whatever `index` raises.
     """
     known = {os.fspath(path) for path in index.paths()}
+    known.update(being_deleted())
     indexed = superseded = unreadable = 0
     for name in _files(os.fspath(store.instances)):
         if name in known:
@@ -69,6 +82,8 @@ def reconcile(store: FileStore, index: ReconcilableIndex) -> Reconciled:
         path = Path(name)
         try:
             file = read_file(path)
+        except FileNotFoundError:  # it has been deleted since
+            continue
         except (InvalidInstance, OSError) as error:
             unreadable += 1
             logger.error("reconcile.unreadable file=%s reason=%s", path.name, error)

@@ -141,6 +141,13 @@ def finish_purges(database: Database) -> int:
     return len(begun)
 
 
+def being_deleted(database: Database) -> set[str]:
+    """Paths of files whose studies were taken out of the index, and that may still be there."""
+    with database.read() as session:
+        unfinished = session.scalars(select(Purge.files).where(Purge.finished_at.is_(None)))
+        return {file for files in unfinished for file in files}
+
+
 def _finish(database: Database, purge_id: int) -> None:
     with database.read() as session:
         files = session.get_one(Purge, purge_id).files

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from dicomnode.retrieve.source import Failed
 from dicomnode.settings import RetrieveSettings
-from dicomnode.store.received import ReceivedInstance
 
 
 class Budget:
@@ -38,10 +37,10 @@ class Budget:
         self.bytes = 0
         self.interrupt: Callable[[], object] = lambda: None
 
-    def take(self, size: int) -> None:
-        """Count one instance."""
+    def take(self, size: int, instances: int = 1) -> None:
+        """Count what came: bytes, of one instance or several."""
         with self._lock:
-            self.instances += 1
+            self.instances += instances
             self.bytes += size
 
     def check_count(self, instances: int) -> None:
@@ -95,9 +94,9 @@ class Arrivals:
             with self._lock:
                 self._awaited.pop(series_instance_uid, None)
 
-    def notify(self, received: ReceivedInstance) -> None:
-        """Say that an instance has been stored. Returns at once."""
+    def notify(self, series_instance_uid: str, size: int, instances: int = 1) -> None:
+        """Say how many bytes of a series were stored, in how many instances. Returns at once."""
         with self._lock:
-            budget = self._awaited.get(received.header.series_instance_uid)
+            budget = self._awaited.get(series_instance_uid)
         if budget is not None:
-            budget.take(received.size)
+            budget.take(size, instances)

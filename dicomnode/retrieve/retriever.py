@@ -101,7 +101,11 @@ class Retriever:
 
     def stored(self, received: ReceivedInstance) -> None:
         """Say that an instance has been stored. Returns at once."""
-        self._arrivals.notify(received)
+        self._arrivals.notify(received.header.series_instance_uid, received.size)
+
+    def arrived(self, series_instance_uid: str, instances: int, size: int) -> None:
+        """Say that instances of a series, of so many bytes, were stored. Returns at once."""
+        self._arrivals.notify(series_instance_uid, size, instances)
 
     def is_to_ask(self, session: Session, lesion: Lesion, series_instance_uid: str) -> bool:
         """Whether a source is still to be asked for what a series may lack."""

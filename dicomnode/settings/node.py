@@ -35,7 +35,7 @@ from dicomnode.settings.receiving import (
     StoreSettings,
 )
 from dicomnode.settings.section import RungName
-from dicomnode.settings.telling import AlertSettings, LogSettings
+from dicomnode.settings.telling import AlertSettings, LogSettings, PartsSettings
 from dicomnode.settings.web import WebSettings
 from dicomnode.settings.working import (
     CircuitSettings,
@@ -85,6 +85,7 @@ class NodeSettings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
+    parts: PartsSettings = PartsSettings()
     alerts: AlertSettings = AlertSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callers: tuple[CallerSettings, ...] = ()

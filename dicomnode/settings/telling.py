@@ -1,4 +1,4 @@
-"""What the node tells people and their programs: log and alerts."""
+"""What the node tells people and their programs: log, parts and alerts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ class LogSettings(Section):
     """How events are written to standard error."""
 
     format: Literal["text", "json"] = "text"
+
+
+class PartsSettings(Section):
+    """What a part that runs in a process of its own answers by HTTP, at `[web] host`."""
+
+    receiver_port: Port | None = None
+    """Health and metrics of the receiver; no port, no service."""
+    worker_port: Port | None = None
 
 
 def read_secret(path: Path) -> str:

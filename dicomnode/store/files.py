@@ -12,12 +12,12 @@ import itertools
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dicomnode.store.lock import NamingLock
 from dicomnode.store.uid import is_valid_uid
 
 logger = logging.getLogger(__name__)
@@ -205,7 +205,7 @@ class PartFile:
             os.fsync(self._descriptor)
             _make_directory_durably(directory)
             with self._store.naming:
-                # Another association may have kept the same instance meanwhile.
+                # Another association, or process, may have kept the same instance meanwhile.
                 if (held := self._identical(directory, sop_uid)) is None:
                     final = next(
                         path for path in _versions(directory, sop_uid) if not path.exists()
@@ -279,7 +279,7 @@ def data_set_offset(file: BinaryIO) -> int:
 
 
 class FileStore:
-    """Instances as Part 10 files under one root, owned by one process.
+    """Instances as Part 10 files under one root, which several processes may write to.
 
     Parameters
     ----------
@@ -311,13 +311,13 @@ class FileStore:
         self.incoming = self.root / incoming
         self.instances = self.root / "instances"
         self.reserve_bytes = reserve_bytes
-        self.naming = threading.Lock()
         self._free_bytes = free_bytes or _free_bytes
         try:
             _make_directory_durably(self.incoming)
             _make_directory_durably(self.instances)
         except OSError as error:
             raise _storage_error(error) from error
+        self.naming = NamingLock(self.instances)
 
     def check_space(self) -> None:
         """Refuse by `DiskFull` when less than the reserve is free."""

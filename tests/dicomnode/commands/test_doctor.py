@@ -21,6 +21,7 @@ from dicomnode.doctor.state import look_at_state
 from dicomnode.node import Node
 from dicomnode.settings import NodeSettings, load_settings
 from dicomnode.store.database import Database
+from dicomnode.store.lock import ROLES
 from pipelines.networks.options import Place
 
 
@@ -76,7 +77,7 @@ def test_a_node_that_runs_is_well_and_one_whose_peer_is_away_is_not(tmp_path):
     code, lines = doctor(path)
     assert code == 1
     assert lines["destination pacs"]["verdict"] == "fail"
-    assert "is free, and no node runs" in lines["port [listen]"]["words"]
+    assert "is free, and nothing runs" in lines["port [listen]"]["words"]
     code, lines = doctor(path, "--no-peers")
     assert code == 0
     assert "destination pacs" not in lines
@@ -154,13 +155,13 @@ def test_a_port_that_another_program_has_is_named(tmp_path):
         taken = other.getsockname()[1]
         found = list(
             look_at_ports(
-                settings(tmp_path, listen={"host": "127.0.0.1", "port": taken}), running=False
+                settings(tmp_path, listen={"host": "127.0.0.1", "port": taken}), running=()
             )
         )
     assert found[0].verdict is Verdict.FAIL
     assert str(taken) in found[0].words
     after = settings(tmp_path, listen={"host": "127.0.0.1", "port": taken}, web={"port": 0})
-    listen, web = look_at_ports(after, running=True)
+    listen, web = look_at_ports(after, running=ROLES)
     assert (listen.verdict, web.verdict) == (Verdict.FAIL, Verdict.WARN)
 
 

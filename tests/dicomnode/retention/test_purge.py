@@ -13,8 +13,15 @@ from dicomnode.explain import explain
 from dicomnode.jobs.by_hand import By as Hand
 from dicomnode.jobs.by_hand import Chosen, act
 from dicomnode.receive.intake import Refused
+from dicomnode.receive.reconcile import reconcile
 from dicomnode.retention import purge as purging
-from dicomnode.retention.purge import By, NotPurged, finish_purges, purge_study
+from dicomnode.retention.purge import (
+    By,
+    NotPurged,
+    being_deleted,
+    finish_purges,
+    purge_study,
+)
 from dicomnode.store.database import Database
 from dicomnode.store.lock import FilesLock
 from dicomnode.store.states import DeliveryState, JobAction, LesionState, StudyState
@@ -137,6 +144,23 @@ def test_a_deletion_that_was_killed_is_finished_and_nothing_comes_back(store, af
     assert finish_purges(store.database) == 0
 
 
+def test_a_receiver_that_starts_in_the_midst_of_a_deletion_brings_nothing_back(store, monkeypatch):
+    """The worker deletes in another process, which goes on or was killed."""
+    found = []
+    finish = purging._finish
+
+    def late(database, purge_id):
+        found.append(reconcile(store.files, store.index))
+        found.append(reconcile(store.files, store.index, lambda: being_deleted(database)))
+        finish(database, purge_id)
+
+    monkeypatch.setattr(purging, "_finish", late)
+    purge_study(store.database, STUDY, BY, {}, ANY)
+    # Told of it the receiver does not open them, which here are no objects that can be read.
+    assert [one.unreadable for one in found] == [4, 0]
+    assert being_deleted(store.database) == set()
+
+
 def test_an_object_that_came_again_meanwhile_keeps_its_file(store, monkeypatch):
     """After the index was cleared, before the files went."""
     finish = purging._finish
@@ -152,7 +176,10 @@ def test_an_object_that_came_again_meanwhile_keeps_its_file(store, monkeypatch):
     assert files(store) == {"1.2.8.1.dcm", "1.2.3.2.dcm"}
 
 
-def test_an_object_whose_file_goes_while_it_comes_again_is_not_acknowledged(store, monkeypatch):
+@pytest.mark.parametrize("written", [False, True])
+def test_an_object_whose_file_goes_while_it_comes_again_is_not_acknowledged(
+    store, monkeypatch, written
+):
     from dicomnode.receive import intake
 
     class Held:
@@ -164,7 +191,7 @@ def test_an_object_whose_file_goes_while_it_comes_again_is_not_acknowledged(stor
         def keep(self, *_):
             from dicomnode.store.files import StoredFile
 
-            return StoredFile(store.root / "gone.dcm", 1, written=False)
+            return StoredFile(store.root / "gone.dcm", 1, written)
 
     header = type("Header", (), dict.fromkeys(
         ("study_instance_uid", "series_instance_uid", "sop_instance_uid"), "1.2.3"
