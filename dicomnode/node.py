@@ -59,6 +59,7 @@ from dicomnode.version import VERSION
 from dicomnode.web.access.access import Access
 from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application as web_application
+from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.service import WebService
 
 logger = logging.getLogger(__name__)
@@ -444,5 +445,10 @@ def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebS
         return None
     names = [destination.name for destination in settings.destinations]
     access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
-    application = web_application(health, metrics_of(vitals, health, names), access)
+    application = web_application(
+        health,
+        metrics_of(vitals, health, names),
+        access,
+        operator_routes(settings, vitals.database),
+    )
     return WebService(settings.web, application)
