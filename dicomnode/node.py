@@ -56,14 +56,14 @@ class Node:
         self.working = self.receiving = self._sender = None
         if Role.WORKER in self.roles:
             self.working = Working(self._ground, hears=Role.RECEIVER not in self.roles)
+        else:  # what the receiver and the web take in is the worker's to look at
+            self._sender = WakeSender(root)
+        told = self.working or self._sender
         if Role.RECEIVER in self.roles:
-            if self.working is None:
-                self._sender = WakeSender(root)
-            told = self.working or self._sender
             self.receiving = Receiving(self._ground, told.stored, told.reported)
         self._vitals = self._make_vitals()
         self._health = Health(self._vitals)
-        self._web = web_service(settings, self._vitals, self._health, self.roles)
+        self._web = web_service(self._ground, self._vitals, self._health, self.roles, told.stored)
         self._heartbeat = Heartbeat(
             root,
             self.roles,
