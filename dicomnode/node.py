@@ -11,6 +11,7 @@ from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
+from starlette.routing import BaseRoute
 
 from dicomnode.alerts.watch import AlertWatch
 from dicomnode.backup import refuse_unfinished_restore
@@ -59,6 +60,7 @@ from dicomnode.version import VERSION
 from dicomnode.web.access.access import Access, tokens_path
 from dicomnode.web.access.tokens import TokenFile
 from dicomnode.web.application import application as web_application
+from dicomnode.web.dicomweb import dicomweb_of
 from dicomnode.web.service import WebService
 
 logger = logging.getLogger(__name__)
@@ -140,11 +142,12 @@ class Node:
             settings.segment.attempts,
             self._on_summary,
         )
+        intake = Intake(self._files, self._index, self._on_stored, self._pressure)
         self._retriever = Retriever(
             self.database,
             self._scheduler,
             settings,
-            Intake(self._files, self._index, self._on_stored, self._pressure),
+            intake,
             self._on_asked,
         )
         self._collector = Collector(
@@ -187,7 +190,9 @@ class Node:
             certificate_end=lambda: inf if self._tls is None else self._tls.certificate_end,
         )
         self._health = Health(self._vitals)
-        self._web = _web_service(settings, self._vitals, self._health)
+        self._web = _web_service(
+            settings, self._vitals, self._health, dicomweb_of(settings, self.database, intake)
+        )
 
     @property
     def unwell(self) -> str | None:
@@ -439,10 +444,12 @@ def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
     )
 
 
-def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
+def _web_service(
+    settings: NodeSettings, vitals: Vitals, health: Health, routes: Sequence[BaseRoute]
+) -> WebService | None:
     if not settings.web.served:
         return None
     names = [destination.name for destination in settings.destinations]
     access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
-    application = web_application(health, metrics_of(vitals, health, names), access)
+    application = web_application(health, metrics_of(vitals, health, names), access, routes)
     return WebService(settings.web, application)
