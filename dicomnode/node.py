@@ -57,8 +57,8 @@ from dicomnode.store.tables import Delivery
 from dicomnode.store.upgrade import upgrade_database
 from dicomnode.tls.in_force import ServerTLS
 from dicomnode.version import VERSION
-from dicomnode.web.access.access import Access, tokens_path
-from dicomnode.web.access.tokens import TokenFile
+from dicomnode.web.access.access import Access
+from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application as web_application
 from dicomnode.web.dicomweb import dicomweb_of
 from dicomnode.web.service import WebService

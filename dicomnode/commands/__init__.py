@@ -18,6 +18,7 @@ from dicomnode.commands.purge import purge
 from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.testcard import check_viewer
+from dicomnode.commands.token import token_app
 from dicomnode.commands.train import train
 from dicomnode.commands.upgrade import upgrade
 
@@ -41,6 +42,7 @@ __all__ = [
     "restore",
     "rules_app",
     "serve",
+    "token_app",
     "train",
     "upgrade",
 ]

@@ -13,6 +13,7 @@ from dicomnode.doctor.peers import look_at_peers
 from dicomnode.doctor.programs import look_at_networks, look_at_versions
 from dicomnode.doctor.secured import look_at_tls
 from dicomnode.doctor.state import look_at_state
+from dicomnode.doctor.web import look_at_web
 from dicomnode.settings import NodeSettings
 
 
@@ -34,6 +35,7 @@ def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterato
         yield from look_at_rules_in_force(settings)
     yield from look_at_alerts(settings)
     yield from look_at_tls(settings)
+    yield from look_at_web(settings)
     yield from look_at_ports(settings, running)
     yield from look_at_disk(settings)
     state = look_at_state(settings)

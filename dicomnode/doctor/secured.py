@@ -21,7 +21,9 @@ _RENEW = "Renew it, and reload the node (`systemctl reload dicomnode`)."
 
 
 def look_at_tls(settings: NodeSettings) -> Iterator[Finding]:
-    """Of the receiver, and of each peer that is called with TLS."""
+    """Of the receiver, of the web service, and of each peer that is called with TLS."""
+    if settings.web.served and settings.web.tls is not None:
+        yield from _look("TLS [web.tls]", settings.web.server_tls)
     if settings.tls.port is not None:
         yield from _look("TLS [tls]", settings.tls)
     elif all(peer.tls is None for peer in settings.peers):
@@ -114,7 +116,7 @@ def _permissions(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Findin
     }
     for name, path in named.items():
         where = None if path is None else credential_path(path)
-        mode = None if where is None else _mode(where)
+        mode = None if where is None else mode_of(where)
         if mode is not None and mode & 0o037:
             who = "everybody" if mode & 0o007 else "the group"
             yield warned(
@@ -124,7 +126,8 @@ def _permissions(check: str, settings: TLSSettings | PeerTLS) -> Iterator[Findin
             )
 
 
-def _mode(path: Path) -> int | None:
+def mode_of(path: Path) -> int | None:
+    """Who may do what with a file; None where that cannot be seen."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

@@ -12,7 +12,7 @@ from pydantic import model_validator as validates_whole
 
 from dicomnode.settings.section import Port, Section
 from dicomnode.settings.telling import read_secret
-from dicomnode.tls.settings import TLSIdentity
+from dicomnode.tls.settings import TLSIdentity, TLSSettings
 
 RoleName = Literal["viewer", "operator", "administrator"]
 """What somebody may do; each may all that those before it may."""
@@ -163,6 +163,13 @@ class WebSettings(Section):
     def served(self) -> bool:
         """Whether there is a service at all."""
         return self.port is not None or self.socket is not None
+
+    @property
+    def server_tls(self) -> TLSSettings | None:
+        """As for associations, except that no browser is asked for a certificate."""
+        if self.tls is None:
+            return None
+        return TLSSettings(**self.tls.model_dump(), port=self.port, clients="none")
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 
 from dicomnode.settings.web import WebSettings
 from dicomnode.tls.in_force import ServerTLS
-from dicomnode.tls.settings import TLSSettings
 from dicomnode.web.connection import BoundedConnection
 
 logger = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class WebService:
     def __init__(self, settings: WebSettings, application: ASGIApp) -> None:
         self._settings = settings
         self._socket: socket.socket | None = None
-        self._tls = None if settings.tls is None else ServerTLS(_of_browsers(settings))
+        self._tls = None if settings.tls is None else ServerTLS(settings.server_tls)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
@@ -120,11 +119,6 @@ class WebService:
         # uvicorn takes one context for its life; this puts the one of now in its place.
         context.sni_callback = newest
         return context
-
-
-def _of_browsers(settings: WebSettings) -> TLSSettings:
-    """As for associations, except that nobody is asked for a certificate."""
-    return TLSSettings(**settings.tls.model_dump(), port=settings.port, clients="none")
 
 
 def _unix_socket(path: Path) -> socket.socket:

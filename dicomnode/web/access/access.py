@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_network
-from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -29,18 +28,6 @@ MOST_OF_A_BODY = 2**20
 """Bytes, of whatever is no upload."""
 UPLOADS = "/dicom-web/"
 """Where STOW-RS is."""
-
-
-def tokens_path(settings: WebSettings, store: Path) -> Path:
-    """Where the file of tokens lies.
-
-    Parameters
-    ----------
-    settings : WebSettings
-    store : Path
-        The store's folder.
-    """
-    return settings.tokens_file or store / "web-tokens"
 
 
 class Access:

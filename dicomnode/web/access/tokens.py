@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from dicomnode.settings.web import RoleName
-from dicomnode.web.access.visitor import ROLES
+from dicomnode.settings.web import RoleName, WebSettings
 
 logger = logging.getLogger(__name__)
 
+_ROLES = get_args(RoleName)
 _PREFIX = "dicomnode"
 _TOKEN = re.compile(rf"{_PREFIX}-([0-9a-f]{{12}})-([A-Za-z0-9_-]{{43}})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -139,8 +140,8 @@ class TokenFile:
             raise TokensError(
                 f"found the name {name!r}, expected up to 64 letters, digits and . _ @ -"
             )
-        if role not in ROLES:
-            raise TokensError(f"found the role {role!r}, expected one of {', '.join(ROLES)}")
+        if role not in _ROLES:
+            raise TokensError(f"found the role {role!r}, expected one of {', '.join(_ROLES)}")
         key = secrets.token_hex(6)
         shown = f"{_PREFIX}-{key}-{secrets.token_urlsafe(32)}"
         now = time.time()
@@ -219,6 +220,18 @@ class TokenFile:
         self._proved.clear()
 
 
+def tokens_path(settings: WebSettings, store: Path) -> Path:
+    """Where the file of tokens lies.
+
+    Parameters
+    ----------
+    settings : WebSettings
+    store : Path
+        The store's folder.
+    """
+    return settings.tokens_file or store / "web-tokens"
+
+
 def _line(token: Token) -> str:
     return (
         f"{token.key} {token.name} {token.role} {token.made_at:.0f} {token.ends_at:.0f} "
@@ -230,7 +243,7 @@ def _token(line: str, number: int) -> Token:
     parts = line.split()
     try:
         key, name, role, made_at, ends_at, digest = parts
-        if role not in ROLES or not _NAME.fullmatch(name):
+        if role not in _ROLES or not _NAME.fullmatch(name):
             raise ValueError
         _parameters(digest)
         return Token(key, name, role, float(made_at), float(ends_at), digest)

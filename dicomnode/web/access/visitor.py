@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from starlette.authentication import AuthCredentials, BaseUser
 
 from dicomnode.settings.web import RoleName
 
-ROLES: tuple[RoleName, ...] = ("viewer", "operator", "administrator")
+ROLES: tuple[RoleName, ...] = get_args(RoleName)
 """From the least on."""
 
 How = Literal["token", "session", "proxy", "loopback"]
