@@ -13,7 +13,7 @@ from dicomnode.health.vitals import Vitals
 from dicomnode.parts.ground import Ground
 from dicomnode.parts.ownership import own
 from dicomnode.parts.receiving import Receiving
-from dicomnode.parts.web import web_service
+from dicomnode.parts.web import Web
 from dicomnode.parts.working import Working
 from dicomnode.settings import NodeSettings
 from dicomnode.store.lock import ROLES, Role, StoreLock
@@ -63,7 +63,7 @@ class Node:
             self.receiving = Receiving(self._ground, told.stored, told.reported)
         self._vitals = self._make_vitals()
         self._health = Health(self._vitals)
-        self._web = web_service(self._ground, self._vitals, self._health, self.roles, told.stored)
+        self._web = Web(self._ground, self._vitals, self._health, self.roles, told.stored)
         self._heartbeat = Heartbeat(
             root,
             self.roles,
@@ -103,7 +103,7 @@ class Node:
     @property
     def web_port(self) -> int | None:
         """The port of the web service; None where there is none."""
-        return None if self._web is None else self._web.port
+        return self._web.port
 
     @property
     def _parts(self) -> list[Working | Receiving]:
@@ -124,7 +124,7 @@ class Node:
         """
         self._lock = own(self.settings, self.roles)
         forget_beats(self.settings.store.path, self.roles)
-        swept = reconciled = 0
+        swept, reconciled = self._web.prepare(), 0
         if self.working is not None:
             swept += self.working.prepare()
         if self.receiving is not None:
@@ -139,8 +139,7 @@ class Node:
             self.receiving.start()
         if self.working is not None:
             self.working.start_asking()
-        if self._web is not None:
-            self._web.start()
+        self._web.start()
         if not self.is_whole:
             self._heartbeat.start()
         logger.info(
@@ -154,8 +153,7 @@ class Node:
 
     def stop(self) -> None:
         """Stop what talks to peers first, then what brings work; all resumes at a start."""
-        if self._web is not None:
-            self._web.stop()
+        self._web.stop()
         for part in self._parts:
             part.ask_to_stop()
         # Nobody is asked to commit any more once the receiver takes no reports.
@@ -203,7 +201,7 @@ class Node:
         What the node calls others with is read for each association.
         """
         taken = self.receiving is None or self.receiving.reload_certificates()
-        return (self._web is None or self._web.reload_certificate()) and taken
+        return self._web.reload_certificate() and taken
 
     def _make_vitals(self) -> Vitals:
         settings = self.settings

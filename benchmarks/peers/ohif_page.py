@@ -104,9 +104,21 @@ class OhifBrowser:
             self._process.kill()
             self._process.wait()
 
+    def go(self, url: str) -> None:
+        """Go to an address."""
+        self._ask("open", url=url)
+
+    def words(self) -> str:
+        """All that stands on the page."""
+        return "\n".join(self._ask("read", selectors={"all": "body"})["texts"]["all"])
+
+    def origins(self) -> set[str]:
+        """Whom any page has asked for anything so far."""
+        return set(self._ask("read", selectors={})["origins"])
+
     def open(self, url: str) -> None:
         """Go to an address and wait until an image is drawn."""
-        self._ask("open", url=url)
+        self.go(url)
         self.until(lambda state: state.position is not None, "an image")
 
     def load(self, series_description: str) -> None:

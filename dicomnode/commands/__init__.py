@@ -11,6 +11,7 @@ from dicomnode.commands.events import events
 from dicomnode.commands.explain import explain
 from dicomnode.commands.jobs import jobs
 from dicomnode.commands.networks import networks
+from dicomnode.commands.ohif import ohif
 from dicomnode.commands.probe import probe
 from dicomnode.commands.process import process
 from dicomnode.commands.purge import purge
@@ -34,6 +35,7 @@ __all__ = [
     "explain",
     "jobs",
     "networks",
+    "ohif",
     "probe",
     "process",
     "purge",

@@ -92,6 +92,12 @@ EVENTS = (
         "newest copy",
     ),
     Event("web.started", "INFO", "The web service listens.", "host port"),
+    Event(
+        "web.looked",
+        "INFO",
+        "Somebody searched, read or stored by DICOMweb; the same is told again after five minutes.",
+        "user action study",
+    ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
         "web.tokens_unread",

@@ -23,14 +23,8 @@ from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.service import WebService
 
 
-def web_service(
-    ground: Ground,
-    vitals: Vitals,
-    health: Health,
-    roles: Collection[Role],
-    on_stored: Callable[[ReceivedInstance], object],
-) -> WebService | None:
-    """Health, metrics and, of the web part, pages and DICOMweb; None where no port is for it.
+class Web:
+    """Answers by HTTP: how a process is and, of the web part, pages and DICOMweb.
 
     Parameters
     ----------
@@ -42,32 +36,60 @@ def web_service(
     on_stored : callable
         Given each instance that DICOMweb took in; must be quick.
     """
-    settings = ground.settings
-    web, routes = settings.web, ()
-    if Role.WEB not in roles:
-        # A part tells how it is, and nothing else.
-        port = port_of(settings, roles)
-        web = web.model_copy(update={"port": port, "socket": None, "proxy": None})
-    if not web.served:
-        return None
-    if Role.WEB in roles:
-        routes = _pages(ground, on_stored)
-    names = [destination.name for destination in settings.destinations]
-    metrics = metrics_of(vitals, health, names, rows=Role.WEB in roles)
-    access = Access(web, TokenFile(tokens_path(web, settings.store.path)))
-    return WebService(web, application(health, metrics, access, routes))
 
+    def __init__(
+        self,
+        ground: Ground,
+        vitals: Vitals,
+        health: Health,
+        roles: Collection[Role],
+        on_stored: Callable[[ReceivedInstance], object],
+    ) -> None:
+        settings, web = ground.settings, ground.settings.web
+        self._posted: FileStore | None = None
+        self._service: WebService | None = None
+        routes: tuple[BaseRoute, ...] = ()
+        if Role.WEB not in roles:
+            # A part tells how it is, and nothing else.
+            port = port_of(settings, roles)
+            web = web.model_copy(update={"port": port, "socket": None, "proxy": None})
+        if not web.served:
+            return
+        if Role.WEB in roles:
+            root, reserve = settings.store.path, settings.store.reserve_mb * 2**20
+            self._posted = FileStore(root, reserve, incoming="posted")
+            intake = Intake(self._posted, ground.index, on_stored, ground.pressure)
+            routes = (
+                *operator_routes(settings, ground.database),
+                *dicomweb_of(settings, ground.database, intake),
+            )
+        names = [destination.name for destination in settings.destinations]
+        metrics = metrics_of(vitals, health, names, rows=Role.WEB in roles)
+        access = Access(web, TokenFile(tokens_path(web, settings.store.path)))
+        self._service = WebService(web, application(health, metrics, access, routes))
 
-def _pages(
-    ground: Ground, on_stored: Callable[[ReceivedInstance], object]
-) -> tuple[BaseRoute, ...]:
-    settings = ground.settings
-    files = FileStore(settings.store.path, settings.store.reserve_mb * 2**20)
-    intake = Intake(files, ground.index, on_stored, ground.pressure)
-    return (
-        *operator_routes(settings, ground.database),
-        *dicomweb_of(settings, ground.database, intake),
-    )
+    @property
+    def port(self) -> int | None:
+        """The port that is listened on; None where there is none."""
+        return None if self._service is None else self._service.port
+
+    def prepare(self) -> int:
+        """Remove what a former life left half written; give how many files."""
+        return 0 if self._posted is None else self._posted.sweep()
+
+    def start(self) -> None:
+        """Listen, where that is asked for. Raises OSError where it cannot be."""
+        if self._service is not None:
+            self._service.start()
+
+    def stop(self) -> None:
+        """Let answers that are being given end. Safe to repeat."""
+        if self._service is not None:
+            self._service.stop()
+
+    def reload_certificate(self) -> bool:
+        """Read its certificate again; what is open goes on."""
+        return self._service is None or self._service.reload_certificate()
 
 
 def port_of(settings: NodeSettings, roles: Collection[Role]) -> int | None:

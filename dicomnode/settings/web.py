@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, field_validator
 from pydantic import model_validator as validates_whole
 
 from dicomnode.settings.section import Port, Section
@@ -119,6 +119,10 @@ class WebSettings(Section):
     max_upload_mb: int = Field(2048, gt=0)
     """Of one STOW-RS request."""
     max_connections: int = Field(200, gt=0)
+    dicomweb: bool = False
+    """Whether viewers may search, retrieve and store by DICOMweb."""
+    dicomweb_url: AnyHttpUrl | None = None
+    """How viewers reach it, where a proxy does not pass on what they say in Host."""
     proxy: ProxySettings | None = None
 
     @field_validator("host")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from starlette.requests import Request
+
+logger = logging.getLogger(__name__)
 
 Action = Literal["read", "query", "write", "judge"]
 
@@ -56,3 +59,9 @@ def look_by(
     query : str
     """
     return Look(request.user.display_name, request.client.host, action, study_instance_uid, query)
+
+
+def log_look(look: Look) -> None:
+    """Note a look in the log: who, and at which study. What was searched for stays out of it."""
+    study = look.study_instance_uid or "any"
+    logger.info("web.looked user=%s action=%s study=%s", look.user, look.action, study)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from dicomnode.web.look import Action, Look, OnLook
+from dicomnode.web.look import Action, Look, OnLook, look_by
 
 AGAIN_S = 300.0
 _MOST_KEPT = 50_000
@@ -53,7 +53,7 @@ class Looks:
         query : str
             What was asked for.
         """
-        look = Look(user_of(request), address_of(request), action, study, query)
+        look = look_by(request, action, study, query)
         now = self._clock()
         with self._lock:
             if now - self._told.get(look, -self._again_s) < self._again_s:
@@ -63,13 +63,3 @@ class Looks:
             if len(self._told) > _MOST_KEPT:
                 self._told.popitem(last=False)
         self._on_look(look)
-
-
-def user_of(request: Request) -> str:
-    """Who signed in."""
-    return str(request.user.display_name)
-
-
-def address_of(request: Request) -> str:
-    """The machine that asks."""
-    return "" if request.client is None else request.client.host

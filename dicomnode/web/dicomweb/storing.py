@@ -21,7 +21,7 @@ from dicomnode.receive.sop_classes import STORAGE_CLASSES, transfer_syntaxes
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.uid import is_valid_uid
 from dicomnode.web.dicomweb.addresses import Addresses
-from dicomnode.web.dicomweb.looks import Looks, user_of
+from dicomnode.web.dicomweb.looks import Looks
 from dicomnode.web.dicomweb.media_types import (
     DICOM,
     DICOM_JSON,
@@ -231,7 +231,7 @@ class Storing:
         if kind != DICOM:
             raise Problem(415, f"a part is {quoted(kind)}, expected {DICOM}")
         sop_class = instance = ""
-        sender = _as_ae_title(user_of(request))
+        sender = _as_ae_title(request.user.display_name)
         try:
             meta, data_set = split_head(self._within_bounds(content))
             sop_class, instance = uid_in(meta, 0x00020002), uid_in(meta, 0x00020003)

@@ -35,6 +35,8 @@ await context.addInitScript(() => {
 });
 
 let page, pageErrors, consoleErrors, failures;
+// Of all pages: whom they asked for anything.
+const origins = new Set();
 
 const commands = {
   async open({ url }) {
@@ -44,6 +46,10 @@ const commands = {
     page.on('pageerror', error => pageErrors.push(error.message));
     page.on('console', message => {
       if (message.type() === 'error') consoleErrors.push(message.text());
+    });
+    page.on('request', request => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol.startsWith('http') || protocol.startsWith('ws')) origins.add(origin);
     });
     page.on('response', response => {
       if (response.status() >= 400) failures.push(`${response.status()} ${response.url()}`);
@@ -63,7 +69,7 @@ const commands = {
       texts[name] = await page.locator(selector).evaluateAll(all => all.map(one => one.innerText));
     }
     const toasts = await page.evaluate(() => window.toastsShown);
-    return { texts, toasts, pageErrors, consoleErrors, failures };
+    return { texts, toasts, pageErrors, consoleErrors, failures, origins: [...origins] };
   },
   async picture({ path, selector }) {
     await page.screenshot({ path });
