@@ -1,8 +1,9 @@
 """What can be audited: one class for each message of PS3.15 A.5.3 that the node has something for.
 
-They are plain values; `dicomnode.audit.xml` writes them. The node itself, as the process that
-tells, is put in there where a message needs it. No message holds patient data, but for
-`StudyContent.patient_id` and the text of a `Query`.
+They are plain values; `dicomnode.audit.document` writes them. The node itself, as the process that
+tells, is put in there where a message needs it, and so is a patient's ID where
+``[audit] patient_ids`` asks for it. What stands here is no patient data, but for the text of a
+`Query`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class LogUsed:
     """Somebody read the audit trail (A.5.3.2)."""
 
     user: Participant
+    place: str = ""
+    """URI of what was read."""
 
 
 @dataclass(frozen=True)

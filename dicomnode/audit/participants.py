@@ -70,16 +70,15 @@ class Participant:
 class StudyContent:
     """A study, and how much of it something is about.
 
+    Whose it is stands in its objects, where it is read from with ``[audit] patient_ids``.
+
     Attributes
     ----------
     study_instance_uid : str
         Empty where it is not known, as of an object that was refused before it was read.
     instances : tuple of (str, int)
         SOP Class UIDs with numbers of instances.
-    patient_id : str
-        Written only with ``[audit] patient_ids``; may be left empty.
     """
 
     study_instance_uid: str
     instances: tuple[tuple[str, int], ...] = ()
-    patient_id: str = ""

@@ -35,7 +35,7 @@ from dicomnode.settings.receiving import (
     StoreSettings,
 )
 from dicomnode.settings.section import RungName
-from dicomnode.settings.telling import AlertSettings, LogSettings, WebSettings
+from dicomnode.settings.telling import AlertSettings, AuditSettings, LogSettings, WebSettings
 from dicomnode.settings.working import (
     CircuitSettings,
     ConfirmSettings,
@@ -85,6 +85,7 @@ class NodeSettings(BaseSettings):
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
     alerts: AlertSettings = AlertSettings()
+    audit: AuditSettings = AuditSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callers: tuple[CallerSettings, ...] = ()
     destinations: tuple[Destination, ...] = ()
@@ -110,6 +111,10 @@ class NodeSettings(BaseSettings):
         commitment = given.get("commitment")
         if isinstance(commitment, dict) and "peers" in commitment:
             found["commitment"] = {**commitment, "peers": told(commitment["peers"])}
+        audit = given.get("audit")
+        if isinstance(audit, dict) and "collector" in audit:
+            collector = with_shared_identity(shared, audit["collector"])
+            found["audit"] = {**audit, "collector": collector}
         return {**given, **found}
 
     @validates_whole(mode="after")
