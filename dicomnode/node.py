@@ -13,6 +13,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 
 from dicomnode.alerts.watch import AlertWatch
+from dicomnode.audit import Alert, SecurityAlert
+from dicomnode.audit.service import AuditService
 from dicomnode.backup import refuse_unfinished_restore
 from dicomnode.collect.collector import Collector
 from dicomnode.commit.provider import CommitmentProvider
@@ -84,6 +86,8 @@ class Node:
         self._index = InstanceIndex(self.database, CT_CLASSES)
         self._pressure = Pressure(_watermarks(settings), self._free_bytes, self._backlog)
         self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._audit = AuditService(settings, self.database, self._scheduler)
+        trail = self._audit.trail
         self._engine = ProcessEngine(
             settings.segment.processes,
             {rule.method for rule in settings.rules},
@@ -96,14 +100,14 @@ class Node:
             for destination in settings.destinations
         ]
         self._couriers = [
-            Courier(self.database, self._scheduler, destination, settings, confirmer.notify)
+            Courier(self.database, self._scheduler, destination, settings, confirmer.notify, trail)
             for destination, confirmer in zip(settings.destinations, self._confirmers, strict=True)
         ]
         self._provider = CommitmentProvider(self.database, self._scheduler, settings, reports.take)
         self._prober = Prober(self.database, self._scheduler, settings)
         self._housekeeper = Housekeeper(self.database, self._scheduler, settings)
-        self._keeper = Keeper(self.database, self._scheduler, settings)
-        self._alerts = AlertWatch(self.database, self._scheduler, settings)
+        self._keeper = Keeper(self.database, self._scheduler, settings, trail)
+        self._alerts = AlertWatch(self.database, self._scheduler, settings, self._audit.conditions)
         self._hand_watch = HandWatch(self.database, self._scheduler, self._on_hand)
         folders = Folders(soft_masks=root / "soft_masks", results=root / "results")
         self._made = (folders.soft_masks, folders.results, root / "status")
@@ -166,6 +170,7 @@ class Node:
             self._tls,
             self._pressure,
             _callers(settings),
+            trail,
         )
 
         self._vitals = Vitals(
@@ -180,12 +185,13 @@ class Node:
             scheduler_runs=lambda: self._scheduler.running,
             threads=service_threads(
                 [destination.name for destination in settings.destinations], bool(settings.sources)
-            ),
+            )
+            + self._audit.threads,
             pressure=self._pressure,
             certificate_end=lambda: inf if self._tls is None else self._tls.certificate_end,
         )
         self._health = Health(self._vitals)
-        self._web = _web_service(settings, self._vitals, self._health)
+        self._web = _web_service(settings, self._vitals, self._health, self._audit)
 
     @property
     def unwell(self) -> str | None:
@@ -233,13 +239,14 @@ class Node:
         self._lock.acquire()
         refuse_unfinished_restore(self.settings.store.path)
         upgrade_database(self.settings.store.url, self.settings.store.copies)
+        self._scheduler.start()
+        self._audit.start()
         # Before the index is told of files that it does not know.
         finish_purges(self.database)
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
         reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
         self._rule_reload.started(self._configuration)
-        self._scheduler.start()
         for courier in self._couriers:
             courier.start()
         self._provider.start()
@@ -287,6 +294,7 @@ class Node:
         self._refusals.stop()
         for service in (*callers, self._housekeeper, self._keeper, self._alerts):
             service.stop()
+        self._audit.stop()  # the last: all others may note something to the end
         if self._scheduler.running:
             self._scheduler.shutdown()
         self.database.close()
@@ -322,6 +330,7 @@ class Node:
                 self.settings.model_copy(update={"rules": tuple(self._rules)}), self._engine.submit
             )
             self._refusals.notify()
+            self._reconfigured(Alert.SOFTWARE_CONFIGURATION, "rules were reloaded")
         return taken
 
     def reload_certificates(self) -> bool:
@@ -329,7 +338,15 @@ class Node:
 
         What the node calls others with is read for each association.
         """
-        return self._tls is None or self._tls.reload()
+        if self._tls is None:
+            return True
+        taken = self._tls.reload()
+        if taken:
+            self._reconfigured(Alert.SECURITY_CONFIGURATION, "certificates were read again")
+        return taken
+
+    def _reconfigured(self, alert: Alert, words: str) -> None:
+        self._audit.trail.note(SecurityAlert(alert, words))
 
     def _free_bytes(self) -> int:
         """Of the fullest disk that the node writes to."""
@@ -436,9 +453,11 @@ def _receiver_settings(settings: NodeSettings) -> ReceiverSettings:
     )
 
 
-def _web_service(settings: NodeSettings, vitals: Vitals, health: Health) -> WebService | None:
+def _web_service(
+    settings: NodeSettings, vitals: Vitals, health: Health, audit: AuditService
+) -> WebService | None:
     if settings.web.port is None:
         return None
     names = [destination.name for destination in settings.destinations]
-    application = web_application(health, metrics_of(vitals, health, names))
+    application = web_application(health, metrics_of(vitals, health, names, audit))
     return WebService(settings.web.host, settings.web.port, application)

@@ -125,7 +125,9 @@ class Writer:
         if study.instances:
             described = SubElement(element, "ParticipantObjectDescription")
             for sop_class, number in study.instances:
-                SubElement(described, "SOPClass", UID=sop_class, NumberOfInstances=str(number))
+                element = SubElement(described, "SOPClass", NumberOfInstances=str(number))
+                if sop_class:
+                    element.set("UID", sop_class)
         patient = WITHHELD
         if self.source.patient_of is not None:
             patient = (self.source.patient_of(uid) if uid else "") or UNKNOWN

@@ -77,7 +77,7 @@ class StudyContent:
     study_instance_uid : str
         Empty where it is not known, as of an object that was refused before it was read.
     instances : tuple of (str, int)
-        SOP Class UIDs with numbers of instances.
+        SOP Class UIDs, empty where it is none, with numbers of instances.
     """
 
     study_instance_uid: str

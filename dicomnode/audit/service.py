@@ -68,6 +68,7 @@ class AuditService:
         self, settings: NodeSettings, database: Database, scheduler: BaseScheduler
     ) -> None:
         self._settings = settings.audit
+        self._started = False
         self._journal: AuditTrail | None = None
         self._sender: AuditSender | None = None
         self._keeper = DueThread("audit-keeper", scheduler, self._keep, self._complain)
@@ -84,10 +85,18 @@ class AuditService:
         """Where messages are noted."""
         return NullTrail() if self._journal is None else self._journal
 
+    @property
+    def threads(self) -> tuple[str, ...]:
+        """Names of the threads that live as long as the node does."""
+        if self._journal is None:
+            return ()
+        return ("audit", "audit-keeper", *(["audit-sender"] if self._sender else []))
+
     def start(self) -> None:
         """Write and send from now on. Begins with what a former life left."""
         if self._journal is None:
             return
+        self._started = True
         self._journal.start()
         self._journal.note(ApplicationActivity(Start.STARTED))
         if self._sender is not None:
@@ -98,7 +107,7 @@ class AuditService:
 
     def stop(self) -> None:
         """Write what was noted, with the end; what is not sent by then is sent after a start."""
-        if self._journal is None:
+        if self._journal is None or not self._started:
             return
         self._keeper.stop()
         self._journal.note(ApplicationActivity(Start.STOPPED))
