@@ -41,6 +41,7 @@ class StandInCollector:
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._serving: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -49,9 +50,12 @@ class StandInCollector:
         for one in (self._socket, *self._open):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(one, socket.SHUT_RDWR)
-            one.close()
         self.deaf.clear()
-        self._thread.join(10)
+        # Each thread closes its own: OpenSSL would write its last word to whatever file has the
+        # same number by then.
+        for thread in (self._thread, *self._serving):
+            thread.join(10)
+        self._socket.close()
 
     def __enter__(self) -> StandInCollector:
         return self
@@ -65,7 +69,9 @@ class StandInCollector:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._serving.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         self._open.append(connection)

@@ -133,8 +133,8 @@ def test_a_restart_goes_on_where_it_was_left(sending, until):
         sending.begin(collector.port, transport="tcp")
         until(lambda: len(collector.messages) == 8, "the rest")
         assert numbers(collector) == list(range(1, 9))
-        (sending.folder / SENT).write_text("{torn")  # rather twice than not at all
         sending.stop()
+        (sending.folder / SENT).write_text("{torn")  # rather twice than not at all
         sending.begin(collector.port, transport="tcp")
         until(lambda: len(collector.messages) == 16, "all again")
 

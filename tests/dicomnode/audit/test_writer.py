@@ -215,7 +215,7 @@ def test_old_files_go_with_a_word_and_only_what_was_sent(tmp_path):
     third = [mark for _, mark in records(trail.folder, Mark())][2]
     third.write(trail.folder / "sent.json")
     assert forget_old(trail, 30, True, later) == 3
-    assert [path.name for path in segments(trail.folder)][0] == "000000000004.jsonl"
+    assert segments(trail.folder)[0].name == "000000000004.jsonl"
     found = verify(trail.folder)
     assert (found.breaks, found.first, found.forgotten) == ([], 4, 3)
     assert names(trail.folder) == ["DICOM Instances Transferred"] + ["Security Alert"] * 3
