@@ -148,6 +148,7 @@ class Node:
             settings,
             Intake(self._files, self._index, self._on_stored, self._pressure),
             self._on_asked,
+            trail,
         )
         self._collector = Collector(
             self.database,

@@ -110,8 +110,7 @@ class AuditService:
         if self._journal is None or not self._started:
             return
         self._keeper.stop()
-        self._journal.note(ApplicationActivity(Start.STOPPED))
-        self._journal.stop()
+        self._journal.stop(ApplicationActivity(Start.STOPPED))
         if self._sender is not None:
             self._sender.stop()
 

@@ -68,6 +68,7 @@ class AuditTrail:
         self._failing_since: float | None = None
         self._writing = threading.Lock()
         self._stopping = False
+        self._last: Message | None = None
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
     @property
@@ -93,10 +94,10 @@ class AuditTrail:
         self._write_or_complain()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Write what is noted until now, and end."""
+    def stop(self, last: Message | None = None) -> None:
+        """Write what is noted until now, and a last message after all that, and end."""
         with self._changed:
-            self._stopping = True
+            self._stopping, self._last = True, last
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -224,6 +225,8 @@ class AuditTrail:
             due = self._repeats.due(now, stopping)
         for message in due:
             self._note(message, now)
+        if stopping and self._last is not None:
+            self._note(self._last, now)
 
     def _write_or_complain(self) -> bool:
         try:
