@@ -73,6 +73,7 @@ class Mark:
         """Write it durably. Raises dicomnode.store.files.StorageError."""
         text = json.dumps(asdict(self))
         write_durably(path, lambda file: file.write(text.encode()))
+        give_to_owner(path)
 
 
 def segment_name(first: int) -> str:
@@ -122,6 +123,13 @@ def records(folder: Path, after: Mark) -> Iterator[tuple[Record, Mark]]:
             yield record, Mark(record.number, record.hash, segment.name, end)
 
 
+def give_to_owner(path: Path) -> None:
+    """Let a file that root has made be its folder's owner's, so that the node can go on with it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 class JournalLock:
     """Held while the journal is appended to: by one thread of one process at a time.
 
@@ -137,6 +145,7 @@ class JournalLock:
     def __enter__(self) -> JournalLock:
         """Wait for it, and take it."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        give_to_owner(self._path)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return self
 

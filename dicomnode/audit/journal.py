@@ -15,6 +15,7 @@ from dicomnode.audit.files import (
     DamagedMark,
     JournalLock,
     Mark,
+    give_to_owner,
     lines,
     segment_name,
     segments,
@@ -100,6 +101,7 @@ class Journal:
                     left = left[os.write(descriptor, left) :]
                 os.fsync(descriptor)
                 if name != head.segment:
+                    give_to_owner(path)
                     fsync_directory(self.folder)
                 mark = Mark(number, previous, name, end)
                 mark.write(self.folder / HEAD)

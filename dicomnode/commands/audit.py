@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -95,11 +96,15 @@ def show(
         raise complain(f"{place}: no journal is there")
     after = _moment(since)
     try:
-        found = [
-            record
-            for record, _ in records(place, Mark())
-            if record.at >= after and (not study or f'ParticipantObjectID="{study}"' in record.xml)
-        ][-limit:]
+        found = deque(
+            (
+                record
+                for record, _ in records(place, Mark())
+                if record.at >= after
+                and (not study or f'ParticipantObjectID="{study}"' in record.xml)
+            ),
+            limit,
+        )
         with opened_database(settings) as database:
             used = LogUsed(Participant(user()), place.absolute().as_uri())
             command_trail(settings, database).note_durably(used)

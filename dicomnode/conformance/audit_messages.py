@@ -1,4 +1,4 @@
-"""The audit messages that the node writes (PS3.2 N.11.2.2), read from messages that are made here."""
+"""The audit messages that the node writes (PS3.2 N.11.2.2), read from some that are made here."""
 
 from __future__ import annotations
 
