@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 
-import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import Tag
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.store.database import Database
 from dicomnode.store.tables import Instance
 
+_PATIENT = Tag("PatientID")
 _KNOWN = 256
 
 
@@ -50,5 +52,6 @@ class PatientIds:
             )
         if path is None:
             return ""
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
+        with open(path, "rb") as file:
+            header = read_partial(file, lambda tag, *_: tag > _PATIENT, specific_tags=[_PATIENT])
         return str(header.get("PatientID", "") or "").strip()

@@ -61,6 +61,7 @@ class AuditSender:
         self._used_at = 0.0
         self._failures = 0
         self._due_at = 0.0
+        self._closing = False
         self._thread = DueThread("audit-sender", scheduler, self._send, self._complain)
 
     def start(self) -> None:
@@ -78,9 +79,10 @@ class AuditSender:
 
     def stop(self) -> None:
         """Send what was written last, if that takes a moment only; the next start goes on."""
+        self._closing = True
         self.notify()
         end = time.monotonic() + _LAST_S
-        while self._failures == 0 and not self._all_sent() and time.monotonic() < end:
+        while self._failures == 0 and not self._is_done() and time.monotonic() < end:
             time.sleep(0.05)
         self._thread.stop()
         self._close()
@@ -105,7 +107,7 @@ class AuditSender:
                 logger.warning("audit.unsent detail=%s", error)
             self._due_at = time.time() + wait_s(self._failures, self._retry)
             return self._due_at
-        if self._connection is not None and now - self._used_at > _IDLE_S:
+        if self._closing or now - self._used_at > _IDLE_S:
             self._close()
         return None if self._connection is None else time.time() + _IDLE_S
 
@@ -126,9 +128,13 @@ class AuditSender:
             self._failures = 0
         return mark
 
-    def _all_sent(self) -> bool:
+    def _is_done(self) -> bool:
+        """Whether all is sent, and the connection was ended as TLS asks."""
         try:
-            return _head(self._folder).number <= _sent(self._folder).number
+            return (
+                self._connection is None
+                and _head(self._folder).number <= _sent(self._folder).number
+            )
         except OSError:
             return True
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import pydicom
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import Tag
 
 from dicomnode.audit.messages import DataExport
 from dicomnode.audit.participants import Outcome, Participant, StudyContent
@@ -14,6 +15,7 @@ from dicomnode.deliver.answer import Answer, Contact, Verdict, status_word
 from dicomnode.deliver.parcel import Parcel
 from dicomnode.settings import Destination, DicomDestination, FolderDestination
 
+_STUDY = Tag("StudyInstanceUID")
 _OUTCOMES = {
     Verdict.ACCEPTED: Outcome.SUCCESS,
     Verdict.REFUSED: Outcome.SERIOUS_FAILURE,
@@ -78,9 +80,8 @@ def _peer(destination: Destination) -> Participant:
 def _study_of(parcel: Parcel) -> str:
     """Study Instance UID of an object; empty where it cannot be read."""
     try:
-        found = pydicom.dcmread(
-            parcel.path, stop_before_pixels=True, specific_tags=["StudyInstanceUID"]
-        )
+        with open(parcel.path, "rb") as file:
+            found = read_partial(file, lambda tag, *_: tag > _STUDY, specific_tags=[_STUDY])
     except (OSError, InvalidDicomError, ValueError):
         return ""
     return str(found.get("StudyInstanceUID", "") or "")
