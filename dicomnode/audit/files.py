@@ -81,11 +81,6 @@ def segment_name(first: int) -> str:
     return f"{first:012d}.jsonl"
 
 
-def first_of(segment: Path) -> int:
-    """The number that a segment begins with, by its name."""
-    return int(segment.stem)
-
-
 def segments(folder: Path) -> list[Path]:
     """All segments, in their order."""
     return sorted(folder.glob(_SEGMENT))

@@ -216,6 +216,8 @@ class _Look:
         elif mark.number in self._hashes and self._hashes[mark.number] != mark.hash:
             words = f"record {mark.number} is another than {what}"
             self._break(Damage.REPLACED, segment, 0, mark.number, words)
+        elif 0 < mark.number < found.first and not self._is_part:
+            found.notes.append(f"{what} is record {mark.number}, which was let go")
 
     def _break(self, damage: Damage, path: Path, line: int, number: int, words: str) -> None:
         self._found.breaks.append(Break(damage, path.name, line, number, words))
