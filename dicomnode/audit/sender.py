@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 100
 _LONGEST_WAIT_S = 300.0
 _LAST_S = 3.0
+_LOOK_EVERY_S = 10.0
+"""Commands, and other processes on the store, write to the journal without a word."""
 _IDLE_S = 300.0
 """A connection that has had nothing for so long is closed."""
 
@@ -87,7 +89,7 @@ class AuditSender:
         self._thread.stop()
         self._close()
 
-    def _send(self) -> float | None:
+    def _send(self) -> float:
         """Send all that is there. Gives when to look again, in seconds since 1970."""
         now = time.time()
         if now < self._due_at:  # it was woken by what was written: that waits with the rest
@@ -109,7 +111,7 @@ class AuditSender:
             return self._due_at
         if self._closing or now - self._used_at > _IDLE_S:
             self._close()
-        return None if self._connection is None else time.time() + _IDLE_S
+        return time.time() + _LOOK_EVERY_S
 
     def _send_batch(self, batch: list[Record], mark: Mark) -> Mark:
         host, process = socket.gethostname(), os.getpid()

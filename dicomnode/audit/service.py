@@ -62,11 +62,19 @@ class AuditService:
     settings : NodeSettings
     database : Database
     scheduler : apscheduler scheduler
+    keeps : bool
+        Whether this process sends the journal and lets old files go: one on a store does. The
+        others only write.
     """
 
     def __init__(
-        self, settings: NodeSettings, database: Database, scheduler: BaseScheduler
+        self,
+        settings: NodeSettings,
+        database: Database,
+        scheduler: BaseScheduler,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._settings = settings.audit
         self._started = False
         self._journal: AuditTrail | None = None
@@ -75,7 +83,7 @@ class AuditService:
         if not settings.audit.enabled:
             return
         self._journal = audit_trail(settings, database, self._on_written)
-        if settings.audit.collector is not None:
+        if keeps and settings.audit.collector is not None:
             self._sender = AuditSender(
                 settings.store.audit, settings.audit.collector, settings.retry, scheduler
             )
@@ -90,7 +98,8 @@ class AuditService:
         """Names of the threads that live as long as the node does."""
         if self._journal is None:
             return ()
-        return ("audit", "audit-keeper", *(["audit-sender"] if self._sender else []))
+        kept = ["audit-keeper"] if self._keeps else []
+        return ("audit", *kept, *(["audit-sender"] if self._sender else []))
 
     def start(self) -> None:
         """Write and send from now on. Begins with what a former life left."""
@@ -101,6 +110,8 @@ class AuditService:
         self._journal.note(ApplicationActivity(Start.STARTED))
         if self._sender is not None:
             self._sender.start()
+        if not self._keeps:
+            return
         if self._settings.keep_days:
             self._keeper.wake()
         self._keeper.start()

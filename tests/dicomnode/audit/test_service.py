@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from dicomnode.audit import sender as sender_module
 from dicomnode.audit import service as service_module
 from dicomnode.audit.files import SENT, Mark, records, segments
 from dicomnode.audit.keeping import forget_old
@@ -38,13 +39,13 @@ def made(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'store' / 'node.sqlite'}")
     database.upgrade()
 
-    def make(scheduler, **audit):
+    def make(scheduler, keeps=True, **audit):
         settings = NodeSettings(
             store={"path": tmp_path / "store"},
             audit=audit,
             retry={"first_wait_s": 0.1, "factor": 1.0},
         )
-        return settings, AuditService(settings, database, scheduler)
+        return settings, AuditService(settings, database, scheduler, keeps)
 
     yield make
     database.close()
@@ -124,6 +125,25 @@ def test_old_files_are_let_go_by_the_service(made, scheduler, monkeypatch, until
     until(lambda: verify(settings.store.audit).forgotten in (2, 3), "what is old")
     service.stop()
     assert verify(settings.store.audit).whole
+
+
+def test_one_process_sends_what_all_write(made, scheduler, monkeypatch, until):
+    monkeypatch.setattr(sender_module, "_LOOK_EVERY_S", 0.1)
+    with StandInCollector() as collector:
+        where = {"host": "127.0.0.1", "port": collector.port, "transport": "tcp"}
+        _, keeping = made(scheduler, collector=where)
+        settings, writing = made(scheduler, keeps=False, collector=where)
+        assert keeping.threads == ("audit", "audit-keeper", "audit-sender")
+        assert writing.threads == ("audit",)
+        keeping.start()
+        writing.start()
+        writing.trail.note(EVERY_KIND["received"])
+        until(lambda: len(collector.messages) == 3, "two starts, and what the other one wrote")
+        writing.stop()
+        until(lambda: len(collector.messages) == 4, "its end")
+        keeping.stop()
+    found = verify(settings.store.audit)
+    assert (found.whole, found.records) == (True, 5)
 
 
 def test_a_backup_has_the_trail_and_what_is_restored_is_whole(made, scheduler, tmp_path):
