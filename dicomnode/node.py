@@ -51,7 +51,7 @@ class Node:
         root = settings.store.path
         self._configuration = configuration
         self._lock: StoreLock | None = None
-        self._ground = Ground.of(settings)
+        self._ground = Ground.of(settings, self.roles)
         self.database = self._ground.database
         self.working = self.receiving = self._sender = None
         if Role.WORKER in self.roles:
@@ -124,13 +124,13 @@ class Node:
         """
         self._lock = own(self.settings, self.roles)
         forget_beats(self.settings.store.path, self.roles)
+        self._ground.start()
         swept, reconciled = self._web.prepare(), 0
         if self.working is not None:
             swept += self.working.prepare()
         if self.receiving is not None:
             received, reconciled = self.receiving.prepare()
             swept += received
-        self._ground.scheduler.start()
         if self.working is not None:
             self.working.start(self._configuration)
         if self._sender is not None:
@@ -206,6 +206,7 @@ class Node:
     def _make_vitals(self) -> Vitals:
         settings = self.settings
         threads = [name for part in self._parts for name in part.threads]
+        threads.extend(self._ground.audit.threads)
         if self._sender is not None:
             threads.append(self._sender.name)
         if Role.WEB in self.roles and settings.web.served:

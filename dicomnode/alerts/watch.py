@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Callable, Sequence
 
 from apscheduler.schedulers.base import BaseScheduler
 
 from dicomnode.alerts.channels import NotTold, channels
-from dicomnode.alerts.conditions import present
+from dicomnode.alerts.conditions import Condition, present
 from dicomnode.alerts.ledger import News, news, record_told
 from dicomnode.alerts.message import write_message
 from dicomnode.faults import describe_fault
@@ -30,12 +31,19 @@ class AlertWatch(DueService):
     database : Database
     scheduler : apscheduler scheduler
     settings : NodeSettings
+    more : callable, optional
+        Gives what holds that no row says.
     """
 
     def __init__(
-        self, database: Database, scheduler: BaseScheduler, settings: NodeSettings
+        self,
+        database: Database,
+        scheduler: BaseScheduler,
+        settings: NodeSettings,
+        more: Callable[[], Sequence[Condition]] = tuple,
     ) -> None:
         self._database = database
+        self._more = more
         self._settings = settings
         self._alerts = settings.alerts
         self._channels = channels(settings.alerts)
@@ -46,8 +54,9 @@ class AlertWatch(DueService):
 
     def _work(self) -> float:
         free_mb = shutil.disk_usage(self._settings.store.path).free / 2**20
+        more = self._more()
         with self._database.write() as session:
-            found = present(session, self._alerts, free_mb)
+            found = [*present(session, self._alerts, free_mb), *more]
             due = news(session, found, time.time(), self._alerts.interval_h * 3600)
         for one in due:
             if self._thread.stopping:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from dicomnode.audit.verify import verify
 from dicomnode.backup.manifest import (
     DATABASE,
     STORE,
@@ -44,12 +45,15 @@ class Restored:
     moved : bool
         Whether the store lies elsewhere than before, so that rows were told.
     manifest : Manifest
+    audit_breaks : tuple of str
+        Where the audit trail is not as it was written; it was so when it was saved.
     """
 
     files: int
     size: int
     moved: bool
     manifest: Manifest
+    audit_breaks: tuple[str, ...] = ()
 
 
 def refuse_unfinished_restore(root: Path) -> None:
@@ -109,7 +113,14 @@ def restore(source: Path, url: str, root: Path) -> Restored:
         raise NotRestored(f"not restored: {error}") from None
     except sqlite3.Error as error:
         raise NotRestored(f"the database cannot be written ({type(error).__name__})") from None
-    return Restored(len(manifest.files), manifest.size, manifest.root != str(root), manifest)
+    breaks = verify(root / "audit").breaks if (root / "audit").is_dir() else []
+    return Restored(
+        len(manifest.files),
+        manifest.size,
+        manifest.root != str(root),
+        manifest,
+        tuple(one.words for one in breaks),
+    )
 
 
 def _check_target(manifest: Manifest, source: Path, root: Path, database: Path) -> None:

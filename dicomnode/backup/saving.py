@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select
 
+from dicomnode.audit.files import HEAD, JournalLock, segments
 from dicomnode.backup.manifest import (
     CONFIGURATION,
     DATABASE,
@@ -62,7 +64,9 @@ def save(url: str, root: Path, configuration: Path | None, target: Path) -> Save
     The database is copied first, as it is at one moment. A file is named by a row only once it is
     whole on disk, and none is changed after that; nothing is deleted meanwhile, for retention waits
     for the lock that is held here. So all files that the copy names are there. What comes later is
-    not in the backup. The manifest is written last: a backup without it does not count.
+    not in the backup. The audit trail is copied after the database, so that it has what the rows
+    say; nothing is appended to it meanwhile. The manifest is written last: a backup without it does
+    not count.
 
     Parameters
     ----------
@@ -118,10 +122,25 @@ def _copy_all(url: str, root: Path, configuration: Path | None, target: Path) ->
             missing += 1
         else:
             files.append(SavedFile(f"{STORE}/{inside.as_posix()}", size, digest))
+    files.extend(_copy_audit(root, target))
     os.sync()  # once, for all files and their folders
     manifest = Manifest(VERSION, revision, made_at, str(root), missing, tuple(files))
     manifest.write(target)
     return manifest
+
+
+def _copy_audit(root: Path, target: Path) -> Iterator[SavedFile]:
+    """The journal as it is at one moment. What the collector has is not told of it: a store that
+    is restored sends again rather than not at all.
+    """
+    folder = root / "audit"
+    if not folder.is_dir():
+        return
+    with JournalLock(folder):
+        for path in (*segments(folder), *sorted(folder.glob("torn-*")), folder / HEAD):
+            inside = f"{STORE}/{path.relative_to(root).as_posix()}"
+            with contextlib.suppress(FileNotFoundError):  # retention let it go, or none is there
+                yield SavedFile(inside, *copy_with_digest(path, target / inside))
 
 
 def _named_files(database: Path) -> tuple[str, list[Path]]:

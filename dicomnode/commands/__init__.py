@@ -1,6 +1,7 @@
 """The command line: one file a command."""
 
 from dicomnode.commands.app import app
+from dicomnode.commands.audit import audit_app
 from dicomnode.commands.backup import backup, restore
 from dicomnode.commands.conformance import conformance
 from dicomnode.commands.demo import demo
@@ -24,6 +25,7 @@ from dicomnode.commands.upgrade import upgrade
 
 __all__ = [
     "app",
+    "audit_app",
     "backup",
     "check_viewer",
     "conformance",

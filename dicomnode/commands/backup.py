@@ -64,6 +64,8 @@ def restore(
     )
     if restored.moved:
         _say(f"the store was {restored.manifest.root} before; rows name the new place")
+    for words in restored.audit_breaks:
+        _say(f"the audit trail was not whole when it was saved: {words}")
     if restored.manifest.missing:
         _say(f"{restored.manifest.missing} files were lost before the backup was made")
 

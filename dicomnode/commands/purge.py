@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from dicomnode.audit.service import command_trail
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
@@ -89,6 +90,7 @@ def _delete(database: Database, one: Planned, settings: NodeSettings) -> bool:
             By(user(), one.why),
             promises_of(settings.destinations),
             (one.study.state,),
+            command_trail(settings, database),
         )
     except NotPurged as error:
         console.print(f"left: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from pydicom.charset import python_encoding
 from dicomnode.conformance import (
     ai_results,
     attribute_use,
+    audit_messages,
     codes,
     contexts,
     limits,
@@ -99,6 +100,7 @@ def _tables(settings: NodeSettings | None) -> Iterator[Table]:
     yield codes.templates()
     yield codes.public_codes()
     yield codes.private_codes()
+    yield audit_messages.audit_messages()
     yield ai_results.claims()
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 
 from apscheduler.schedulers.base import BaseScheduler
 
+from dicomnode.audit.trail import NullTrail, Trail
 from dicomnode.deliver import circuit, drop_folder, outbox
 from dicomnode.deliver.answer import Answer, Contact, Verdict, status_word
 from dicomnode.deliver.carriers import carry
 from dicomnode.deliver.circuit import Admission
 from dicomnode.deliver.confirmation import first_step
 from dicomnode.deliver.parcel import Parcel
+from dicomnode.deliver.told import Told
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import StageClock
 from dicomnode.settings import Destination, FolderDestination, NodeSettings
@@ -37,6 +39,8 @@ class Courier(DueService):
     settings : NodeSettings
     on_accepted : callable
         Called after what was due has been sent: something of it may have been accepted.
+    trail : Trail, optional
+        The audit trail.
     """
 
     def __init__(
@@ -46,7 +50,9 @@ class Courier(DueService):
         destination: Destination,
         settings: NodeSettings,
         on_accepted: Callable[[], None],
+        trail: Trail | None = None,
     ) -> None:
+        self._trail = trail or NullTrail()
         self._database = database
         self._destination = destination
         self._settings = settings
@@ -92,12 +98,17 @@ class Courier(DueService):
                 self._begin,
                 self._thread.sockets,
             )
-            for parcel, answer in answers:
-                self._record(parcel.delivery_id, answer)
-                contacts[answer.contact] = answer
-                # Objects that went in one request are recorded together: none is sent twice.
-                if self._thread.stopping and not self._on_their_way:
-                    break
+            told = Told(self._trail, self._destination)
+            try:
+                for parcel, answer in answers:
+                    self._record(parcel.delivery_id, answer)
+                    told.add(parcel, answer)
+                    contacts[answer.contact] = answer
+                    # Objects that went in one request are recorded together: none is sent twice.
+                    if self._thread.stopping and not self._on_their_way:
+                        break
+            finally:
+                told.end()
             self._record_contact(contacts)
 
     def _admitted(self) -> list[Parcel]:

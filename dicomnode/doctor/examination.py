@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from dicomnode.doctor.audited import look_at_audit
 from dicomnode.doctor.configuration import look_at_configuration
 from dicomnode.doctor.finding import Finding
 from dicomnode.doctor.left_alone import look_at_alerts, look_at_rules_in_force
@@ -44,6 +45,7 @@ def examine_node(settings: NodeSettings, path: Path, ask_peers: bool) -> Iterato
     yield from look_at_disk(settings)
     state = look_at_state(settings)
     yield from state.findings
+    yield from look_at_audit(settings, ask_peers)
     yield from look_at_clock(state.newest_row)
     yield from look_at_networks(settings)
     if ask_peers:

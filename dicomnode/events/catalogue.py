@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicomnode.events import delivering, receiving, serving, working
+from dicomnode.events import auditing, delivering, receiving, serving, working
 from dicomnode.events.event import Event
 
 GROUPS: dict[str, tuple[Event, ...]] = {
@@ -10,6 +10,7 @@ GROUPS: dict[str, tuple[Event, ...]] = {
     "Receiving": receiving.EVENTS,
     "Marks and lesions": working.EVENTS,
     "Asking peers": delivering.EVENTS,
+    "The audit trail": auditing.EVENTS,
 }
 """By the headings of the page."""
 

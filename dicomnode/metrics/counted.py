@@ -57,6 +57,22 @@ _WORKERS_DIED = Counter(
     registry=COUNTED,
 )
 
+_AUDITED = Counter(
+    "dicomnode_audit_messages",
+    "Audit messages that were written to the journal, by what they tell.",
+    ["message"],
+    registry=COUNTED,
+)
+
+_AUDIT_FAILURES = Counter(
+    "dicomnode_audit_failures",
+    "Attempts that failed: to write to the journal, to send to the collector, to tell a message.",
+    ["what"],
+    registry=COUNTED,
+)
+
+for _what in ("write", "send", "message"):
+    _AUDIT_FAILURES.labels(_what)
 for _stage in STAGES:  # so that a rate is known from the first one on
     _STAGE.labels(_stage)
 for _reason in _REJECTIONS.values():
@@ -117,6 +133,16 @@ def handshake_failed(kind: str) -> None:
 def worker_died() -> None:
     """Count a worker process that ended before it gave an answer."""
     _WORKERS_DIED.inc()
+
+
+def audited(message: str) -> None:
+    """Count an audit message that is on disk, by the name of its class."""
+    _AUDITED.labels(message).inc()
+
+
+def audit_failed(what: str) -> None:
+    """Count a failure to write, to send, or to tell a message."""
+    _AUDIT_FAILURES.labels(what).inc()
 
 
 class StageClock:

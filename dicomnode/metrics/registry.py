@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from dicomnode.audit.service import AuditService
 from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
+from dicomnode.metrics.audited import AuditMetrics
 from dicomnode.metrics.counted import COUNTED
 from dicomnode.metrics.machine import MachineMetrics
 from dicomnode.metrics.parts import PartMetrics
@@ -15,7 +17,11 @@ from dicomnode.metrics.rows import RowMetrics
 
 
 def metrics_of(
-    vitals: Vitals, health: Health, destinations: Sequence[str], rows: bool = True
+    vitals: Vitals,
+    health: Health,
+    destinations: Sequence[str],
+    rows: bool = True,
+    audit: AuditService | None = None,
 ) -> CollectorRegistry:
     """Gather what is counted, what rows say, the machine, and the process (memory, CPU, files).
 
@@ -28,6 +34,7 @@ def metrics_of(
     rows : bool
         Whether what rows say is told: of several processes on one store one tells it, so that a
         sum over them counts nothing twice.
+    audit : AuditService, optional
     """
     registry = CollectorRegistry()
     registry.register(COUNTED)
@@ -35,6 +42,8 @@ def metrics_of(
         registry.register(RowMetrics(vitals.database, destinations))
         registry.register(PartMetrics(vitals.root))
     registry.register(MachineMetrics(vitals, health))
+    if audit is not None:
+        registry.register(AuditMetrics(audit))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
+from dicomnode.audit.service import AuditService
 from dicomnode.parts.receiver_settings import watermarks_of
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.sop_classes import CT_CLASSES
@@ -16,6 +18,7 @@ from dicomnode.settings import NodeSettings
 from dicomnode.store.backlog import backlog
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
+from dicomnode.store.lock import ROLES, Role
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Ground:
         Wakes what is due.
     pressure : Pressure
         How much is taken.
+    audit : AuditService
+        Keeps who did what to which study.
     """
 
     settings: NodeSettings
@@ -39,11 +44,13 @@ class Ground:
     index: InstanceIndex
     scheduler: BaseScheduler
     pressure: Pressure
+    audit: AuditService
 
     @classmethod
-    def of(cls, settings: NodeSettings) -> Self:
-        """Make what the settings say; nothing is opened or started yet."""
+    def of(cls, settings: NodeSettings, roles: Collection[Role] = ROLES) -> Self:
+        """Make what the settings say for a process of some roles; nothing is started yet."""
         database = Database(settings.store.url)
+        scheduler = BackgroundScheduler(timezone="UTC")
 
         def free_bytes() -> int:
             """Of the fullest disk that the node writes to."""
@@ -57,12 +64,19 @@ class Ground:
             settings=settings,
             database=database,
             index=InstanceIndex(database, CT_CLASSES),
-            scheduler=BackgroundScheduler(timezone="UTC"),
+            scheduler=scheduler,
             pressure=Pressure(watermarks_of(settings), free_bytes, waiting_rows),
+            audit=AuditService(settings, database, scheduler, keeps=Role.WORKER in roles),
         )
 
+    def start(self) -> None:
+        """Wake what is due, and audit, from now on."""
+        self.scheduler.start()
+        self.audit.start()
+
     def close(self) -> None:
-        """Stop waking, and close the database. Safe to repeat."""
+        """Write the end of the audit, stop waking, close the database. Safe to repeat."""
+        self.audit.stop()
         if self.scheduler.running:
             self.scheduler.shutdown()
         self.database.close()

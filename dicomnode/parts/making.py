@@ -90,6 +90,7 @@ class Making:
             settings,
             Intake(self._fetched, ground.index, self.stored, ground.pressure),
             self._on_asked,
+            ground.audit.trail,
         )
         self._collector = Collector(
             database,

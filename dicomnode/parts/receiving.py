@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
+from dicomnode.audit import Alert, SecurityAlert
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
 from dicomnode.health.vitals import ReceiverVitals
@@ -53,6 +54,7 @@ class Receiving:
             self._tls,
             ground.pressure,
             callers_of(settings),
+            ground.audit.trail,
         )
 
     @property
@@ -102,7 +104,13 @@ class Receiving:
 
     def reload_certificates(self) -> bool:
         """Read certificate, key and authorities again; open associations go on."""
-        return self._tls is None or self._tls.reload()
+        if self._tls is None:
+            return True
+        taken = self._tls.reload()
+        if taken:
+            words = "certificates were read again"
+            self._ground.audit.trail.note(SecurityAlert(Alert.SECURITY_CONFIGURATION, words))
+        return taken
 
     def ask_to_stop(self) -> None:
         """Report to no peer any more, without waiting."""

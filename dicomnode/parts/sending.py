@@ -37,7 +37,9 @@ class Sending:
             for destination in settings.destinations
         ]
         self._couriers = [
-            Courier(database, scheduler, destination, settings, confirmer.notify)
+            Courier(
+                database, scheduler, destination, settings, confirmer.notify, ground.audit.trail
+            )
             for destination, confirmer in zip(settings.destinations, self._confirmers, strict=True)
         ]
         self._prober = Prober(database, scheduler, settings)

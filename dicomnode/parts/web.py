@@ -18,6 +18,7 @@ from dicomnode.store.received import ReceivedInstance
 from dicomnode.web.access.access import Access
 from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application
+from dicomnode.web.audited import looks_audited, sign_ins_audited
 from dicomnode.web.dicomweb import dicomweb_of
 from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.service import WebService
@@ -58,14 +59,16 @@ class Web:
         if Role.WEB in roles:
             root, reserve = settings.store.path, settings.store.reserve_mb * 2**20
             self._posted = FileStore(root, reserve, incoming="posted")
+            on_look = looks_audited(ground.audit.trail)
             intake = Intake(self._posted, ground.index, on_stored, ground.pressure)
             routes = (
-                *operator_routes(settings, ground.database),
-                *dicomweb_of(settings, ground.database, intake),
+                *operator_routes(settings, ground.database, on_look),
+                *dicomweb_of(settings, ground.database, intake, on_look),
             )
         names = [destination.name for destination in settings.destinations]
-        metrics = metrics_of(vitals, health, names, rows=Role.WEB in roles)
-        access = Access(web, TokenFile(tokens_path(web, settings.store.path)))
+        metrics = metrics_of(vitals, health, names, rows=Role.WEB in roles, audit=ground.audit)
+        tokens = TokenFile(tokens_path(web, settings.store.path))
+        access = Access(web, tokens, sign_ins_audited(ground.audit.trail))
         self._service = WebService(web, application(health, metrics, access, routes))
 
     @property

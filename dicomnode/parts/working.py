@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicomnode.alerts.watch import AlertWatch
+from dicomnode.audit import Alert, SecurityAlert
 from dicomnode.faults import describe_fault
 from dicomnode.health.vitals import WorkerVitals
 from dicomnode.housekeeper import Housekeeper
@@ -40,9 +41,11 @@ class Working:
         self._listener = WakeListener(ground.settings.store.path, self._hear) if hears else None
         self._sending = Sending(ground)
         self._making = Making(ground, self._sending.deliver)
+        given = (ground.database, ground.scheduler, ground.settings)
         self._keeping = [
-            service(ground.database, ground.scheduler, ground.settings)
-            for service in (Housekeeper, Keeper, AlertWatch)
+            Housekeeper(*given),
+            Keeper(*given, ground.audit.trail),
+            AlertWatch(*given, ground.audit.conditions),
         ]
 
     @property
@@ -117,7 +120,11 @@ class Working:
 
     def reload_rules(self, configuration: Path) -> bool:
         """Go by the rules of a file from now on; where it is wrong the old ones stay."""
-        return self._making.reload_rules(configuration)
+        taken = self._making.reload_rules(configuration)
+        if taken:
+            words = "rules were reloaded"
+            self._ground.audit.trail.note(SecurityAlert(Alert.SOFTWARE_CONFIGURATION, words))
+        return taken
 
     def ask_to_stop(self) -> None:
         """Ask all that talks to peers without waiting."""

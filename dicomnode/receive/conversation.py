@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from dicomnode.audit.participants import Action, Outcome
+from dicomnode.audit.trail import NoTransfers, Transferred
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import refused as count_refused
 from dicomnode.metrics.counted import too_large, took
@@ -85,6 +87,8 @@ class Conversation:
     on_read : callable, optional
         Called with the bytes of each fragment of a data set; may take its time, so that the peer
         sends slower.
+    transfers : Transferred, optional
+        Told of each instance, for the audit trail.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class Conversation:
         commitments: Commitments | None = None,
         pressure: Pressure | None = None,
         on_read: Callable[[int], None] | None = None,
+        transfers: Transferred | None = None,
     ) -> None:
         self._connection = connection
+        self._transfers = transfers or NoTransfers()
         self._on_read = on_read
         self._pressure = pressure
         self._contexts = contexts
@@ -238,6 +244,8 @@ class Conversation:
             status, comment = refused.status, refused.reason
             kind = "commitment" if request.command in COMMANDS else "instance"
             count_refused(kind, status)
+            if request.command == C_STORE_RQ:
+                self._tell_of_refused(request, status)
             logger.warning(
                 "%s.refused status=0x%04X sop=%s calling=%s reason=%s",
                 kind,
@@ -263,7 +271,23 @@ class Conversation:
         # A stop lets the peer answer: the report has come only then.
         self._busy(self._commitment.awaits_answer)
 
+    def _tell_of_refused(self, request: Request, status: int) -> None:
+        """Whose study it is of was not read, or cannot be believed."""
+        known = is_valid_uid(request.sop_class_uid)
+        self._transfers.went(
+            "",
+            request.sop_class_uid if known else "",
+            outcome=Outcome.SERIOUS_FAILURE,
+            words=f"refused with status 0x{status:04X}",
+        )
+
     def _follow_up(self, received: ReceivedInstance) -> None:
+        header = received.header
+        self._transfers.went(
+            header.study_instance_uid,
+            header.sop_class_uid,
+            Action.CREATE if received.new else Action.READ,
+        )
         if self._on_stored is None:
             return
         try:

@@ -126,6 +126,7 @@ def keep_file(part: PartFile, announced: Announced, index: Index) -> ReceivedIns
         announced.calling_ae,
         announced.called_ae,
         announced.priority,
+        stored.written,
     )
     try:
         # Also for what is held already: who sends a mark again wants it looked at again.

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
+from dicomnode.audit.messages import Alert, SecurityAlert
+from dicomnode.audit.participants import Outcome, Participant
+from dicomnode.audit.trail import NoTransfers, NullTrail, Trail
 from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import handshake_failed, rejected
@@ -48,6 +51,10 @@ logger = logging.getLogger(__name__)
 
 # Connections that have not asked for an association yet: health checks, port scans, silence.
 _MAX_UNASSOCIATED = 128
+
+
+_NO_ALERT = (TEMPORARY_CONGESTION, LOCAL_LIMIT_EXCEEDED)
+"""Who is turned away so may come in at another time: no matter of security."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,8 @@ class StorageSCP:
         Says for what there is room; without it only the store does.
     callers : Callers, optional
         Says who may come in, and with which limits; without it the settings alone do.
+    trail : Trail, optional
+        The audit trail: told of what came, and of who was turned away.
     """
 
     def __init__(
@@ -155,6 +164,7 @@ class StorageSCP:
         tls: ServerTLS | None = None,
         pressure: Pressure | None = None,
         callers: Callers | None = None,
+        trail: Trail | None = None,
     ) -> None:
         if settings.tls_port is not None and tls is None:
             raise ValueError("found a port with TLS and no certificate, expected both")
@@ -162,6 +172,7 @@ class StorageSCP:
         self._tls = tls
         self._pressure = pressure
         self._callers = callers or Callers()
+        self._trail = trail or NullTrail()
         self._store = store
         self._index = index
         self._on_stored = on_stored
@@ -321,6 +332,8 @@ class StorageSCP:
                 logger.debug("tls.failed address=%s reason=%s", address, words_of(error))
             else:
                 logger.warning("tls.failed address=%s reason=%s", address, words_of(error))
+                words = f"a TLS handshake failed: {kind}"
+                self._alert(words, Participant("unknown", address))
             handshake_failed(kind)
             return False
         return True
@@ -328,6 +341,7 @@ class StorageSCP:
     def _serve(self, session: Session, address: str, secured: bool) -> None:
         connection = None
         calling = "unknown"
+        transfers = NoTransfers()
         try:
             if secured and not self._handshake(session, address):
                 return
@@ -348,6 +362,9 @@ class StorageSCP:
                     away.rejection,
                 )
                 rejected(away.rejection.source, away.rejection.diagnostic)
+                if away.rejection not in _NO_ALERT:
+                    words = f"an association was rejected: {away.why}, rule {away.caller}"
+                    self._alert(words, Participant.ae(calling, address))
                 connection.reject(request, away.rejection)
                 return
             contexts = connection.accept(request, self._supported, admitted.max_pdu)
@@ -359,6 +376,7 @@ class StorageSCP:
                 len(contexts),
                 session.socket.version() if secured else "none",
             )
+            transfers = self._trail.transfers(Participant.ae(calling, address), sends=True)
             Conversation(
                 connection,
                 contexts,
@@ -372,6 +390,7 @@ class StorageSCP:
                 self._commitments,
                 self._pressure,
                 admitted.read,
+                transfers,
             ).run()
             self._forget(session)
             connection.confirm_release()
@@ -392,6 +411,12 @@ class StorageSCP:
         finally:
             self._forget(session)
             session.socket.close()
+            transfers.end()
+
+    def _alert(self, words: str, who: Participant) -> None:
+        self._trail.note(
+            SecurityAlert(Alert.NODE_AUTHENTICATION, words, who, Outcome.SERIOUS_FAILURE)
+        )
 
     def _admit(self, session: Session, request: A_ASSOCIATE, address: str) -> Admitted:
         """Check titles, caller, room and count (PS3.8 9.3.4); an admitted session is counted."""

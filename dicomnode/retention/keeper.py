@@ -7,6 +7,7 @@ import time
 
 from apscheduler.schedulers.base import BaseScheduler
 
+from dicomnode.audit.trail import Trail
 from dicomnode.faults import describe_fault
 from dicomnode.retention.plan import plan_purge
 from dicomnode.retention.purge import By, NotPurged, finish_purges, purge_study
@@ -29,12 +30,19 @@ class Keeper(DueService):
     database : Database
     scheduler : apscheduler scheduler
     settings : NodeSettings
+    trail : Trail, optional
+        The audit trail.
     """
 
     def __init__(
-        self, database: Database, scheduler: BaseScheduler, settings: NodeSettings
+        self,
+        database: Database,
+        scheduler: BaseScheduler,
+        settings: NodeSettings,
+        trail: Trail | None = None,
     ) -> None:
         self._database = database
+        self._trail = trail
         self._settings = settings
         super().__init__("retention", scheduler, _PAUSE_AFTER_FAULT_S)
 
@@ -67,6 +75,7 @@ class Keeper(DueService):
                     By("retention", one.why),
                     promises,
                     (study.state,),
+                    self._trail,
                 )
             except NotPurged:
                 continue

@@ -1,8 +1,9 @@
 """Delete a study, and leave a trail of it.
 
 First one transaction writes the trail and takes the study out of the index; from then on nothing
-counts on its files. Then the files go, and at last the trail says that they are gone. Killed in
-between, the start goes on with the files before it looks for any that the index does not know.
+counts on its files. It commits only once the audit message is on disk. Then the files go, and at
+last the trail says that they are gone. Killed in between, the start goes on with the files before
+it looks for any that the index does not know.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import contextlib
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from dicomnode.audit import NullTrail, Outcome, Participant, StudyContent, StudyDeleted, Trail
 from dicomnode.retention.standing import Promise, lesions_of, results_of, standing_of
 from dicomnode.store.database import Database
 from dicomnode.store.files import fsync_directory
@@ -47,6 +50,7 @@ def purge_study(
     by: By,
     promises: dict[str, Promise],
     states: Collection[StudyState],
+    trail: Trail | None = None,
 ) -> Purge:
     """Delete all that was received and made of a study.
 
@@ -62,6 +66,8 @@ def purge_study(
         Of `promises_of`.
     states : collection of StudyState
         In which it may go; it is looked at again in the transaction that deletes.
+    trail : Trail, optional
+        The audit trail, which has it before anything goes.
 
     Returns
     -------
@@ -72,9 +78,42 @@ def purge_study(
     ------
     NotPurged
         It is in another state by now, or not there.
+    dicomnode.audit.trail.NotAudited
+        The audit message cannot be written; the study is as it was.
     OSError
         A file cannot be deleted; the study is out of the index, and the next start tries again.
     """
+    told: list[StudyDeleted] = []
+    audit = trail or NullTrail()
+    try:
+        purge = _take_out(database, study_instance_uid, by, promises, states, audit, told)
+    except BaseException:
+        for message in told:  # it says of a deletion that did not come about
+            audit.note_durably(replace(message, outcome=Outcome.SERIOUS_FAILURE))
+        raise
+    _finish(database, purge.id)
+    logger.info(
+        "study.purged study=%s state=%s instances=%d results=%d bytes=%d who=%s",
+        study_instance_uid,
+        purge.state.value,
+        purge.instances,
+        purge.results,
+        purge.size,
+        by.who,
+    )
+    return purge
+
+
+def _take_out(
+    database: Database,
+    study_instance_uid: str,
+    by: By,
+    promises: dict[str, Promise],
+    states: Collection[StudyState],
+    audit: Trail,
+    told: list[StudyDeleted],
+) -> Purge:
+    """Write the trail and take the study out of the index; `told` gets the audit message."""
     with database.write() as session:
         study = standing_of(session, study_instance_uid, promises)
         if study is None:
@@ -107,16 +146,15 @@ def purge_study(
         for lesion in lesions:
             _forget_files(lesion, by)
         session.execute(delete(Instance).where(Instance.study_instance_uid == study_instance_uid))
-    _finish(database, purge.id)
-    logger.info(
-        "study.purged study=%s state=%s instances=%d results=%d bytes=%d who=%s",
-        study_instance_uid,
-        purge.state.value,
-        purge.instances,
-        purge.results,
-        purge.size,
-        by.who,
-    )
+        classes = Counter(one.sop_class_uid for one in (*instances, *results))
+        message = StudyDeleted(
+            Participant(by.who),
+            StudyContent(study_instance_uid, tuple(sorted(classes.items()))),
+            reason=by.why,
+        )
+        session.flush()
+        audit.note_durably(message)
+        told.append(message)
     return purge
 
 

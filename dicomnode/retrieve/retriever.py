@@ -13,11 +13,13 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy.orm import Session
 
+from dicomnode.audit.trail import NullTrail, Trail
 from dicomnode.faults import describe_fault
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.sop_classes import IMAGE_CLASSES
 from dicomnode.retrieve import waiting_list
 from dicomnode.retrieve.attempt import fetch_series, find_series
+from dicomnode.retrieve.audited import AuditedAsking, CountingIntake, peer_of
 from dicomnode.retrieve.budget import Arrivals, Budget
 from dicomnode.retrieve.dicomweb import DicomWebAsking
 from dicomnode.retrieve.query_retrieve import DicomAsking
@@ -53,6 +55,8 @@ class Retriever:
         Keeps what is fetched.
     on_asked : callable
         Called with the UID of a series that a source was asked for, whatever came of it.
+    trail : Trail, optional
+        The audit trail.
     """
 
     def __init__(
@@ -62,7 +66,9 @@ class Retriever:
         settings: NodeSettings,
         intake: Intake,
         on_asked: Callable[[str], None] = lambda _: None,
+        trail: Trail | None = None,
     ) -> None:
+        self._trail = trail or NullTrail()
         self._database = database
         self._scheduler = scheduler
         self._settings = settings
@@ -328,9 +334,14 @@ class Retriever:
 
     def _asking(self, source: Source, budget: Budget) -> Asking:
         ae_title = self._settings.listen.ae_title
+        transfers = self._trail.transfers(peer_of(source), sends=True, node_asked=True)
+        intake = CountingIntake(self._intake, transfers)
+        asking: Asking
         if isinstance(source, DicomSource):
-            return DicomAsking(source, ae_title, self._intake, self._arrivals, budget)
-        return DicomWebAsking(source, ae_title, self._intake, budget)
+            asking = DicomAsking(source, ae_title, intake, self._arrivals, budget)
+        else:
+            asking = DicomWebAsking(source, ae_title, intake, budget)
+        return AuditedAsking(asking, source, self._trail, transfers)
 
     def _record_done(
         self, retrieval: Retrieval, source: Source, words: str, found: list[str], came: int

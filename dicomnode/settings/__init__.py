@@ -29,6 +29,8 @@ from dicomnode.settings.receiving import (
 from dicomnode.settings.section import AETitle, Port, RungName, RungOptions
 from dicomnode.settings.telling import (
     AlertSettings,
+    AuditSettings,
+    CollectorSettings,
     EmailSettings,
     LogSettings,
     WebhookSettings,
@@ -48,9 +50,11 @@ from dicomnode.settings.working import (
 __all__ = [
     "AETitle",
     "AlertSettings",
+    "AuditSettings",
     "CallerSettings",
     "CircuitSettings",
     "CollectSettings",
+    "CollectorSettings",
     "CommitmentSettings",
     "ConfirmSettings",
     "Destination",

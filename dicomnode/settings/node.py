@@ -35,7 +35,7 @@ from dicomnode.settings.receiving import (
     StoreSettings,
 )
 from dicomnode.settings.section import RungName
-from dicomnode.settings.telling import AlertSettings, LogSettings, PartsSettings
+from dicomnode.settings.telling import AlertSettings, AuditSettings, LogSettings, PartsSettings
 from dicomnode.settings.web import WebSettings
 from dicomnode.settings.working import (
     CircuitSettings,
@@ -87,6 +87,7 @@ class NodeSettings(BaseSettings):
     web: WebSettings = WebSettings()
     parts: PartsSettings = PartsSettings()
     alerts: AlertSettings = AlertSettings()
+    audit: AuditSettings = AuditSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     callers: tuple[CallerSettings, ...] = ()
     destinations: tuple[Destination, ...] = ()
@@ -112,6 +113,10 @@ class NodeSettings(BaseSettings):
         commitment = given.get("commitment")
         if isinstance(commitment, dict) and "peers" in commitment:
             found["commitment"] = {**commitment, "peers": told(commitment["peers"])}
+        audit = given.get("audit")
+        if isinstance(audit, dict) and "collector" in audit:
+            collector = with_shared_identity(shared, audit["collector"])
+            found["audit"] = {**audit, "collector": collector}
         return {**given, **found}
 
     @validates_whole(mode="after")

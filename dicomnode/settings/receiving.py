@@ -55,6 +55,11 @@ class StoreSettings(Section):
         """Folder of the copies of the database that upgrades make."""
         return self.path / "upgrades"
 
+    @property
+    def audit(self) -> Path:
+        """Folder of the journal of audit messages."""
+        return self.path / "audit"
+
 
 class PressureSettings(Section):
     """From when on CT images, and then all objects, are held back; see `[store]` reserve_mb."""

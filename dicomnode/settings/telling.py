@@ -1,4 +1,4 @@
-"""What the node tells people and their programs: log, parts and alerts."""
+"""What the node tells people and their programs: log, parts, alerts, audit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import model_validator as validates_whole
 
 from dicomnode.credentials import credential_path
 from dicomnode.settings.section import Port, Section
+from dicomnode.tls.settings import PeerTLS
 
 
 class LogSettings(Section):
@@ -93,3 +94,44 @@ class AlertSettings(Section):
     free_mb: float = Field(2048, ge=0)
     email: EmailSettings | None = None
     webhook: WebhookSettings | None = None
+
+
+class CollectorSettings(Section):
+    """The server that audit messages are sent to by syslog (PS3.15 A.6 and A.7)."""
+
+    host: str = Field(min_length=1)
+    port: Port = 6514
+    transport: Literal["tls", "tcp", "udp"] = "tls"
+    tls: PeerTLS | None = None
+    """Whom to trust, and who the node is; what is not set here is as in ``[tls]``."""
+    timeout_s: float = Field(10, gt=0)
+
+    @validates_whole(mode="after")
+    def _can_be_asked(self) -> CollectorSettings:
+        if self.transport == "tls" and (self.tls is None or self.tls.ca_file is None):
+            raise ValueError(
+                'transport = "tls" needs tls with a ca_file, there or in [tls]: nothing says '
+                "whose certificate is trusted"
+            )
+        if self.transport != "tls" and self.tls is not None:
+            raise ValueError(f"found tls, and transport = {self.transport!r}, which has none")
+        return self
+
+
+class AuditSettings(Section):
+    """Who did what to which study: the journal in the store, and where it is sent."""
+
+    enabled: bool = True
+    source_id: str = ""
+    """AuditSourceID; the node's AE title and host name unless set."""
+    site_id: str = ""
+    """AuditEnterpriseSiteID; none unless set."""
+    patient_ids: bool = False
+    """Whether messages name patients by their ID, and queries are told as they were asked."""
+    segment_mb: float = Field(64, gt=0)
+    """A file that has grown to so much is followed by another one."""
+    keep_days: float = Field(0, ge=0)
+    """Files of the journal go after so many days; 0: never."""
+    late_minutes: float = Field(60, gt=0)
+    """Administrators are told where nothing could be written, or sent, for so long."""
+    collector: CollectorSettings | None = None

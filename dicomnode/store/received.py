@@ -50,6 +50,8 @@ class ReceivedInstance:
         AE titles of the association; empty for files from a folder.
     priority : str
         Of the C-STORE (PS3.7 9.1.1.1.5): "low", "medium" or "high"; else empty.
+    new : bool
+        False where an identical one was here already.
     """
 
     path: Path
@@ -58,3 +60,4 @@ class ReceivedInstance:
     calling_ae: str = ""
     called_ae: str = ""
     priority: str = ""
+    new: bool = True

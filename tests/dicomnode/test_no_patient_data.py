@@ -10,6 +10,7 @@ import logging
 import pytest
 from pydicom.dataset import Dataset
 
+from dicomnode.audit.files import segments
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.events.catalogue import CATALOGUE
 from dicomnode.events.reading import is_own, read_event
@@ -128,6 +129,10 @@ def test_the_whole_job_is_logged_without_patient_data(tmp_path, caplog, capfd, l
         "lesion.published", "lesion.refused", "delivery.accepted", "node.stopped",
     }  # fmt: skip
     check_events(caplog)
+    # Nor in the audit trail, which says of a study who did what, and not whose it is.
+    audit = b"".join(path.read_bytes() for path in segments(tmp_path / "store" / "audit"))
+    assert audit.count(b"110104") >= 3
+    check_no_secrets(audit.decode().lower())
     captured = capfd.readouterr()  # workers write there
     check_no_secrets(lines() + captured.out.lower() + captured.err.lower())
 

@@ -1,0 +1,118 @@
+"""The audit messages that the node writes (PS3.2 N.11.2.2), read from some that are made here."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from dicomnode.audit import (
+    Action,
+    Alert,
+    ApplicationActivity,
+    DataExport,
+    InstancesTransferred,
+    LogUsed,
+    Message,
+    Participant,
+    Query,
+    SecurityAlert,
+    Start,
+    StudyContent,
+    StudyDeleted,
+    TransferBegun,
+)
+from dicomnode.audit.document import write
+from dicomnode.audit.elements import Source
+from dicomnode.conformance.table import Table
+
+_NODE = Participant("process number of the node", "host", "dicomnode", ("AE",))
+_PEER = Participant.ae("AE title of the peer", "10.0.0.1")
+_USER = Participant("user of the operating system")
+_STUDY = StudyContent("1.2.3", (("1.2.840.10008.5.1.4.1.1.2", 1),))
+
+_TOLD: tuple[tuple[str, Message], ...] = (
+    ("The node has started.", ApplicationActivity(Start.STARTED)),
+    ("The node stops.", ApplicationActivity(Start.STOPPED)),
+    ("`dicomnode audit show` was used.", LogUsed(_USER, "file:///store/audit")),
+    (
+        "Instances of a study have come for 5 seconds on one association and more may come.",
+        TransferBegun(_STUDY, sender=_PEER),
+    ),
+    (
+        "An association has ended, or has brought nothing of a study for a minute: one message for "
+        "each study, and one for each study of which something was refused. Action R: the node had "
+        "them already.",
+        InstancesTransferred(_STUDY, sender=_PEER, action=Action.CREATE),
+    ),
+    (
+        "What the node asked a source for has come, by C-GET or WADO-RS.",
+        InstancesTransferred(_STUDY, sender=_PEER, node_asked=True),
+    ),
+    (
+        "Results went to a destination, by C-STORE or STOW-RS, or were refused by it.",
+        InstancesTransferred(_STUDY, receiver=_PEER, node_asked=True),
+    ),
+    ("Results were written to a folder.", DataExport(_STUDY, "URI of the folder")),
+    (
+        "A study is deleted, by retention or `dicomnode purge`. Written durably before its files "
+        "go.",
+        StudyDeleted(_USER, _STUDY),
+    ),
+    (
+        "The node asks a source, by C-FIND or QIDO-RS.",
+        Query("1.2.840.10008.5.1.4.1.2.2.1", b"", asked=_PEER),
+    ),
+    (
+        "An association was rejected for its titles, its address or its certificate, or a TLS "
+        "handshake failed; repeats within a minute are told together.",
+        SecurityAlert(Alert.NODE_AUTHENTICATION, "", _PEER),
+    ),
+    ("Rules were reloaded.", SecurityAlert(Alert.SOFTWARE_CONFIGURATION, "")),
+    (
+        "Certificates were read again; a file of the journal was let go.",
+        SecurityAlert(Alert.SECURITY_CONFIGURATION, ""),
+    ),
+    ("Messages were lost.", SecurityAlert(Alert.RECORDING_STOPPED, "")),
+    (
+        "The journal was not as it should be, and goes on.",
+        SecurityAlert(Alert.RECORDING_STARTED, ""),
+    ),
+)
+
+
+def audit_messages() -> Table:
+    """What is told, when, and of whom."""
+    source = Source(_NODE, "AuditSourceID")
+    rows = []
+    for when, message in _TOLD:
+        document = ElementTree.fromstring(write(message, 0.0, source))
+        event = document.find("EventIdentification")
+        assert event is not None
+        rows.append(
+            (
+                _code(event.find("EventID")),
+                _code(event.find("EventTypeCode")),
+                event.get("EventActionCode", ""),
+                when,
+                "; ".join(_participant(one) for one in document.iterfind("ActiveParticipant")),
+                "; ".join(
+                    _code(one) for one in document.iterfind(".//ParticipantObjectIDTypeCode")
+                ),
+            )
+        )
+    columns = ("EventID", "EventTypeCode", "Action", "When", "ActiveParticipant", "Objects")
+    return Table("audit-messages", columns, tuple(rows))
+
+
+def _participant(element: ElementTree.Element) -> str:
+    words = element.get("UserID", "")
+    role = element.find("RoleIDCode")
+    if role is not None:
+        words += f" as {role.get('originalText')}"
+    return words + (" (requestor)" if element.get("UserIsRequestor") == "true" else "")
+
+
+def _code(element: ElementTree.Element | None) -> str:
+    if element is None:
+        return ""
+    given = (element.get("csd-code"), element.get("codeSystemName"), element.get("originalText"))
+    return "({}, {}, {})".format(*given)
