@@ -1,4 +1,4 @@
-"""Wakes the worker from the receiver's process."""
+"""Wakes the worker from the process of a part that stores."""
 
 from __future__ import annotations
 
