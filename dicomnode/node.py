@@ -12,6 +12,7 @@ from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
 from dicomnode.parts.ground import Ground
 from dicomnode.parts.ownership import own
+from dicomnode.parts.posting import Posting
 from dicomnode.parts.receiving import Receiving
 from dicomnode.parts.web import Web
 from dicomnode.parts.working import Working
@@ -38,6 +39,8 @@ class Node:
     ----------
     receiving : Receiving or None
     working : Working or None
+    posting : Posting or None
+        The web part's way in.
     """
 
     def __init__(
@@ -53,17 +56,19 @@ class Node:
         self._lock: StoreLock | None = None
         self._ground = Ground.of(settings, self.roles)
         self.database = self._ground.database
-        self.working = self.receiving = self._sender = None
+        self.working = self.receiving = self.posting = self._sender = None
         if Role.WORKER in self.roles:
-            self.working = Working(self._ground, hears=Role.RECEIVER not in self.roles)
-        else:  # what the receiver and the web take in is the worker's to look at
+            self.working = Working(self._ground, hears=not self.is_whole)
+        else:
             self._sender = WakeSender(root)
         told = self.working or self._sender
         if Role.RECEIVER in self.roles:
             self.receiving = Receiving(self._ground, told.stored, told.reported)
+        if Role.WEB in self.roles:
+            self.posting = Posting(self._ground, told.stored)
         self._vitals = self._make_vitals()
         self._health = Health(self._vitals)
-        self._web = Web(self._ground, self._vitals, self._health, self.roles, told.stored)
+        self._web = Web(self._ground, self._vitals, self._health, self.roles, self.posting)
         self._heartbeat = Heartbeat(
             root,
             self.roles,
@@ -125,9 +130,11 @@ class Node:
         self._lock = own(self.settings, self.roles)
         forget_beats(self.settings.store.path, self.roles)
         self._ground.start()
-        swept, reconciled = self._web.prepare(), 0
+        swept = reconciled = 0
         if self.working is not None:
             swept += self.working.prepare()
+        if self.posting is not None:
+            swept += self.posting.prepare()
         if self.receiving is not None:
             received, reconciled = self.receiving.prepare()
             swept += received

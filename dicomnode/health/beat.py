@@ -145,9 +145,9 @@ class Heartbeat:
                 file = _file(self._root, role)
                 file.parent.mkdir(mode=0o700, exist_ok=True)
                 # Not fsynced: after a power cut nobody runs, whatever it says.
-                part = file.with_suffix(".part")
-                part.write_text(text, encoding="utf-8")
-                part.replace(file)
+                new = file.with_suffix(".new")
+                new.write_text(text, encoding="utf-8")
+                new.replace(file)
         except OSError as error:
             logger.warning("part.unseen %s", describe_fault(error))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from starlette.routing import BaseRoute
 
@@ -10,11 +10,9 @@ from dicomnode.health.health import Health
 from dicomnode.health.vitals import Vitals
 from dicomnode.metrics.registry import metrics_of
 from dicomnode.parts.ground import Ground
-from dicomnode.receive.intake import Intake
+from dicomnode.parts.posting import Posting
 from dicomnode.settings import NodeSettings
-from dicomnode.store.files import FileStore
 from dicomnode.store.lock import Role
-from dicomnode.store.received import ReceivedInstance
 from dicomnode.web.access.access import Access
 from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application
@@ -34,8 +32,8 @@ class Web:
     health : Health
     roles : collection of Role
         Those of this process.
-    on_stored : callable
-        Given each instance that DICOMweb took in; must be quick.
+    posting : Posting, optional
+        What DICOMweb takes objects in by.
     """
 
     def __init__(
@@ -44,10 +42,9 @@ class Web:
         vitals: Vitals,
         health: Health,
         roles: Collection[Role],
-        on_stored: Callable[[ReceivedInstance], object],
+        posting: Posting | None = None,
     ) -> None:
         settings, web = ground.settings, ground.settings.web
-        self._posted: FileStore | None = None
         self._service: WebService | None = None
         routes: tuple[BaseRoute, ...] = ()
         if Role.WEB not in roles:
@@ -57,10 +54,8 @@ class Web:
         if not web.served:
             return
         if Role.WEB in roles:
-            root, reserve = settings.store.path, settings.store.reserve_mb * 2**20
-            self._posted = FileStore(root, reserve, incoming="posted")
             on_look = looks_audited(ground.audit.trail)
-            intake = Intake(self._posted, ground.index, on_stored, ground.pressure)
+            intake = None if posting is None else posting.intake
             routes = (
                 *operator_routes(settings, ground.database, on_look),
                 *dicomweb_of(settings, ground.database, intake, on_look),
@@ -75,10 +70,6 @@ class Web:
     def port(self) -> int | None:
         """The port that is listened on; None where there is none."""
         return None if self._service is None else self._service.port
-
-    def prepare(self) -> int:
-        """Remove what a former life left half written; give how many files."""
-        return 0 if self._posted is None else self._posted.sweep()
 
     def start(self) -> None:
         """Listen, where that is asked for. Raises OSError where it cannot be."""

@@ -32,8 +32,8 @@ class Working:
     ----------
     ground : Ground
     hears : bool
-        Whether a receiver in another process tells what it stored; the worker then looks by itself
-        now and then, too.
+        Whether other processes tell what they stored; the worker then looks by itself now and
+        then, too.
     """
 
     def __init__(self, ground: Ground, hears: bool = False) -> None:

@@ -19,7 +19,7 @@ _LONGEST = 2**18
 
 
 class WakeListener:
-    """Hears what the receiver says, in a thread of its own.
+    """Hears what receiver and web say, in a thread of its own.
 
     Parameters
     ----------

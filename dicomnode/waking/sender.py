@@ -1,4 +1,4 @@
-"""Wakes the worker from the receiver's process."""
+"""Wakes the worker from the process of a part that stores."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class WakeSender:
         except NobodyThere:
             return
         except OSError:
-            self._put_back(hint)  # telling a part of it twice does no harm
+            self._put_back(hint)
             raise
 
     def _taken(self) -> Hint:
@@ -110,6 +110,10 @@ class WakeSender:
         return hint
 
     def _put_back(self, hint: Hint) -> None:
+        """Tell it again, though a part of it may have been heard.
+
+        But for counts, which would count twice: what a retrieval may take is bounded in time, too.
+        """
         with self._lock:
             self._everything |= hint.everything or len(self._uids) + len(hint.uids) > _MOST
             if self._everything:
@@ -118,9 +122,6 @@ class WakeSender:
             else:
                 self._uids.update(hint.uids)
                 self._reports.extend(hint.reports)
-            for series, instances, size in hint.arrived:
-                self._arrived[series][0] += instances
-                self._arrived[series][1] += size
 
     def _complain(self, error: Exception) -> None:
         """It hangs, or is overrun: it is told again, and looks by itself besides."""

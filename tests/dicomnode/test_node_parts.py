@@ -9,11 +9,14 @@ import urllib.error
 import urllib.request
 
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
 
 from dicomnode.deliver.answer import Verdict
 from dicomnode.demo.stand_in_pacs import StandInPacs
 from dicomnode.health.beat import LATE_S, Beat, parts_seen
 from dicomnode.node import Node
+from dicomnode.receive.intake import Announced
 from dicomnode.store.lock import ROLES, Role, StoreInUse, running_roles
 from dicomnode.store.states import CommitmentState, DeliveryState, LesionState
 from dicomnode.store.tables import Commitment
@@ -62,6 +65,25 @@ def test_a_study_that_comes_to_one_process_is_worked_at_by_another(tmp_path):
                 until(lambda: accepted(worker) == 3, "what comes after that")
                 assert [row.state for row in lesions(worker)] == [LesionState.PUBLISHED] * 3
         assert len(pacs.arrivals) == 3
+
+
+def test_what_is_posted_to_the_web_part_is_worked_at(tmp_path):
+    made = study("posted")
+    with StandInPacs(tmp_path / "pacs") as pacs:
+        told = settings(tmp_path, pacs.port, web={"port": 0})
+        with Node(told, roles=WORKER) as worker, Node(told, roles=WEB) as web:
+            for dataset in [*made.ct, made.report]:
+                web.posting.intake.keep(
+                    Announced(
+                        str(dataset.SOPClassUID),
+                        str(dataset.SOPInstanceUID),
+                        ImplicitVRLittleEndian,
+                        "POSTER",
+                        "DICOMNODE",
+                    ),
+                    [encode(dataset, True, True)],
+                )
+            until(lambda: accepted(worker) == 1, "the result")
 
 
 def test_what_no_hint_told_of_is_found(tmp_path, monkeypatch):

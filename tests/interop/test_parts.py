@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import time
 
 import pytest
 from sqlalchemy import select
 
+from benchmarks.peers import postgres
 from benchmarks.peers.dcmtk import storescu
 from benchmarks.peers.node_parts import NodeParts
 from benchmarks.peers.orthanc import Orthanc
-from dicomnode.store.lock import Role
+from dicomnode.store.lock import ROLES, Role
 from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Lesion
+from dicomnode.store.tables import Instance, Lesion
 from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.studies import Study, save, study
-from tests.interop.peers import need
+from tests.interop.peers import missing, need
+from tests.interop.test_kill import Sender
 
 pytestmark = pytest.mark.interop
 
 PATIENCE_S = 240.0
+STUDIES = 3
 
 
 @pytest.fixture
@@ -94,8 +98,59 @@ def test_what_is_acknowledged_comes_out_once_whichever_part_is_killed(parts, pac
     assert pacs.count() == 4
 
 
-def test_storescu_is_killed_midway_and_the_worker_with_it(parts, pacs, tmp_path):
-    """Half a study waits; what it lacks comes to a receiver while nobody works."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    if request.param == "sqlite":
+        yield ""
+        return
+    if postgres.PROGRAM is None:
+        missing("PostgreSQL's server (Debian's postgresql) is not installed")
+    with postgres.Postgres(tmp_path / "postgres") as server:
+        yield server.create("parts")
+
+
+@pytest.mark.timeout(900)
+def test_kills_of_any_part_at_any_moment_lose_and_double_nothing(pacs, tmp_path, database_url):
+    rng = random.Random(104)
+    parcels = []
+    for number in range(STUDIES):
+        made = study(f"killed {number}", diameter_mm=8 + number)
+        parcels += save([*made.ct, made.report], tmp_path / f"study {number}")
+    parts = NodeParts(
+        tmp_path / "node",
+        pacs.AE_TITLE,
+        pacs.dicom_port,
+        store={"path": str(tmp_path / "node" / "store"), "database_url": database_url},
+        collect={"quiet_period_s": 1.0},
+        retry={"first_wait_s": 0.2, "factor": 1.0},
+    )
+    with parts:
+        sender = Sender(parts.port, parcels)
+        sender.start()
+        for _ in range(8):
+            time.sleep(rng.uniform(0.5, 2.5))
+            role = rng.choice(ROLES)
+            parts.kill_part(role)
+            time.sleep(rng.uniform(0.0, 1.0))
+            parts.begin(role)
+        sender.join(PATIENCE_S)
+        assert not sender.is_alive(), "not everything was acknowledged"
+        until(
+            lambda: (
+                lesions(parts) == [LesionState.PUBLISHED] * STUDIES
+                and len(pacs.find("SEG")) == STUDIES
+            ),
+            "all results",
+            PATIENCE_S,
+        )
+        with parts.rows() as session:
+            held = set(session.scalars(select(Instance.sop_instance_uid)))
+    assert held == sender.acknowledged == {parcel.path.stem for parcel in parcels}
+    assert pacs.count() == STUDIES
+    assert "Traceback" not in parts.log
+
+
+def test_half_a_study_waits_while_nobody_works(parts, pacs, tmp_path):
     made = study("halves")
     files = [parcel.path for parcel in save([made.report, *made.ct], tmp_path / "study")]
     storescu(parts.port, parts.AE_TITLE, files[: len(files) // 2])

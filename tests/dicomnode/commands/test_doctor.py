@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -16,12 +17,13 @@ from dicomnode.doctor import machine, programs
 from dicomnode.doctor.finding import Finding, Verdict
 from dicomnode.doctor.left_alone import look_at_alerts
 from dicomnode.doctor.machine import look_at_clock, look_at_disk, look_at_ports
+from dicomnode.doctor.parts import look_at_parts, parts_of
 from dicomnode.doctor.programs import look_at_networks
 from dicomnode.doctor.state import look_at_state
 from dicomnode.node import Node
 from dicomnode.settings import NodeSettings, load_settings
 from dicomnode.store.database import Database
-from dicomnode.store.lock import ROLES
+from dicomnode.store.lock import ROLES, Role
 from pipelines.networks.options import Place
 
 
@@ -301,3 +303,25 @@ def test_a_file_with_secrets_that_all_may_read_is_named(tmp_path):
         _, lines = doctor(path, "--no-peers")
         assert lines["secrets"]["verdict"] == verdict
         assert "hush" not in json.dumps(lines)
+
+
+def test_parts_that_run_on_their_own_are_told_of_one_by_one(tmp_path, monkeypatch):
+    told = settings(tmp_path, listen={"host": "127.0.0.1", "port": 0}, segment={"stop_s": 0})
+
+    def found() -> dict[str, Finding]:
+        return {one.check: one for one in look_at_parts(told, parts_of(told))}
+
+    assert found() == {}
+    with Node(told):
+        assert found()["parts"].words == "one process plays all"
+    with Node(told, roles=[Role.WORKER]):
+        assert {name: one.verdict for name, one in found().items()} == {
+            "part receiver": Verdict.FAIL,
+            "part worker": Verdict.PASS,
+        }
+        assert "`systemctl start dicomnode-receiver`" in found()["part receiver"].mend
+        assert f"process {os.getpid()} since" in found()["part worker"].words
+        monkeypatch.setattr("dicomnode.doctor.parts.VERSION", "9.9.9")
+        assert found()["part worker"].verdict is Verdict.WARN
+        assert "9.9.9 is installed" in found()["part worker"].words
+    assert found() == {}
