@@ -185,13 +185,15 @@ def _in_parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield part
 
 
-def serve(folder: Path, lesions: int, instances: int) -> tuple[WebService, Database]:
-    """Fill a store and serve its pages to whoever asks from this machine."""
+def serve(
+    folder: Path, lesions: int, instances: int, loopback_role: str = "administrator"
+) -> tuple[WebService, Database]:
+    """Fill a store and serve its pages, with that role to whoever asks from this machine."""
     store = folder / "store"
     store.mkdir()
     settings = NodeSettings(
         store={"path": store},
-        web={"port": 0, "loopback_role": "administrator"},
+        web={"port": 0, "loopback_role": loopback_role},
         destinations=[
             {"name": "pacs", "kind": "c-store", "host": "127.0.0.1", "port": 11112,
              "ae_title": "PACS"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -16,6 +17,8 @@ from dicomnode.web.access.sessions import Sessions
 from dicomnode.web.access.sign_in_event import OnSignIn, SignInEvent
 from dicomnode.web.access.tokens import Token, TokenFile
 from dicomnode.web.access.visitor import Visitor, credentials_of
+
+logger = logging.getLogger(__name__)
 
 _SEEN_AGAIN_S = 3600
 _SEEN = 4096
@@ -108,6 +111,7 @@ class Backend(AuthenticationBackend):
         if token is None:
             self._attempts.failed(address)
             self._on_sign_in(SignInEvent("refused", "", address, "no valid token"))
+            logger.warning("web.sign_in_refused address=%s", address)
             raise NotSignedIn("this token is not known, has ended, or was revoked")
         return token
 
