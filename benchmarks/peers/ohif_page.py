@@ -121,6 +121,10 @@ class OhifBrowser:
         self.go(url)
         self.until(lambda state: state.position is not None, "an image")
 
+    def confirm(self) -> None:
+        """Hide what OHIF says of investigational use, which covers a part of the image."""
+        self._ask("click", selector="button", text="Confirm and hide")
+
     def load(self, series_description: str) -> None:
         """Double-click a series in the study browser."""
         selector = _SELECTORS["series"]

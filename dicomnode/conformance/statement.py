@@ -18,6 +18,7 @@ from dicomnode.conformance import (
     objects,
     states,
     statuses,
+    web_services,
 )
 from dicomnode.conformance.specimens import specimens
 from dicomnode.conformance.table import Table
@@ -91,6 +92,9 @@ def _tables(settings: NodeSettings | None) -> Iterator[Table]:
     yield statuses.made_of_retrieval()
     yield statuses.made_of_others()
     yield statuses.made_of_http()
+    yield web_services.resources()
+    yield web_services.search_keys()
+    yield web_services.frame_types()
     yield attribute_use.module_table()
     yield attribute_use.common_table()
     for kind in specimens().made:

@@ -88,6 +88,9 @@ class WebService:
                     error.errno,
                     f"[web] cannot listen on {settings.host} port {settings.port}: {error}",
                 ) from None
+            # asyncio leaves Nagle's algorithm on where a socket was made without a protocol number:
+            # an answer in two writes would wait 40 ms for the client's delayed acknowledgement.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._thread.start()
         logger.info("web.started host=%s port=%s", settings.socket or settings.host, self.port)
 

@@ -67,6 +67,12 @@ def browser(server):
         yield browser
 
 
+def open_study(browser, address):
+    """Open it; OHIF says that it is for research, each time."""
+    browser.open(address)
+    browser.confirm()
+
+
 @pytest.mark.parametrize(
     ("query", "is_there"),
     [("", True), ("?patientName=testc", True), ("?patientName=nobody", False)],
@@ -80,19 +86,19 @@ def test_the_list_of_studies_has_the_study_and_finds_it_by_name(server, browser,
 
 
 def test_the_ct_lies_where_it_is_and_is_as_grey_as_it_is(browser, address):
-    browser.open(address)
+    open_study(browser, address)
     see(browser, "node-ct", lambda seen: not seen.touched.any())
 
 
 def test_a_binary_seg_of_few_frames_lies_on_its_shape(browser, address):
-    browser.open(address)
+    open_study(browser, address)
     browser.load("binary-seg of letter")
     browser.agree()
     see(browser, "node-binary-seg", covers("letter", 0.5))
 
 
 def test_bands_of_alpha_lie_side_by_side(browser, address):
-    browser.open(address)
+    open_study(browser, address)
     browser.load("band-seg of wedge")
     browser.agree()
     see(browser, "node-band-seg", covers("wedge", 0.25))
@@ -103,14 +109,14 @@ def test_bands_of_alpha_lie_side_by_side(browser, address):
 
 
 def test_a_parametric_map_is_drawn(browser, address):
-    browser.open(address)
+    open_study(browser, address)
     browser.load("parametric-map of wedge")
     see(browser, "node-parametric-map", covers("wedge", 0.15))
 
 
 def test_measured_axes_open_as_a_measurement(browser, address):
     lesion = lesion_of("letter")
-    browser.open(address)
+    open_study(browser, address)
     browser.load("ohif-report of letter")
     browser.agree()
     see(browser, "node-ohif-report", on_lines(lesion.measurements.axes))
@@ -124,7 +130,7 @@ def test_measured_axes_open_as_a_measurement(browser, address):
 
 def test_the_report_shows_its_lengths(browser, address):
     lesion = lesion_of("ramp sphere")
-    browser.open(address)
+    open_study(browser, address)
     browser.load("report of ramp sphere")
     see(
         browser,

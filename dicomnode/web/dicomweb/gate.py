@@ -15,6 +15,7 @@ Handler = Callable[[Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _AGAIN_S = "2"
+_GATHERED = 2**18
 
 
 class Gate:
@@ -67,10 +68,24 @@ class Gate:
         with self._lock:
             self._streams += 1
         try:
-            yield from pieces
+            yield from gathered(pieces)
         finally:
             with self._lock:
                 self._streams -= 1
+
+
+def gathered(pieces: Iterator[bytes], least: int = _GATHERED) -> Iterator[bytes]:
+    """Join small pieces: each that is sent costs a change of threads."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= least:
+            yield held[0] if len(held) == 1 else b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def _busy(what: str) -> Problem:

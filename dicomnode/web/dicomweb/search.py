@@ -158,17 +158,16 @@ def _read(holdings: Holdings, path: Any, tags: frozenset[int] | None) -> Model |
 
 
 def _study_counts(holdings: Holdings, study: str) -> Model:
-    series = holdings.series_of(study)
+    found = holdings.count(study)
     modalities: set[str] = set()
-    for members in series.values():
-        says = _read(holdings, members[0].path, TOLD[Level.SERIES]) or {}
+    for path in {one.series: one.path for one in found}.values():
+        says = _read(holdings, path, TOLD[Level.SERIES]) or {}
         modalities.update(filter(None, says.get("00080060", {}).get("Value", ())))
-    classes = {held.sop_class for members in series.values() for held in members}
     return {
         _name(MODALITIES_IN_STUDY): _values("CS", *sorted(modalities)),
-        _name(SOP_CLASSES_IN_STUDY): _values("UI", *sorted(classes)),
-        _name(STUDY_SERIES): _values("IS", len(series)),
-        _name(STUDY_INSTANCES): _values("IS", sum(map(len, series.values()))),
+        _name(SOP_CLASSES_IN_STUDY): _values("UI", *sorted({one.sop_class for one in found})),
+        _name(STUDY_SERIES): _values("IS", len({one.series for one in found})),
+        _name(STUDY_INSTANCES): _values("IS", sum(one.count for one in found)),
     }
 
 

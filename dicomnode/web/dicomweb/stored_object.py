@@ -191,6 +191,8 @@ def read_stored(path: Path) -> StoredObject:
         size = os.fstat(descriptor).st_size
         with os.fdopen(os.dup(descriptor), "rb", buffering=0) as file:
             begin = data_set_offset(file)
+        if not 132 < begin <= size:
+            raise Problem(406, "its file is damaged")
         try:
             meta = meta_values(os.pread(descriptor, min(begin, _MOST_META) - 132, 132))
             syntax = meta.get(0x00020010, b"").rstrip(b"\0 ").decode("ascii", "replace")

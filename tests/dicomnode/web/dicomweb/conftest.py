@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dicomnode.studies import study
+from dicomnode.store.database import Database
+from dicomnode.store.tables import Base
+from tests.dicomnode.web.dicomweb.objects import small_study
 from tests.dicomnode.web.dicomweb.served import Served
 
 
 @pytest.fixture(scope="session")
 def made():
     """A study: CT and a report."""
-    return study("dicomweb")
+    return small_study("dicomweb")
+
+
+@pytest.fixture
+def database(tmp_path):
+    """One whose tables are made at once: migrations have tests of their own."""
+    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
 
 
 @pytest.fixture
