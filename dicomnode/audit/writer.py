@@ -101,6 +101,8 @@ class AuditTrail:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
+        if self._waiting:
+            logger.error("audit.lost messages=%d", self.waiting)
 
     def note(self, message: Message) -> None:
         """Take a message; it is written within a second or so. Returns at once, raises nothing."""

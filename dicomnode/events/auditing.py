@@ -27,6 +27,13 @@ EVENTS = (
         "lost",
     ),
     Event(
+        "audit.lost",
+        "ERROR",
+        "The node stopped while nothing could be written; these messages were in memory only.",
+        "messages",
+        "Look at the disk of the store and at the owner of its folder `audit`.",
+    ),
+    Event(
         "audit.untold",
         "ERROR",
         "A message could not be put into XML, and is left out.",

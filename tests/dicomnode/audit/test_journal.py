@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
+import signal
 import threading
 import time
 
@@ -243,6 +245,40 @@ def test_processes_and_threads_share_one_journal(tmp_path):
     found = verify(tmp_path)
     assert (found.breaks, found.records) == ([], 80)
     assert len(set(texts(tmp_path))) == 80
+
+
+def _append_until_killed(folder, told):
+    written = journal(folder, 4000)
+    number = 0
+    while True:
+        number += 1
+        written.append(entries(number))
+        told.send(number)
+
+
+def test_killed_at_any_moment_it_has_all_that_was_said_to_be_there(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for life in range(5):
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_append_until_killed, args=(tmp_path, there))
+        process.start()
+        there.close()
+        for _ in range(3 + life):
+            here.recv()
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        said = 3 + life
+        while True:
+            try:
+                said = here.recv()
+            except EOFError:
+                break
+        journal(tmp_path).mend()
+        found = verify(tmp_path)
+        assert found.breaks == []
+        newest = [text for text in texts(tmp_path) if not text.startswith("<mended>")]
+        # One more may be there, whose writer was killed before it said so.
+        assert newest[-1] in {f"<a>{said}</a>", f"<a>{said + 1}</a>"}
 
 
 def test_what_was_let_go_is_no_damage_where_a_record_says_so(tmp_path):

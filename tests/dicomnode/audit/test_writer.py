@@ -93,6 +93,18 @@ def test_a_disk_that_takes_nothing_loses_nothing_and_is_said(tmp_path, monkeypat
     assert "audit.resumed lost=0" in caplog.text
 
 
+def test_what_cannot_be_written_before_a_stop_is_said_to_be_lost(tmp_path, monkeypatch, caplog):
+    def full(self, entries):
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr("dicomnode.audit.journal.Journal.append", full)
+    trail = AuditTrail(tmp_path / "audit", SOURCE, 2**20, flush_s=0.01)
+    trail.start()
+    trail.note(EVERY_KIND["login"])
+    trail.stop()
+    assert "audit.lost messages=1" in caplog.text
+
+
 def test_what_does_not_fit_into_memory_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(writer_module, "_MOST_WAITING", 3)
     trail = AuditTrail(tmp_path / "audit", SOURCE, 2**20)
