@@ -56,6 +56,20 @@ EVENTS = (
         "newest copy",
     ),
     Event("web.started", "INFO", "The web service listens.", "host port"),
+    Event(
+        "web.not_read",
+        "WARNING",
+        "Somebody looks at a lesion whose files cannot be read.",
+        "detail",
+        "Look at the disk. Where a file is missing: `dicomnode doctor`.",
+    ),
+    Event(
+        "web.not_computed",
+        "WARNING",
+        "A result that somebody asked for at a lesion's page could not be computed.",
+        "method detail",
+        "If it goes on with one method: `dicomnode networks` says what keeps networks from running.",
+    ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
         "health.changed",
