@@ -67,8 +67,8 @@ EVENTS = (
         "web.not_computed",
         "WARNING",
         "A result that somebody asked for at a lesion's page could not be computed.",
-        "method detail",
-        "If it goes on with one method: `dicomnode networks` says what keeps networks from running.",
+        "detail",
+        "If it goes on: `dicomnode networks` says what keeps networks from running.",
     ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dicomnode.store.database import Database
 from dicomnode.store.tables import Lesion
-from dicomnode.web.lesion.answers import for_viewers
+from dicomnode.web.lesion.answers import for_viewers, posted_by_viewers
 from dicomnode.web.lesion.bundle import MEDIA_TYPE, bundle
 from dicomnode.web.lesion.drawn import mask_arrays, said_of, whole_slices_bundle
+from dicomnode.web.lesion.judging import (
+    REASONS,
+    VerdictAsked,
+    mended,
+    new_verdict,
+    verdicts_of,
+)
 from dicomnode.web.lesion.measured import measured
 from dicomnode.web.lesion.opened import OpenedLesions
 from dicomnode.web.lesion.plane_pictures import PLANES, drawn_planes, plane_picture
 from dicomnode.web.lesion.records import LesionRecord, NotShown, lesion_record
-from dicomnode.web.lesion.workbench import Workbench
+from dicomnode.web.lesion.workbench import NotComputed, Workbench
 from dicomnode.web.look import Action, Look, OnLook
 from dicomnode.web.pages import page
 
@@ -46,6 +54,13 @@ def lesion_routes(
         Route(f"{at}/measurements", for_viewers(lesions.measurements)),
         Route(f"{at}/methods/{{method}}", for_viewers(lesions.method)),
         Route(f"{at}/pictures/{{plane}}.png", for_viewers(lesions.picture)),
+        Route(f"{at}/verdicts", for_viewers(lesions.verdicts), methods=["GET"]),
+        Route(
+            f"{at}/verdicts",
+            posted_by_viewers(lesions.judge, "application/json"),
+            methods=["POST"],
+        ),
+        Route(f"{at}/mended", posted_by_viewers(lesions.mended, MEDIA_TYPE), methods=["POST"]),
     )
 
 
@@ -66,6 +81,7 @@ class _Lesions:
             "lesion.html.j2",
             lesion=record.lesion,
             methods=[m for m in self._workbench.methods if m != record.lesion.method],
+            reasons=REASONS,
         )
 
     def plain(self, request: Request) -> Response:
@@ -117,6 +133,33 @@ class _Lesions:
         except (ValueError, IndexError):
             raise NotShown(f"found no {name} plane at {place!r}") from None
         return Response(picture, media_type="image/png")
+
+    def mended(self, request: Request, body: bytes) -> Response:
+        """Alpha within a trimap that a reader mended; nothing is kept."""
+        drawn = self._opened.read(self._record(request))
+        mask = mended(drawn, body, self._workbench)
+        return _body(bundle(said_of(mask), mask_arrays(mask, drawn.grid)))
+
+    def verdicts(self, request: Request) -> Response:
+        """What was said of it."""
+        record = self._record(request)
+        with self._database.read() as session:
+            return JSONResponse(verdicts_of(session, record.lesion.id))
+
+    def judge(self, request: Request, body: bytes) -> Response:
+        """Keep what a reader says of it."""
+        try:
+            asked = VerdictAsked.model_validate_json(body)
+        except ValidationError as error:
+            # Not the input, which may name a patient.
+            raise NotComputed("; ".join(one["msg"] for one in error.errors())) from None
+        record = self._record(request, "judge")
+        who = request.user.display_name
+        verdict = new_verdict(record, self._opened.read(record), asked, who, self._workbench)
+        with self._database.write() as session:
+            session.add(verdict)
+        with self._database.read() as session:
+            return JSONResponse(verdicts_of(session, record.lesion.id), 201)
 
     def _record(self, request: Request, action: Action = "read") -> LesionRecord:
         """The lesion of the address; that somebody looks at it is told."""

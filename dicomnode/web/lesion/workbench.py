@@ -11,7 +11,11 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from dicomnode.faults import describe_fault
@@ -23,11 +27,14 @@ from dicomnode.routing.networks import network_problem
 from dicomnode.store.tables import Lesion
 from models import REGISTRY
 from pipelines.errors import SegmentationError
+from pipelines.lesion import soft_mask_from_trimap
 from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
 from pipelines.soft_mask import SoftMask
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 _LIMITS = Limits(seconds=300, memory_mb=8192)
 _KEPT = 64
@@ -89,17 +96,31 @@ class Workbench:
                     oldest = next(iter(self._asked))
                     del self._asked[oldest]
                 answer = self._asked[request.target] = self._engine.submit(segment, request)
-        try:
-            answer.result()
-            return SoftMask.load(request.target)
-        except SegmentationError as error:
-            raise NotComputed(str(error)) from None
-        except (Exception, CancelledError) as error:
-            fault = describe_fault(error)
-            logger.warning("web.not_computed method=%s %s", request.method, fault)
-            raise NotComputed(f"computing failed: {fault}") from None
+        _computed(answer)
+        return SoftMask.load(request.target)
+
+    def mend(self, crop: hd.Volume, trimap: npt.NDArray[np.uint8], before: SoftMask) -> SoftMask:
+        """Matte again within a mended trimap (`soft_mask_from_trimap`).
+
+        Raises
+        ------
+        NotComputed
+            If there is no result.
+        """
+        return _computed(self._engine.submit(soft_mask_from_trimap, crop, trimap, before))
 
     def stop(self) -> None:
         """End the worker, and delete what it computed. Safe to repeat."""
         self._engine.stop()
         self._folder.cleanup()
+
+
+def _computed(answer: Future[Answer]) -> Answer:
+    try:
+        return answer.result()
+    except SegmentationError as error:
+        raise NotComputed(str(error)) from None
+    except (Exception, CancelledError) as error:
+        fault = describe_fault(error)
+        logger.warning("web.not_computed %s", fault)
+        raise NotComputed(f"computing failed: {fault}") from None

@@ -58,5 +58,5 @@ export async function compare(view, method) {
   if (view.asking !== asked) return; // something else was asked for meanwhile
   view.other = other;
   view.difference = other && difference(view.own.alpha, other.alpha);
-  view.voxelsChanged();
+  view.masksChanged();
 }

@@ -1,6 +1,6 @@
 // The controls beside the planes: they show what the view holds, and change it.
 import { body } from './body.js';
-import { compare, figures } from './comparison.js';
+import { compare, difference, figures } from './comparison.js';
 
 const $ = id => document.getElementById(id);
 const SIDES = [['F', 'H'], ['A', 'P'], ['R', 'L']];
@@ -9,7 +9,7 @@ export class Controls {
   constructor(view) {
     this.view = view;
     for (const radio of document.querySelectorAll('input[name=tool]')) {
-      radio.addEventListener('change', () => { view.tool = radio.value; view.changed(); });
+      radio.addEventListener('change', () => this.chooseTool(radio.value));
     }
     $('preset').addEventListener('change', event => view.preset(event.target.value));
     for (const id of ['window-centre', 'window-width']) {
@@ -54,6 +54,7 @@ export class Controls {
   chooseTool(name) {
     this.view.tool = name;
     document.querySelector(`input[name=tool][value=${name}]`).checked = true;
+    if (name === 'brush') this.judge.begin();
   }
 
   toggle(name) {
@@ -97,6 +98,14 @@ export class Controls {
     const { view } = this;
     const done = await this.telling(method ? `Computing ${method}` : '', () => compare(view, method));
     if (!done) { $('method').value = ''; await compare(view, ''); }
+    this.layout();
+  }
+
+  // The lesion's own result is another one now.
+  compareAgain() {
+    const { view } = this;
+    view.difference = view.other && difference(view.own.alpha, view.other.alpha);
+    view.masksChanged();
     this.layout();
   }
 

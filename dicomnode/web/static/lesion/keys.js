@@ -65,6 +65,12 @@ export const KEYS = [
   [['n'], 'N', 'Next plane for keys and comparisons', controls => controls.nextPlane()],
   [['k'], 'K', 'Compare with the next method', controls => controls.nextMethod(1)],
   [['Shift+K'], 'Shift + K', 'Compare with the method before', controls => controls.nextMethod(-1)],
+  [['b'], 'B', 'Drag paints the trimap', tool('brush')],
+  [['u'], 'U', 'What the brush paints: lesion, unknown, background', ({ judge }) => judge.nextPaint()],
+  [['{'], '{', 'Smaller brush', ({ judge }) => judge.resize(0.8)],
+  [['}'], '}', 'Larger brush', ({ judge }) => judge.resize(1.25)],
+  [[' '], 'Space', 'Paint at the crosshair', ({ judge, view }) => judge.stroke(view.active)],
+  [['Backspace'], 'Backspace', 'Take the last stroke back', ({ judge }) => judge.undo()],
   [['?', 'F1'], '?', 'This panel', controls => controls.help()],
 ];
 
@@ -99,6 +105,8 @@ export function listen(controls) {
       (localName === 'input' && type !== 'checkbox' && type !== 'radio');
     if (field) return;
     if (localName === 'input' && event.key.startsWith('Arrow') && !event.altKey) return;
+    // A space presses what has the focus.
+    if (event.key === ' ' && ['button', 'input', 'a'].includes(localName)) return;
     const act = actions.get(pressed(event));
     if (!act) return;
     event.preventDefault();

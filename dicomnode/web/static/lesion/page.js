@@ -2,6 +2,7 @@
 import { asked, body } from './body.js';
 import { drawHistogram, drawLegend, drawProfile } from './charts.js';
 import { Controls, fill } from './controls.js';
+import { Judge } from './judge.js';
 import { listen, writeKeys } from './keys.js';
 import { Pane } from './pane.js';
 import { PLANES } from './planes.js';
@@ -42,10 +43,11 @@ async function begin() {
   });
   $('about').textContent = `Method ${view.own.method}; alpha: ${view.own.means}. Voxels of ${
     view.spacing.map(s => s.toFixed(2)).reverse().join(' × ')} mm.`;
+  const judge = controls.judge = new Judge(view, controls, address);
   listen(controls);
   view.changed();
   // For whoever drives the page: tests, and the console.
-  globalThis.lesion = { view, panes, controls };
+  globalThis.lesion = { view, panes, controls, judge };
 }
 
 async function measure() {

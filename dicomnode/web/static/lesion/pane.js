@@ -81,9 +81,9 @@ export class Pane {
     context.fillStyle = '#000';
     context.fillRect(0, 0, width, height);
     const { slice, shows } = this, { shown, window: hu } = view;
-    const key = (...what) => [view.version, this.plane, slice, ...what].join();
+    const key = (...what) => [view.maskVersion, this.plane, slice, ...what].join();
     const part = grid => cut(grid, axes, slice);
-    this.place(this.pictures.get(key('hu', ...hu), () => asGrey(part(view.hu), hu)), 1);
+    this.place(this.pictures.get(['hu', view.version, this.plane, slice, ...hu].join(), () => asGrey(part(view.hu), hu)), 1);
     if (shows === 'difference') {
       const picture = this.pictures.get(key('difference'), () =>
         view.difference && asDifference(part(view.difference)));

@@ -19,7 +19,8 @@ export class View {
     };
     this.opacity = 0.5;
     this.active = 'axial';
-    this.version = 0; // of voxels; pictures of older ones are not drawn any more
+    // Of the CT's voxels and of the masks': pictures of older ones are not drawn any more.
+    this.version = this.maskVersion = 0;
     this.listeners = [];
     this.startWindow = lesion.window;
     this.window = [...lesion.window];
@@ -51,6 +52,11 @@ export class View {
 
   voxelsChanged() {
     this.version++;
+    this.masksChanged();
+  }
+
+  masksChanged() {
+    this.maskVersion++;
     this.changed();
   }
 
