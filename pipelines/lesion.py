@@ -16,6 +16,7 @@ from pipelines.by_network import axes_for_network, segmented_by_network
 from pipelines.errors import (
     EmptyMaskError,
     NotConvergedWarning,
+    TrimapError,
     UnknownParameterError,
     UnusableMarkError,
     UnusableVolumeError,
@@ -34,7 +35,7 @@ from pipelines.parameters import (
     parameters_of,
 )
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import FOREGROUND, Parameter, SoftMask
+from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, Parameter, SoftMask
 from pipelines.trimap import (
     as_masks,
     mask_has_core,
@@ -375,4 +376,63 @@ def soft_mask_from_masks(
         offset=tuple(s.start for s in box),
         warnings=_warnings(extent, sure, ends) + said,
         quantity=quantity,
+    )
+
+
+def soft_mask_from_trimap(
+    crop: hd.Volume, trimap: npt.NDArray[np.uint8], before: SoftMask
+) -> SoftMask:
+    """Matte again within a trimap that a reader mended by hand.
+
+    By the method and the parameters of the soft mask before; by closed-form matting where a network
+    made it, which takes no trimap. What is sure in the trimap is so in alpha; the outline that one
+    method starts from is that of the soft mask before, mended the same way.
+
+    Parameters
+    ----------
+    crop : highdicom.Volume
+        CT in HU on the grid of `before`.
+    trimap : ndarray of uint8, shape of `crop`
+    before : SoftMask
+
+    Raises
+    ------
+    TrimapError
+        If the trimap has another shape, values other than 0, 1, 2, or nothing that is sure to lie
+        inside or outside of the lesion.
+    UnusableVolumeError
+        If the CT is not on the grid, or not finite.
+    """
+    if crop.array.shape != before.alpha.array.shape:
+        raise UnusableVolumeError(
+            f"found a CT of shape {crop.array.shape}, expected {before.alpha.array.shape}"
+        )
+    if trimap.shape != before.alpha.array.shape or trimap.max(initial=0) > FOREGROUND:
+        raise TrimapError(
+            f"found a trimap of shape {trimap.shape} with values up to {trimap.max(initial=0)}, "
+            f"expected {before.alpha.array.shape} and 0, 1 or 2"
+        )
+    if not ((trimap == FOREGROUND).any() and (trimap == BACKGROUND).any()):
+        raise TrimapError("found nothing that is surely lesion or surely not, expected both")
+    own = before.method in METHODS
+    method = before.method if own else "closed-form"
+    values = complete_parameters(before.parameters if own else None)
+    spacing = tuple(float(s) for s in crop.spacing)
+    outline = np.where(trimap == UNKNOWN, before.alpha.array >= 0.5, trimap == FOREGROUND)
+    alpha, said = _matte(
+        method,
+        values,
+        hounsfield(crop),
+        trimap,
+        spacing,
+        partial(shape_from_masks, outline[None], spacing),
+    )
+    return replace(
+        before,
+        alpha=crop.with_array(alpha),
+        trimap=crop.with_array(trimap),
+        method=method,
+        parameters=parameters_of(method, values),
+        warnings=("its trimap was mended by hand", *_warnings(alpha, True, False), *said),
+        quantity=quantity_of(method),
     )

@@ -98,6 +98,20 @@ EVENTS = (
         "Somebody searched, read or stored by DICOMweb; the same is told again after five minutes.",
         "user action study",
     ),
+    Event(
+        "web.not_read",
+        "WARNING",
+        "Somebody looks at a lesion whose files cannot be read.",
+        "detail",
+        "Look at the disk. Where a file is missing: `dicomnode doctor`.",
+    ),
+    Event(
+        "web.not_computed",
+        "WARNING",
+        "A result that somebody asked for at a lesion's page could not be computed.",
+        "detail",
+        "If it goes on: `dicomnode networks` says what keeps networks from running.",
+    ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
         "web.sign_in_refused",

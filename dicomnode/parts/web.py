@@ -18,6 +18,8 @@ from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application
 from dicomnode.web.audited import looks_audited, sign_ins_audited
 from dicomnode.web.dicomweb import dicomweb_of
+from dicomnode.web.lesion import lesion_routes
+from dicomnode.web.lesion.workbench import Workbench
 from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.service import WebService
 
@@ -46,6 +48,7 @@ class Web:
     ) -> None:
         settings, web = ground.settings, ground.settings.web
         self._service: WebService | None = None
+        self._workbench: Workbench | None = None
         routes: tuple[BaseRoute, ...] = ()
         if Role.WEB not in roles:
             # A part tells how it is, and nothing else.
@@ -56,8 +59,10 @@ class Web:
         if Role.WEB in roles:
             on_look = looks_audited(ground.audit.trail)
             intake = None if posting is None else posting.intake
+            self._workbench = Workbench(settings.networks.options)
             routes = (
-                *operator_routes(settings, ground.database, on_look),
+                *operator_routes(settings, ground.database, on_look, lesion_pages=True),
+                *lesion_routes(ground.database, on_look, self._workbench),
                 *dicomweb_of(settings, ground.database, intake, on_look),
             )
         names = [destination.name for destination in settings.destinations]
@@ -80,6 +85,8 @@ class Web:
         """Let answers that are being given end. Safe to repeat."""
         if self._service is not None:
             self._service.stop()
+        if self._workbench is not None:
+            self._workbench.stop()
 
     def reload_certificate(self) -> bool:
         """Read its certificate again; what is open goes on."""

@@ -249,6 +249,8 @@ def _forget_files(lesion: Lesion, by: By) -> None:
     """Without slices it takes part in nothing that comes later."""
     lesion.soft_mask_path = None
     lesion.slices = None
+    for verdict in lesion.verdicts:
+        verdict.mended = None
     if lesion.state is LesionState.FAILED:
         lesion.state = LesionState.REFUSED
         lesion.attempts = 0

@@ -147,6 +147,13 @@ class JobAction(StrEnum):
     """What failed for good is left at that, and no longer told of."""
 
 
+class Decision(StrEnum):
+    """What a reader says of a soft mask."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class StudyState(StrEnum):
     """What has become of a study, for what may be deleted."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -26,6 +27,7 @@ from dicomnode.store.states import (
     CircuitState,
     CommitmentState,
     Confirmation,
+    Decision,
     DeliveryState,
     InstanceState,
     JobAction,
@@ -179,6 +181,30 @@ class Lesion(Base):
     retrievals: Mapped[list[Retrieval]] = relationship(
         secondary="lesion_retrieval", back_populates="lesions", order_by="Retrieval.id"
     )
+    verdicts: Mapped[list[Verdict]] = relationship(order_by="Verdict.id")
+
+
+class Verdict(Base):
+    """What a reader said of a lesion's soft mask; never changed, the last one counts."""
+
+    __tablename__ = "verdict"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id"), index=True)
+    at: Mapped[float] = mapped_column(default=time.time)
+    who: Mapped[str] = mapped_column(Text)
+    """As the one who signed in is called."""
+    decision: Mapped[Decision] = mapped_column(_state(Decision))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    """Code of why it was rejected."""
+    words: Mapped[str] = mapped_column(Text)
+    """In the reader's own words; empty where they said nothing."""
+    method: Mapped[str] = mapped_column(String(64))
+    soft_mask: Mapped[str] = mapped_column(Text)
+    """Digest of the file that was judged: the lesion may get another one."""
+    mended: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The soft mask that came of the trimap as the reader mended it, as its file would be; None
+    where nothing was mended, or the study was deleted."""
 
 
 class Finding(Base):

@@ -1,0 +1,86 @@
+"""The lesion page on loopback, for somebody who is signed in: as the node serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dicomnode.settings.web import WebSettings
+from dicomnode.store.database import Database
+from dicomnode.web.lesion import lesion_routes
+from dicomnode.web.lesion.workbench import Workbench
+from dicomnode.web.look import Look
+from dicomnode.web.pages import static_files
+from dicomnode.web.service import WebService
+
+
+class _EverybodyHas(AuthenticationBackend):
+    """Signs everybody in with some roles."""
+
+    def __init__(self, roles: Sequence[str]) -> None:
+        self._roles = list(roles)
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
+        return AuthCredentials(self._roles), SimpleUser("reader")
+
+
+class _Strict:
+    """Tells browsers to load nothing from elsewhere, and to run nothing inline."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"content-security-policy", b"default-src 'self'"))
+            await send(message)
+
+        await self._app(scope, receive, with_policy)
+
+
+class PageServer:
+    """Serves the page of a store's lesions.
+
+    Parameters
+    ----------
+    database : Database
+    roles : sequence of str
+        That everybody has.
+    """
+
+    def __init__(self, database: Database, roles: Sequence[str] = ("viewer",)) -> None:
+        self.looks: list[Look] = []
+        self._workbench = Workbench()
+        application = Starlette(
+            routes=[
+                *lesion_routes(database, self.looks.append, self._workbench),
+                static_files(),
+            ],
+            middleware=[
+                Middleware(_Strict),
+                Middleware(AuthenticationMiddleware, backend=_EverybodyHas(roles)),
+            ],
+        )
+        self._service = WebService(WebSettings(port=0), application)
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._service.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        self._service.stop()
+        self._workbench.stop()
+
+    def address(self, path: str) -> str:
+        """Of a path, such as ``/lesions/1``."""
+        return f"http://127.0.0.1:{self._service.port}{path}"
