@@ -36,7 +36,7 @@ from dicomnode.metrics.registry import metrics_of
 from dicomnode.receive.callers import CallerRule, Callers
 from dicomnode.receive.intake import Intake
 from dicomnode.receive.pressure import Pressure, Watermarks
-from dicomnode.receive.reconcile import reconcile
+from dicomnode.receive.reconcile import Reconciler
 from dicomnode.receive.scp import ReceiverSettings, StorageSCP
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.refusals.reporter import RefusalReporter
@@ -156,6 +156,7 @@ class Node:
             self._engine.submit,
             self._refusals.notify,
         )
+        self._reconciler = Reconciler(self._files, self._index, self._on_stored)
         self._tls = None if settings.tls.port is None else ServerTLS(settings.tls)
         self._receiver = StorageSCP(
             _receiver_settings(settings),
@@ -233,10 +234,9 @@ class Node:
         self._lock.acquire()
         refuse_unfinished_restore(self.settings.store.path)
         upgrade_database(self.settings.store.url, self.settings.store.copies)
-        # Before the index is told of files that it does not know.
+        # Before the index is told of files that it does not know, which a thread does later.
         finish_purges(self.database)
         swept = self._files.sweep() + sum(map(sweep_parts, self._made))
-        reconciled = reconcile(self._files, self._index)
         self._warn_of_orphans()
         self._rule_reload.started(self._configuration)
         self._scheduler.start()
@@ -249,6 +249,7 @@ class Node:
         self._refusals.start()
         self._collector.start()
         self._receiver.start()
+        self._reconciler.start()
         # A peer may report a commitment the moment it is asked, once, to the receiver.
         for confirmer in self._confirmers:
             confirmer.start()
@@ -261,11 +262,10 @@ class Node:
         if self._web is not None:
             self._web.start()
         logger.info(
-            "node.started version=%s port=%d swept=%d reconciled=%d",
+            "node.started version=%s port=%d swept=%d",
             VERSION,
             self.port,
             swept,
-            reconciled.indexed,
         )
 
     def stop(self) -> None:
@@ -279,6 +279,7 @@ class Node:
         for confirmer in self._confirmers:
             confirmer.stop()
         self._retriever.stop()
+        self._reconciler.stop()
         self._receiver.stop()
         self._collector.stop()
         self._summariser.ask_to_stop()

@@ -9,7 +9,7 @@ EVENTS = (
         "node.started",
         "INFO",
         "Every service runs.",
-        "version port swept reconciled",
+        "version port swept",
     ),
     Event("node.stopped", "INFO", "Every service has ended, and the store is free."),
     Event(
