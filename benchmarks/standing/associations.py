@@ -1,4 +1,4 @@
-"""Many associations at once, all contexts proposed, and a C-ECHO on none of them."""
+"""Many associations at once, each proposing as many contexts as there may be."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from pynetdicom import AllStoragePresentationContexts
+
 from benchmarks.peers.requestor import EXPLICIT_VR_LE, Requestor
 from dicomnode.receive.sop_classes import STORAGE_CLASSES
 
 _MOST_CONTEXTS = 128
 """Their ids are the odd numbers up to 255 (PS3.8 9.3.2.2)."""
 
-CLASSES = tuple(sorted(STORAGE_CLASSES))[:_MOST_CONTEXTS]
+_OTHERS = {context.abstract_syntax for context in AllStoragePresentationContexts} - STORAGE_CLASSES
+
+CLASSES = (*sorted(STORAGE_CLASSES), *sorted(_OTHERS))[:_MOST_CONTEXTS]
+"""As a PACS proposes that stores everything: the classes that the node takes come first."""
+
 SYNTAXES = (EXPLICIT_VR_LE, "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80")
 
 
