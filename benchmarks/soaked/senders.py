@@ -69,7 +69,7 @@ class Senders:
 
     @property
     def repeats(self) -> int:
-        """Objects that had to be sent again, so far: refused, or left without an answer."""
+        """Associations after which something had to be sent again, so far."""
         return self._repeats.value
 
     @property
