@@ -130,14 +130,13 @@ class Node:
         self._lock = own(self.settings, self.roles)
         forget_beats(self.settings.store.path, self.roles)
         self._ground.start()
-        swept = reconciled = 0
+        swept = 0
         if self.working is not None:
             swept += self.working.prepare()
         if self.posting is not None:
             swept += self.posting.prepare()
         if self.receiving is not None:
-            received, reconciled = self.receiving.prepare()
-            swept += received
+            swept += self.receiving.prepare()
         if self.working is not None:
             self.working.start(self._configuration)
         if self._sender is not None:
@@ -150,12 +149,11 @@ class Node:
         if not self.is_whole:
             self._heartbeat.start()
         logger.info(
-            "node.started version=%s parts=%s port=%s swept=%d reconciled=%d",
+            "node.started version=%s parts=%s port=%s swept=%d",
             VERSION,
             "+".join(self.roles),
             self.port,
             swept,
-            reconciled,
         )
 
     def stop(self) -> None:

@@ -34,6 +34,7 @@ from pipelines.parameters import (
     method_settings,
     parameters_of,
 )
+from pipelines.reach import CONTEXT_MM, MARGIN_MM, REACH
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, Parameter, SoftMask
 from pipelines.trimap import (
@@ -45,21 +46,10 @@ from pipelines.trimap import (
     trimap_from_masks,
 )
 
-_REACH = 1.5
-_MARGIN_MM = 4.0
 _MOST_VOXELS = 40_000_000
 _LONGEST_MM = 400.0
 _PADDING_HU = -1024.0
-CONTEXT_MM = 6.0
-"""How far beyond readers' masks the pipeline looks at voxels."""
-
 _RUN_HERE = NetworkOptions()
-
-
-def reach_mm(axes: RecistAxes) -> float:
-    """How far from `axes.centre`, along any axis, the pipeline looks at voxels, in mm."""
-    length = max(axes.long_mm, axes.short_mm or 0.0)
-    return _REACH * length / 2 + _MARGIN_MM
 
 
 def crop_around(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice, slice], bool]:
@@ -96,7 +86,7 @@ def crop_around(volume: hd.Volume, axes: RecistAxes) -> tuple[tuple[slice, slice
             "(slice, row, column)"
         )
     box = RecistEllipsoid.from_axes(axes, volume).half_extent()
-    half = (_REACH * box + _MARGIN_MM) / spacing
+    half = (REACH * box + MARGIN_MM) / spacing
     first = np.ceil(centre - half).astype(int)
     last = np.floor(centre + half).astype(int)
     nearest = np.clip(np.rint(centre).astype(int), 0, shape - 1)

@@ -10,7 +10,7 @@ from models import segmenting
 from pipelines.errors import UnknownParameterError
 from pipelines.matting import METHODS
 from pipelines.matting.density_weighted import FALLS
-from pipelines.matting.occupancy import MOST_PSF_MM
+from pipelines.matting.most_psf import MOST_PSF_MM
 from pipelines.soft_mask import Parameter
 
 DEFAULT_METHOD = "occupancy"

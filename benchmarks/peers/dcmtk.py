@@ -43,12 +43,15 @@ class Storescp:
     ----------
     folder : Path
         Gets what is sent.
+    *options : str
+        Further options of the program.
     """
 
     AE_TITLE = "STORESCP"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self._options = options
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +69,15 @@ class Storescp:
         self.folder.mkdir(parents=True, exist_ok=True)
         program = shutil.which("storescp") or "storescp"
         self._process = subprocess.Popen(
-            [program, "--max-pdu", "131072", "-od", str(self.folder), str(self.port)],
+            [
+                program,
+                *self._options,
+                "--max-pdu",
+                "131072",
+                "-od",
+                str(self.folder),
+                str(self.port),
+            ],
             env=os.environ | {"TCP_NODELAY": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

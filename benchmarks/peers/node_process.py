@@ -104,9 +104,22 @@ class NodeProcess:
                 [sys.executable, "-m", "dicomnode", "serve", "--config", str(self.configuration)],
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env=self._environment(),
             )
-        wait_for_port(self.port, 60.0)
+        try:
+            wait_for_port(self.port, 60.0)
+        except TimeoutError:
+            self.kill()
+            raise
+
+    def _environment(self) -> dict[str, str]:
+        """One thread each for numerics, and bytecode from start to start, as installed nodes have.
+
+        A working tree may be told to keep none, and to compile it takes as long as a start.
+        """
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return environment
 
     def kill(self) -> None:
         """Kill the node at once, without any chance to tidy up."""

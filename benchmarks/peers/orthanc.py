@@ -71,6 +71,13 @@ class Orthanc:
             self._process.wait(30)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     @property
     def port(self) -> int:
         """Where it takes associations."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from scipy.sparse.csgraph import connected_components
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -180,6 +179,9 @@ class Neighbours:
         ids = sorted(axes)
         if not ids:
             return []
+        # Here, for a node that starts need not wait for SciPy.
+        from scipy.sparse.csgraph import connected_components
+
         _, labels = connected_components(are_near([axes[i] for i in ids]), directed=False)
         wanted = {label: [] for i, label in zip(ids, labels, strict=True) if i in around}
         for i, label in zip(ids, labels, strict=True):

@@ -100,12 +100,16 @@ class Collector:
         self._thread = WokenThread("collector", self._collect_arrived, self._recover, _GATHER_S)
 
     def start(self) -> None:
-        """Resume: look at everything that waits, then at what arrives."""
+        """Resume: look at everything that waits, then at what arrives. Returns at once.
+
+        What a crash left may be thousands of marks, and who sends must not wait for them.
+        """
         self._scheduler.add_job(
             self.expire, "interval", minutes=10, id="collect:expire", replace_existing=True
         )
-        self.collect_all()
+        self._look_at_all = True
         self._thread.start()
+        self._thread.wake()
 
     def stop(self) -> None:
         """Finish the pass that runs and stop."""
@@ -145,11 +149,7 @@ class Collector:
     def collect_all(self) -> None:
         """Examine what was not examined, and look at every waiting lesion."""
         self._examine()
-        with self._database.read() as session:
-            waiting = session.scalars(
-                select(Lesion.id).where(Lesion.state == LesionState.WAITING)
-            ).all()
-        self._join(waiting)
+        self._join(self._waiting())
         self._on_waiting()
 
     def expire(self) -> None:
@@ -182,7 +182,7 @@ class Collector:
     def _collect_arrived(self) -> None:
         if self._look_at_all:
             self._look_at_all = False  # first: what is said meanwhile is for the next pass
-            self.collect_all()
+            self.take_up(self._waiting())
         with self._lock:
             arrived, self._arrived = self._arrived, set()
             put, self._put = self._put, set()
@@ -204,6 +204,13 @@ class Collector:
         if examined.objects:
             self._on_refused()
         return examined.lesions
+
+    def _waiting(self) -> Sequence[int]:
+        """Ids of all waiting lesions."""
+        with self._database.read() as session:
+            return session.scalars(
+                select(Lesion.id).where(Lesion.state == LesionState.WAITING)
+            ).all()
 
     def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
         """Ids of waiting lesions that the arrived slices, series or frames of reference touch."""

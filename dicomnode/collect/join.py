@@ -31,7 +31,7 @@ from dicomnode.routing import Candidate, ObjectHeader, Rule, first_match
 from dicomnode.settings import CollectSettings
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Instance, Lesion
-from pipelines.lesion import reach_mm
+from pipelines.reach import reach_mm
 from pipelines.recist import RecistAxes
 
 __all__ = ["Joined", "Refused", "Waiting", "candidate_of", "join"]

@@ -19,8 +19,7 @@ from dicomnode.marks.lesion_mask import Voxels, in_order, voxels_of
 from dicomnode.marks.quality import ENHANCED_CT_CLASSES
 from dicomnode.marks.rasterise import ImageSlice
 from dicomnode.store.tables import Instance
-from pipelines.lesion import CONTEXT_MM
-from pipelines.longest_axes import longest_axes
+from pipelines.reach import CONTEXT_MM
 from pipelines.recist import RecistAxes
 
 LARGEST_ML = 2000.0
@@ -274,6 +273,9 @@ def _check_size(voxels: Voxels, planes: dict[str, ImagePlane], step: float | Non
 
 
 def _axes(flat: npt.NDArray[np.int64], plane: ImagePlane) -> RecistAxes:
+    # Here, for it loads SciPy, which a node that starts need not wait for.
+    from pipelines.longest_axes import longest_axes
+
     rows, columns = np.divmod(flat, plane.columns)
     top, left = int(rows.min()), int(columns.min())
     mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), bool)

@@ -153,13 +153,26 @@ EVENTS = (
     Event(
         "reconcile.indexed",
         "INFO",
-        "At the start: a whole file that a crash left outside the index was indexed.",
+        "After a start: a whole file that a crash left outside the index was indexed.",
         "sop",
+    ),
+    Event(
+        "reconcile.ended",
+        "INFO",
+        "After a start: every file in the store was compared with the index.",
+        "indexed superseded unreadable seconds",
+    ),
+    Event(
+        "reconcile.failed",
+        "ERROR",
+        "After a start: the store or the database could not be read; tried again shortly.",
+        "detail",
+        "Look at the disk and the database: `dicomnode doctor`.",
     ),
     Event(
         "reconcile.unreadable",
         "ERROR",
-        "At the start: a file in the store cannot be read.",
+        "After a start: a file in the store cannot be read.",
         "file reason",
         "Look at the disk; let the sender send the object again.",
     ),

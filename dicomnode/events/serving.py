@@ -9,7 +9,7 @@ EVENTS = (
         "node.started",
         "INFO",
         "Every service of the parts that this process plays runs.",
-        "version parts port swept reconciled",
+        "version parts port swept",
     ),
     Event("node.stopped", "INFO", "Every service has ended, and the store is free."),
     Event(

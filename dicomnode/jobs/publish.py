@@ -23,7 +23,6 @@ from dicomnode.results.ladder import LADDER
 from dicomnode.results.source_frames import stand_in
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
-from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 
 
@@ -135,6 +134,9 @@ def read_lesion(
     hu : ndarray or None
         HU of the slices that the soft mask's crop covers, shape (slices, Rows, Columns).
     """
+    # Here, for it loads Numba and SciPy, which a node that starts need not wait for.
+    from pipelines.measure import measure
+
     mask = SoftMask.load(files.soft_mask)
     slices, stand_ins = stand_in(
         read_headers(files.slices) if headers is None else [headers[s] for s in files.slices],

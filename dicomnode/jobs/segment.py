@@ -14,7 +14,6 @@ from dicomnode.jobs.read_masks import MaskPrior, read_masks
 from dicomnode.jobs.read_volume import read_volume
 from dicomnode.store.files import write_durably
 from pipelines.errors import UnusableMarkError
-from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.networks.options import NetworkOptions
 from pipelines.recist import RecistAxes
 from pipelines.soft_mask import Parameter, SoftMask
@@ -103,6 +102,9 @@ def _soft_mask(volume: hd.Volume, request: SegmentRequest) -> tuple[SoftMask, tu
     A mask on one slice of several says how large the lesion is there, and not how far it reaches:
     that is what axes say. It does not vote where another reader's mask says more.
     """
+    # Here, for it loads Numba and SciPy, which a node that starts need not wait for.
+    from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
+
     how = {
         "method": request.method,
         "parameters": request.parameters,

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt
 
 from dicomnode.marks.outline import Outline
 from dicomnode.marks.rasterise import ImageSlice, OtherImage, rasterise
@@ -84,6 +83,9 @@ def _between(
     below: npt.NDArray[np.bool_], above: npt.NDArray[np.bool_], steps: int
 ) -> list[npt.NDArray[np.bool_]]:
     """The slices between two masks, by interpolating the signed distances to their edges."""
+    # Here, for a node that starts need not wait for SciPy.
+    from scipy.ndimage import distance_transform_edt
+
     union = below | above
     rows, columns = union.any(axis=1).nonzero()[0], union.any(axis=0).nonzero()[0]
     box = np.s_[

@@ -20,7 +20,6 @@ from dicomnode.marks.placement import (
 )
 from dicomnode.marks.slice_name import slice_name
 from pipelines.errors import EmptyMaskError
-from pipelines.longest_axes import longest_axes
 from pipelines.recist import RecistAxes
 
 MAX_AREA = 500_000_000
@@ -139,6 +138,9 @@ def recist_from_outline(
     Unplaceable
         As for `rasterise`.
     """
+    # Here, for it loads SciPy, which a node that starts need not wait for.
+    from pipelines.longest_axes import longest_axes
+
     mask = rasterise(outline, images, combination)
     index = int(np.argmax(mask.sum(axis=(1, 2))))
     if not mask[index].any():

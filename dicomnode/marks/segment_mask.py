@@ -7,14 +7,17 @@ dcmjs leaves out where frames lie. All others are resampled, by the frames' own 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 
 from dicomnode.marks.placement import ImagePlane, OtherFrameOfReference, Unplaceable
 from dicomnode.marks.rasterise import ImageSlice
 from dicomnode.marks.segment import Segment, SegmentFrame
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 RESAMPLED = "the segment lies on another grid than the CT; it was resampled"
 
@@ -118,6 +121,9 @@ def _own_slice(
 
 
 def _resampled(segment: Segment, images: Sequence[ImageSlice], step_mm: float | None) -> Pixels:
+    # Here, for a node that starts need not wait for SimpleITK.
+    import SimpleITK as sitk
+
     plane = images[0].plane
     if segment.frame_of_reference_uid != plane.frame_of_reference_uid:
         raise OtherFrameOfReference(
@@ -152,6 +158,8 @@ def _as_volume(segment: Segment, step_mm: float | None) -> sitk.Image | None:
 
     Frames that are left out between others are empty (PS3.3 C.8.20.3.1).
     """
+    import SimpleITK as sitk
+
     first = segment.frames[0]
     if None in (first.position, first.orientation, first.pixel_spacing):
         raise Unplaceable("a frame names a slice that is not there, and does not say where it lies")

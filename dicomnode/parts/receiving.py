@@ -11,7 +11,7 @@ from dicomnode.deliver.commitment_reports import CommitmentReports
 from dicomnode.health.vitals import ReceiverVitals
 from dicomnode.parts.ground import Ground
 from dicomnode.parts.receiver_settings import callers_of, receiver_settings_of
-from dicomnode.receive.reconcile import reconcile
+from dicomnode.receive.reconcile import Reconciler
 from dicomnode.receive.scp import StorageSCP
 from dicomnode.retention.purge import being_deleted
 from dicomnode.store.files import FileStore
@@ -40,6 +40,9 @@ class Receiving:
         settings = ground.settings
         self._ground = ground
         self._files = FileStore(settings.store.path, settings.store.reserve_mb * 2**20)
+        self._reconciler = Reconciler(
+            self._files, ground.index, on_stored, lambda: being_deleted(ground.database)
+        )
         self._tls = None if settings.tls.port is None else ServerTLS(settings.tls)
         reports = CommitmentReports(ground.database, settings, on_report)
         self._provider = CommitmentProvider(
@@ -82,25 +85,15 @@ class Receiving:
             f"{self.scp.associations} of {listen.max_associations} associations"
         )
 
-    def prepare(self) -> tuple[int, int]:
-        """Clear up what a former life left: half files go, whole ones that no row names get one.
-
-        Returns
-        -------
-        swept, indexed : int
-            Files.
-        """
-        return self._files.sweep(), self._reconciled()
-
-    def _reconciled(self) -> int:
-        return reconcile(
-            self._files, self._ground.index, lambda: being_deleted(self._ground.database)
-        ).indexed
+    def prepare(self) -> int:
+        """Clear up what a former life left half written; give how many files went."""
+        return self._files.sweep()
 
     def start(self) -> None:
-        """Listen. Raises OSError where that cannot be."""
+        """Listen, and then compare files with the index. Raises OSError where that cannot be."""
         self._provider.start()
         self.scp.start()
+        self._reconciler.start()
 
     def reload_certificates(self) -> bool:
         """Read certificate, key and authorities again; open associations go on."""
@@ -119,5 +112,6 @@ class Receiving:
     def stop(self) -> None:
         """Let requests that are being received end. Safe to repeat."""
         self.ask_to_stop()
+        self._reconciler.stop()
         self.scp.stop()
         self._provider.stop()

@@ -380,9 +380,11 @@ def sweep_parts(folder: Path) -> int:
         Files removed.
     """
     removed = 0
-    for path in folder.rglob("*.part"):
-        path.unlink(missing_ok=True)
-        removed += 1
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".part"):
+                Path(directory, name).unlink(missing_ok=True)
+                removed += 1
     if removed:
         logger.info("parts.swept folder=%s files=%d", folder.name, removed)
     return removed

@@ -55,10 +55,40 @@ class InstanceIndex:
             )
         return None if path is None else Path(path)
 
-    def paths(self) -> set[Path]:
-        """Paths of all indexed files."""
+    def put(self, received: ReceivedInstance, instead_of: Path | None) -> bool:
+        """Record one instance, unless another file than `instead_of` is recorded for it by now.
+
+        Parameters
+        ----------
+        received : ReceivedInstance
+        instead_of : Path or None
+            What `held` gave; None where it is new.
+
+        Returns
+        -------
+        bool
+            Whether it was recorded.
+        """
+        row = self._row(received)
+        try:
+            with self._database.write() as session:
+                if instead_of is None:
+                    session.execute(_insert, row)
+                    return True
+                uid = row.pop("sop_instance_uid")
+                named = (Instance.sop_instance_uid == uid, Instance.path == str(instead_of))
+                return session.execute(update(Instance).where(*named).values(row)).rowcount == 1
+        except IntegrityError:
+            return False
+
+    def paths_of_series(self, series_instance_uid: str) -> set[str]:
+        """Paths of the indexed files of a series."""
         with self._database.read() as session:
-            return {Path(path) for path in session.scalars(select(Instance.path))}
+            return set(
+                session.scalars(
+                    select(Instance.path).where(Instance.series_instance_uid == series_instance_uid)
+                )
+            )
 
     def _row(self, received: ReceivedInstance) -> dict[str, object]:
         row = asdict(received.header)

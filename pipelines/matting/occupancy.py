@@ -20,6 +20,7 @@ from pipelines.distance import distance_within
 from pipelines.errors import UnknownParameterError
 from pipelines.matting.deblurring import deblur
 from pipelines.matting.mixing import read_mix
+from pipelines.matting.most_psf import MOST_PSF_MM
 from pipelines.matting.problem import DEFAULT_WINDOW, MattingProblem
 from pipelines.soft_mask import BACKGROUND, FOREGROUND
 
@@ -28,9 +29,6 @@ _LOOK_MM = 4.0
 
 _LEAST_DENSE = 8
 """Fewer voxels of dense background are noise."""
-
-MOST_PSF_MM = 5.0
-"""A wider blur than any scanner's is a mistake."""
 
 _BLEND_MM = 1.5
 """Shape takes over, over such a difference of distances, where dense background is nearer."""

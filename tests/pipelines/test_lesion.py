@@ -14,13 +14,14 @@ from pipelines.errors import (
     UnusableMarkError,
     UnusableVolumeError,
 )
-from pipelines.lesion import reach_mm, soft_mask_from_masks, soft_mask_from_recist
+from pipelines.lesion import soft_mask_from_masks, soft_mask_from_recist
 from pipelines.longest_axes import axes_from_mask
 from pipelines.matting import METHODS
 from pipelines.matting.closed_form import closed_form
 from pipelines.metrics import dice, sad, volume_error
 from pipelines.parameters import DEFAULT_METHOD, DEFAULT_PARAMETERS
 from pipelines.phantom import NoduleKind, nodule_patch, simulated_readers
+from pipelines.reach import reach_mm
 from pipelines.recist import RecistAxes
 from tests.real_data import real
 

@@ -202,9 +202,24 @@ class MemoryIndex:
         received = self.received.get(sop_instance_uid)
         return received and received.path
 
+    def put(self, received, instead_of: Path | None) -> bool:
+        """Record, unless another file is recorded by now."""
+        if self.held(received.header.sop_instance_uid) != instead_of:
+            return False
+        self.add(received)
+        return True
+
     def paths(self) -> set[Path]:
         """Return all files."""
         return {received.path for received in self.received.values()}
+
+    def paths_of_series(self, series_instance_uid: str) -> set[str]:
+        """Return the files of a series."""
+        return {
+            str(received.path)
+            for received in self.received.values()
+            if received.header.series_instance_uid == series_instance_uid
+        }
 
 
 class Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 import time
 
 import pytest
@@ -226,6 +227,23 @@ def test_a_stall_inside_a_pdu_is_aborted(node):
     assert peer.read_pdu()[0] == ABORT
     assert peer.read_pdu()[0] == 0
     node.wait_for(lambda: node.scp.associations == 0)
+
+
+def test_peers_that_stall_leave_no_thread_and_no_descriptor(node):
+    node.start(network_timeout_s=0.3, max_associations=30)
+
+    def served() -> int:
+        return sum(thread.name == "dicom-association" for thread in threading.enumerate())
+
+    before = len(os.listdir("/proc/self/fd"))
+    stalled = [node.associated() for _ in range(20)]
+    assert served() > 0
+    for peer in stalled:
+        peer.socket.sendall(struct.pack(">BxL", 4, 1000) + b"\0" * 10)
+    node.wait_for(lambda: served() == 0)
+    # The peers' own ends are in this process, too, and still open.
+    assert len(os.listdir("/proc/self/fd")) <= before + len(stalled)
+    assert not list(node.store.incoming.iterdir())
 
 
 def _send_for_ever(send) -> int:

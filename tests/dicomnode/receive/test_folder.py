@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from dataclasses import replace
 
 import pytest
 
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.part10 import file_head
-from dicomnode.receive.reconcile import Reconciled, reconcile
+from dicomnode.receive.reconcile import Reconciled, Reconciler, reconcile
 from dicomnode.store.files import FileStore
 from tests.dicomnode.receive.loopback import CT, EXPLICIT, MemoryIndex, ct, encode
 
@@ -99,3 +101,55 @@ def test_an_older_version_does_not_take_the_place_of_the_indexed_one(tmp_path):
     # Where the indexed file is lost, the other one is what there is.
     newest.unlink()
     assert reconcile(store, index) == Reconciled(indexed=1, superseded=0, unreadable=0)
+
+
+def test_what_comes_in_now_is_left_to_who_is_writing_it(tmp_path):
+    store, index = FileStore(tmp_path, 0), MemoryIndex()
+    path = _keep(store, ct())
+    changed = path.stat().st_mtime
+    assert reconcile(store, index, before=changed) == Reconciled(0, 0, 0)
+    assert reconcile(store, index, before=changed + 1) == Reconciled(1, 0, 0)
+
+
+def test_a_version_that_comes_in_meanwhile_keeps_its_place(tmp_path):
+    store, index = FileStore(tmp_path, 0), MemoryIndex()
+    older = ct()
+    _keep(store, older)
+    newer = ct(SeriesDescription="Newer")
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(newer, keyword, getattr(older, keyword))
+    put, kept = index.put, []
+
+    def put_late(received, instead_of):
+        if not kept:
+            kept.append(_keep(store, newer))
+            index.add(replace(received, path=kept[0]))
+        return put(received, instead_of)
+
+    index.put = put_late
+    assert reconcile(store, index).superseded == 1
+    assert index.paths() == set(kept)
+
+
+def test_reconciling_goes_on_when_the_index_is_back_and_ends_when_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("dicomnode.receive.reconcile._PAUSE_AFTER_FAULT_S", 0.05)
+    store, index = FileStore(tmp_path, 0), MemoryIndex()
+    lost = ct()
+    _keep(store, lost)
+    old = store.instances / lost.StudyInstanceUID / lost.SeriesInstanceUID
+    for path in old.iterdir():
+        os.utime(path, (0, 0))
+    index.fails, told = OSError("away"), threading.Event()
+    reconciler = Reconciler(store, index, lambda _: told.set())
+    reconciler.start()
+    assert not told.wait(0.2)
+    index.fails = None
+    assert told.wait(10)
+    reconciler.stop()
+    assert list(index.received) == [lost.SOPInstanceUID]
+
+    stopped = Reconciler(store, MemoryIndex(), lambda _: None)
+    stopped.stop()
+    stopped.start()
+    stopped.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "reconcile"]

@@ -116,3 +116,18 @@ def test_an_error_rolls_everything_back(database):
         spoil()
     with database.read() as session:
         assert session.get_one(Instance, "1.2.3.1").modality == "CT"
+
+
+def test_a_file_takes_a_place_only_where_it_is_still_as_it_was_found(database):
+    index = InstanceIndex(database, [])
+    first = received("1.2.3.9")
+    other, third = (received("1.2.3.9", name=n) for n in ("b", "c"))
+    uid, series = first.header.sop_instance_uid, first.header.series_instance_uid
+    assert index.put(first, None)
+    assert not index.put(other, None)
+    assert not index.put(other, third.path)
+    assert index.held(uid) == first.path
+    assert index.put(other, first.path)
+    assert index.held(uid) == other.path
+    assert index.paths_of_series(series) == {str(other.path)}
+    assert index.paths_of_series(uid) == set()
