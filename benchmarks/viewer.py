@@ -1,8 +1,10 @@
 """How fast the lesion page is in Debian's Chromium with software rendering, on loopback.
 
-``python benchmarks/viewer.py`` prints, of a CT of 512 x 512 pixels with a lesion of about 30 mm:
-from the click to the lesion drawn, a redraw of three planes at three sizes of window, the bytes of
-scripts and data, and how long the server works at what it sends. Needs ``npm ci --prefix
+    python -m benchmarks.viewer
+
+Of a CT of 512 x 512 pixels with a lesion of about 30 mm: from the click to the lesion drawn, a
+redraw of three planes at three sizes of window, alpha after a stroke of the brush, the bytes of
+scripts and data, and how long the server takes for what it sends. Needs ``npm ci --prefix
 tests/interop/viewer``.
 """
 

@@ -17,8 +17,8 @@ from dicomnode.receive.folder import find_instance
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
-from dicomnode.store.states import LesionState
-from dicomnode.store.tables import Lesion
+from dicomnode.store.states import InstanceState, LesionState
+from dicomnode.store.tables import Instance, Lesion
 from pipelines.longest_axes import axes_from_mask
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, SoftMask
 
@@ -98,6 +98,8 @@ def lesion_store(
         mask.save(file)
     (mark,) = lesions_of(read_marks(report))
     with database.write() as session:
+        held = session.get_one(Instance, str(report.SOPInstanceUID))
+        held.state = InstanceState.EXAMINED
         lesion = Lesion(
             mark_key=mark.key,
             mark=to_json(mark),

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.store.states import Decision
@@ -123,7 +124,7 @@ def new_verdict(
 
 def verdicts_of(session: Session, lesion_id: int) -> list[dict[str, Any]]:
     """What was said of a lesion, the newest first, as JSON has it."""
-    rows = session.query(Verdict).filter_by(lesion_id=lesion_id).order_by(Verdict.id.desc())
+    newest_first = select(Verdict).where(Verdict.lesion_id == lesion_id).order_by(Verdict.id.desc())
     return [
         {
             "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(row.at)),
@@ -135,7 +136,7 @@ def verdicts_of(session: Session, lesion_id: int) -> list[dict[str, Any]]:
             "method": row.method,
             "mended": row.mended is not None,
         }
-        for row in rows
+        for row in session.scalars(newest_first)
     ]
 
 

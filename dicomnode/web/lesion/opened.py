@@ -12,7 +12,7 @@ _KEPT = 3
 
 
 class OpenedLesions:
-    """The last few lesions that were drawn; who asks for one that is being read waits for it."""
+    """The last few lesions that were drawn. One is read at a time: two readers double no memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
