@@ -20,6 +20,8 @@ from dicomnode.web.access.visitor import Visitor, credentials_of
 
 logger = logging.getLogger(__name__)
 
+_RENEWAL = "x-renewal"
+"""What a page sends with a request that nobody made."""
 _SEEN_AGAIN_S = 3600
 _SEEN = 4096
 
@@ -82,7 +84,9 @@ class Backend(AuthenticationBackend):
             token = await self.prove(shown.strip(), arrival.address)
             return Visitor(token.name, token.role, "token", token.key)
         cookie = conn.cookies.get(cookie_name(conn))
-        found = None if cookie is None else self._sessions.find(cookie)
+        found = None
+        if cookie is not None:
+            found = self._sessions.find(cookie, is_use=_RENEWAL not in conn.headers)
         if found is not None:
             key, session = found
             token = self._tokens.find(session.token_key)

@@ -12,7 +12,7 @@ async function renew() {
   if (document.hidden) return;
   let answer;
   try {
-    answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Renewal": "1" }, redirect: "error" });
   } catch { return; }
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
