@@ -28,6 +28,10 @@ MOST_OF_A_BODY = 2**20
 """Bytes, of whatever is no upload."""
 UPLOADS = "/dicom-web/"
 """Where STOW-RS is."""
+LESIONS = "/lesions/"
+"""Where mended trimaps are posted."""
+MOST_OF_A_TRIMAP = 64 * 2**20
+"""Bytes: that of the largest lesion, in base64."""
 
 
 class Access:
@@ -64,7 +68,10 @@ class Access:
             Middleware(
                 BodyMiddleware,
                 most=MOST_OF_A_BODY,
-                most_under={UPLOADS: settings.max_upload_mb * 2**20},
+                most_under={
+                    UPLOADS: settings.max_upload_mb * 2**20,
+                    LESIONS: MOST_OF_A_TRIMAP,
+                },
             ),
             Middleware(ArrivalMiddleware, proxy=settings.proxy),
             Middleware(AuthenticationMiddleware, backend=backend, on_error=_not_signed_in),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from dicomnode.faults import describe_fault
+from dicomnode.web.access.access import MOST_OF_A_TRIMAP
 from dicomnode.web.lesion.records import NotShown
 from dicomnode.web.lesion.workbench import NotComputed
 from dicomnode.web.pages import page
@@ -21,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 NEVER_KEPT = {"Cache-Control": "no-store"}
 """Of everything that holds a patient's data."""
-
-MOST_BYTES = 64 * 2**20
-"""Of what is posted: the trimap of the largest lesion, in base64."""
 
 Handler = Callable[[Request], Response]
 
@@ -48,7 +46,7 @@ def posted_by_viewers(
     """As `for_viewers`, for what takes a body.
 
     415 for another type: a form of another site can send none of these, nor can its script without
-    being asked first (CORS). 413 for more than `MOST_BYTES`.
+    being asked first (CORS). 413 for more than `MOST_OF_A_TRIMAP`.
     """
 
     @wraps(handler)
@@ -59,8 +57,8 @@ def posted_by_viewers(
         body = bytearray()
         async for part in request.stream():
             body += part
-            if len(body) > MOST_BYTES:
-                return _in_words(request, f"expected at most {MOST_BYTES} bytes", 413)
+            if len(body) > MOST_OF_A_TRIMAP:
+                return _in_words(request, f"expected at most {MOST_OF_A_TRIMAP} bytes", 413)
         return await run_in_threadpool(_answered, request, lambda: handler(request, bytes(body)))
 
     return requires("viewer")(answer)

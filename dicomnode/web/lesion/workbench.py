@@ -27,7 +27,6 @@ from dicomnode.routing.networks import network_problem
 from dicomnode.store.tables import Lesion
 from models import REGISTRY
 from pipelines.errors import SegmentationError
-from pipelines.lesion import soft_mask_from_trimap
 from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
 from pipelines.soft_mask import SoftMask
@@ -107,12 +106,19 @@ class Workbench:
         NotComputed
             If there is no result.
         """
-        return _computed(self._engine.submit(soft_mask_from_trimap, crop, trimap, before))
+        return _computed(self._engine.submit(_mended, crop, trimap, before))
 
     def stop(self) -> None:
         """End the worker, and delete what it computed. Safe to repeat."""
         self._engine.stop()
         self._folder.cleanup()
+
+
+def _mended(crop: hd.Volume, trimap: npt.NDArray[np.uint8], before: SoftMask) -> SoftMask:
+    # In the worker: the node itself starts sooner without what computes.
+    from pipelines.lesion import soft_mask_from_trimap
+
+    return soft_mask_from_trimap(crop, trimap, before)
 
 
 def _computed(answer: Future[Answer]) -> Answer:
