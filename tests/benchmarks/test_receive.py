@@ -40,19 +40,18 @@ def test_ratios_are_of_medians_and_to_orthanc_with_as_many_senders():
 
 
 def test_a_process_is_counted_without_its_children_and_the_whole_with_them():
-    burns = (
-        "import subprocess, sys, time; t = time.process_time()\nwhile time.process_time() < t + "
+    child = (
+        "import sys, time\n"
+        "while time.process_time() < 0.3: pass\n"
+        "print(flush=True); sys.stdin.read()"
     )
-    child = f"{burns}0.3: pass\nprint(1, flush=True); sys.stdin.read()"
-    parent = (
-        f"import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', {child!r}])\np.wait()"
-    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     with subprocess.Popen(
         [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         process.stdout.readline()
         whole, own = processor_s(process.pid), own_processor_s(process.pid)
-        assert whole - own >= 0.3
+        assert whole - own > 0.2
         process.stdin.close()
 
 
