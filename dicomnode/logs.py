@@ -95,7 +95,7 @@ class TextLines(logging.Formatter):
             return line
         return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """Give the local time; what lines of one second share is made once."""
         second = int(record.created)
         if second != self._second:

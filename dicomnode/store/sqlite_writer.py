@@ -83,8 +83,7 @@ class SqliteWriter:
                 # Closing rolls back, whatever state the connection is in.
                 self._close()
                 raise
-            finally:
-                cursor.close()
+            cursor.close()
 
     def close(self) -> None:
         """Close the connection; the next `insert` opens another."""
