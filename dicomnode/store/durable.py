@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import threading
@@ -59,11 +58,12 @@ class DurableFolders:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = os.fspath(root)
+        self._root = root
         self._lock = threading.Lock()
-        self._known: set[str] = set()
+        # A path is made once for each folder: pathlib takes longer for that than the disk.
+        self._known: dict[tuple[str, ...], Path] = {}
 
-    def need(self, *names: str) -> str:
+    def need(self, *names: str) -> Path:
         """Give the path of a folder, whose parents are named before it, and which is durable.
 
         Raises
@@ -72,27 +72,28 @@ class DurableFolders:
             A parent that was known is gone: `forget` it, and ask again.
         OSError
         """
-        directory = os.path.join(self._root, *names)
-        if directory not in self._known:
+        folder = self._known.get(names)
+        if folder is None:
             with self._lock:
-                self._make(names)
-        return directory
+                folder = self._make(names)
+        return folder
 
     def forget(self, *names: str) -> None:
         """Say that a folder is gone, and perhaps its parents with it."""
         with self._lock:
             for depth in range(1, len(names) + 1):
-                self._known.discard(os.path.join(self._root, *names[:depth]))
+                self._known.pop(names[:depth], None)
 
-    def _make(self, names: tuple[str, ...]) -> None:
+    def _make(self, names: tuple[str, ...]) -> Path:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         parent = self._root
-        for name in names:
-            directory = os.path.join(parent, name)
-            if directory not in self._known:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(directory)
+        for depth in range(1, len(names) + 1):
+            folder = self._known.get(names[:depth])
+            if folder is None:
+                folder = parent / names[depth - 1]
+                folder.mkdir(exist_ok=True)
                 fsync_directory(parent)
-                self._known.add(directory)
-            parent = directory
+                self._known[names[:depth]] = folder
+            parent = folder
+        return parent

@@ -143,32 +143,34 @@ class PartFile:
             self.discard()
 
     def _keep(self, study_uid: str, series_uid: str, sop_uid: str) -> StoredFile:
-        directory = self._keeping.folders.need(study_uid, series_uid)
+        folder = self._keeping.folders.need(study_uid, series_uid)
         # Most instances are new: the fsync, which dominates, stays outside the lock.
-        if (held := self._identical(directory, sop_uid)) is None:
+        held, _ = self._place(folder, sop_uid)
+        if held is None:
             os.fsync(self._descriptor)
             with self._keeping.naming:
                 # Another association may have kept the same instance meanwhile.
-                if (held := self._identical(directory, sop_uid)) is None:
-                    final = next(
-                        path for path in _versions(directory, sop_uid) if not os.path.exists(path)
-                    )
-                    os.rename(self._path, final)
+                held, name = self._place(folder, sop_uid)
+                if held is None:
+                    os.rename(self._path, f"{folder}/{name}")
             if held is None:
                 self._close()
-                fsync_directory(directory)
-                return StoredFile(Path(final), self.size, written=True)
+                fsync_directory(folder)
+                return StoredFile(folder / name, self.size, written=True)
         # The one that is held may have been renamed by a run that died before its fsync.
-        fsync_directory(directory)
-        return StoredFile(Path(held), os.stat(held).st_size, written=False)
+        fsync_directory(folder)
+        path = folder / held
+        return StoredFile(path, path.stat().st_size, written=False)
 
-    def _identical(self, directory: str, sop_uid: str) -> str | None:
-        for path in _versions(directory, sop_uid):
-            if not os.path.exists(path):
-                return None
+    def _place(self, folder: Path, sop_uid: str) -> tuple[str | None, str]:
+        """The name of the file that has the same data set, if there is one; and the first free."""
+        for name in _names(sop_uid):
+            path = f"{folder}/{name}"
+            if not os.access(path, os.F_OK):
+                return None, name
             if self._same_data_set(path):
-                return path
-        return None
+                return name, ""
+        raise AssertionError("names never end")
 
     def _same_data_set(self, path: str) -> bool:
         """Whether the data set in `path` equals this one; meta information may differ."""
@@ -205,10 +207,10 @@ class PartFile:
         self.discard()
 
 
-def _versions(directory: str, sop_uid: str) -> Iterator[str]:
-    yield f"{directory}/{sop_uid}.dcm"
+def _names(sop_uid: str) -> Iterator[str]:
+    yield f"{sop_uid}.dcm"
     for number in itertools.count(2):
-        yield f"{directory}/{sop_uid}.{number}.dcm"
+        yield f"{sop_uid}.{number}.dcm"
 
 
 def data_set_offset(file: BinaryIO) -> int:
