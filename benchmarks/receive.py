@@ -1,11 +1,18 @@
-"""Time to take 400 CT slices by C-STORE: this node against Orthanc and DCMTK's storescp.
+"""What taking 400 CT slices by C-STORE costs: this node against Orthanc and DCMTK's storescp.
 
-    python -m benchmarks.receive --rounds 5 --json bench-out/receive.json
+    python -m benchmarks.receive --senders 1 4 --rounds 5 --json bench-out/receive.json
 
 Every server starts on an empty folder in each round, and the rounds are interleaved, so that a
 busy minute of the machine hits all of them. Nagle's algorithm is off on both sides (TCP_NODELAY=1;
 DCMTK leaves it on otherwise, and then it is what is measured). The node, whole as it serves, and
-Orthanc fsync each file and index it; storescp does neither.
+Orthanc fsync each file and index it; storescp does neither. Several senders have a series each and
+send at the same time.
+
+Processor time is counted from when the server is idle after its start until it is idle again:
+of the process that receives, and of that with all that it started (of the node, its workers, which
+have nothing to do with a CT until a mark names it). Nothing is deleted before the end: ext4 takes
+longer to make a file where it deleted one in the last minutes. A round takes about 0.7 GB of disk
+for each number of senders.
 """
 
 from __future__ import annotations
@@ -13,11 +20,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +37,7 @@ from rich.table import Table
 from benchmarks.peers.dcmtk import Storescp, storescu
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
-from benchmarks.peers.processor import processor_s
+from benchmarks.peers.processor import own_processor_s, processor_s, wait_until_idle
 
 Server = NodeProcess | Orthanc | Storescp
 
@@ -39,6 +46,7 @@ SERVERS: dict[str, Callable[[Path], Server]] = {
     "Orthanc": Orthanc,
     "storescp": Storescp,
 }
+REFERENCE = "Orthanc"
 
 
 @dataclass(frozen=True)
@@ -48,18 +56,40 @@ class Run:
     Attributes
     ----------
     server : str
+    senders : int
+        That sent at the same time.
     wall_s : float
-        From the start of storescu to its end.
-    cpu_s : float
-        User and system time of the server meanwhile.
+        From the start of the first storescu to the end of the last.
+    receiver_cpu_s : float
+        User and system time meanwhile, and until it was idle again, of the process that receives.
+    whole_cpu_s : float
+        With the processes that it started.
     stored : int
         Instances that it says it has.
     """
 
     server: str
+    senders: int
     wall_s: float
-    cpu_s: float
+    receiver_cpu_s: float
+    whole_cpu_s: float
     stored: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server with so many senders: medians of the rounds, and ratios to Orthanc's medians."""
+
+    server: str
+    senders: int
+    wall_s: float
+    least_wall_s: float
+    most_wall_s: float
+    wall_ratio: float
+    receiver_cpu_s: float
+    receiver_cpu_ratio: float
+    whole_cpu_s: float
+    whole_cpu_ratio: float
 
 
 def write_series(folder: Path, count: int, edge: int) -> None:
@@ -95,58 +125,150 @@ def write_series(folder: Path, count: int, edge: int) -> None:
         data_set.save_as(folder / f"{number:05}.dcm", enforce_file_format=True)
 
 
-def measure(name: str, series: Path, scratch: Path) -> Run:
-    """Start a server on an empty folder, send it the series, stop it."""
+def write_shares(folder: Path, senders: int, count: int, edge: int) -> list[Path]:
+    """Write `count` slices in all, each sender's share as a series in a folder of its own."""
+    folders = [folder / f"{senders}-{number}" for number in range(senders)]
+    for number, share in enumerate(folders):
+        share.mkdir(parents=True)
+        write_series(share, count // senders + (number < count % senders), edge)
+    return folders
+
+
+def measure(name: str, shares: Sequence[Path], scratch: Path) -> Run:
+    """Start a server on an empty folder, send it each share by a sender of its own, stop it."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
     with SERVERS[name](folder) as server:
-        time.sleep(2.0)  # what starting left to do, such as the node's workers' imports
-        before, start = processor_s(server.pid), time.perf_counter()
-        storescu(server.port, server.AE_TITLE, [series])
+        wait_until_idle(server.pid)  # the node's workers import and compile after its start
+        whole, receiver = processor_s(server.pid), own_processor_s(server.pid)
+        start = time.perf_counter()
+        with ThreadPoolExecutor(len(shares)) as senders:
+            sent = [
+                senders.submit(storescu, server.port, server.AE_TITLE, [share]) for share in shares
+            ]
         wall = time.perf_counter() - start
-        run = Run(name, wall, processor_s(server.pid) - before, server.count())
-    shutil.rmtree(folder)
+        for one in sent:
+            one.result()
+        wait_until_idle(server.pid)
+        run = Run(
+            name,
+            len(shares),
+            wall,
+            own_processor_s(server.pid) - receiver,
+            processor_s(server.pid) - whole,
+            server.count(),
+        )
     # What one server left to the disk's queue must not fall to the next.
     os.sync()
     return run
 
 
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """Sum up the rounds, in the order of the runs."""
+
+    def median(server: str, senders: int, value: str) -> float:
+        return statistics.median(
+            getattr(run, value) for run in runs if (run.server, run.senders) == (server, senders)
+        )
+
+    rows = []
+    for server, senders in dict.fromkeys((run.server, run.senders) for run in runs):
+        walls = [run.wall_s for run in runs if (run.server, run.senders) == (server, senders)]
+        own = {
+            value: median(server, senders, value)
+            for value in ("wall_s", "receiver_cpu_s", "whole_cpu_s")
+        }
+        ratio = {value: own[value] / median(REFERENCE, senders, value) for value in own}
+        rows.append(
+            Row(
+                server=server,
+                senders=senders,
+                wall_s=own["wall_s"],
+                least_wall_s=min(walls),
+                most_wall_s=max(walls),
+                wall_ratio=ratio["wall_s"],
+                receiver_cpu_s=own["receiver_cpu_s"],
+                receiver_cpu_ratio=ratio["receiver_cpu_s"],
+                whole_cpu_s=own["whole_cpu_s"],
+                whole_cpu_ratio=ratio["whole_cpu_s"],
+            )
+        )
+    return rows
+
+
+def table_of(rows: Sequence[Row], title: str) -> Table:
+    """Lay out for people; ratios are to Orthanc's with as many senders."""
+    table = Table(title=title)
+    for column in ("senders", "server"):
+        table.add_column(column)
+    for column in ("wall s", "min", "max", "ratio"):
+        table.add_column(column, justify="right")
+    for column in ("CPU s, receiver", "ratio", "CPU s, whole", "ratio"):
+        table.add_column(column, justify="right")
+    for row in sorted(rows, key=lambda row: row.senders):
+        numbers = (
+            row.wall_s,
+            row.least_wall_s,
+            row.most_wall_s,
+            row.wall_ratio,
+            row.receiver_cpu_s,
+            row.receiver_cpu_ratio,
+            row.whole_cpu_s,
+            row.whole_cpu_ratio,
+        )
+        table.add_row(str(row.senders), row.server, *(f"{number:.2f}" for number in numbers))
+    return table
+
+
+def compare(
+    senders: Sequence[int], rounds: int, count: int, edge: int, folder: Path | None = None
+) -> list[Run]:
+    """Run every server with every number of senders, in turn, `rounds` times.
+
+    Parameters
+    ----------
+    senders : sequence of int
+    rounds, count, edge : int
+        Rounds; slices in all that are sent in each; their edge in pixels.
+    folder : Path, optional
+        For the slices and the servers' stores, which are removed at the end.
+
+    Raises
+    ------
+    SystemExit
+        A server has not stored all.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        shares = [write_shares(Path(scratch), number, count, edge) for number in senders]
+        runs = [
+            measure(server, share, Path(scratch))
+            for _ in range(rounds)
+            for share in shares
+            for server in SERVERS
+        ]
+    lost = [run for run in runs if run.stored != count]
+    if lost:
+        raise SystemExit(f"not everything was stored: {lost}")
+    return runs
+
+
 def main() -> None:
     """Run the comparison, print a table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--senders", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--edge", type=int, default=512)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
-    runs: list[Run] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        series = Path(scratch, "series")
-        series.mkdir()
-        write_series(series, arguments.count, arguments.edge)
-        for _ in range(arguments.rounds):
-            runs += [measure(server, series, Path(scratch)) for server in SERVERS]
-    lost = [run for run in runs if run.stored != arguments.count]
-    if lost:
-        raise SystemExit(f"not everything was stored: {lost}")
-
-    walls = {s: [run.wall_s for run in runs if run.server == s] for s in SERVERS}
-    medians = {server: statistics.median(values) for server, values in walls.items()}
-    cpus = {s: statistics.median(r.cpu_s for r in runs if r.server == s) for s in SERVERS}
-    table = Table(title=f"{arguments.count} CT of {arguments.edge}², {arguments.rounds} rounds")
-    for column in ("server", "median s", "min s", "max s", "CPU s", "wall / Orthanc"):
-        table.add_column(column, justify="left" if column == "server" else "right")
-    for server, values in walls.items():
-        numbers = (medians[server], min(values), max(values), cpus[server])
-        ratio = medians[server] / medians["Orthanc"]
-        table.add_row(server, *(f"{number:.2f}" for number in numbers), f"{ratio:.2f}")
-    Console().print(table)
+    runs = compare(arguments.senders, arguments.rounds, arguments.count, arguments.edge)
+    rows = rows_of(runs)
+    title = f"{arguments.count} CT of {arguments.edge}², {arguments.rounds} rounds"
+    Console(width=120).print(table_of(rows, title))
     if arguments.json:
         report = {
             "count": arguments.count,
             "edge": arguments.edge,
-            "median_wall_s": medians,
-            "median_cpu_s": cpus,
-            "node_over_orthanc": medians["node"] / medians["Orthanc"],
+            "medians": [asdict(row) for row in rows],
             "runs": [asdict(run) for run in runs],
         }
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.encoded import InvalidInstance
 from dicomnode.receive.header import read_data_set
 from dicomnode.receive.intake import Refused
-from dicomnode.receive.scp import supported_contexts
+from dicomnode.receive.offered import supported_contexts
 from dicomnode.receive.sop_classes import CT_CLASSES, EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.receive.upper_layer import AcceptorConnection, ConnectionEnded, ProtocolError
 from dicomnode.store.database import Database

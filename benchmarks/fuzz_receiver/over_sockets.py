@@ -18,7 +18,8 @@ from dicomnode.commit.information import InvalidInformation, read_outcome
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.receive.commitment import INVALID_ARGUMENT
 from dicomnode.receive.intake import Refused
-from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.scp import StorageSCP
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database

@@ -37,7 +37,7 @@ from dicomnode.woken_thread import WokenThread
 
 logger = logging.getLogger(__name__)
 
-_GATHER_S = 0.1
+_GATHER_S = 0.25
 """Pause between two passes, so that a stream of slices is looked at in batches."""
 
 _AT_ONCE = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import signal
 from typing import Annotated
@@ -53,6 +54,10 @@ def serve(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     try:
         with Node(settings, config, roles) as node:
+            # What is there now stays: it need not be looked through again and again, which would
+            # hold up every thread for a tenth of a second.
+            gc.collect()
+            gc.freeze()
 
             def reload() -> None:
                 node.reload_rules(config)

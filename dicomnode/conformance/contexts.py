@@ -17,7 +17,7 @@ from dicomnode.deliver.ladder_choice import choose
 from dicomnode.deliver.probe import probed_pairs
 from dicomnode.deliver.result_classes import RESULT_CLASSES, class_name
 from dicomnode.proposed_contexts import Proposal
-from dicomnode.receive.scp import supported_contexts
+from dicomnode.receive.offered import supported_contexts
 from dicomnode.settings import DicomDestination, DicomSource, NodeSettings
 
 

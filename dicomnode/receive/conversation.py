@@ -52,7 +52,8 @@ from dicomnode.receive.upper_layer import (
     Fragment,
     ProtocolError,
 )
-from dicomnode.store.files import FileStore, PartFile, StorageError
+from dicomnode.store.files import FileStore, StorageError
+from dicomnode.store.part_file import PartFile
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.uid import is_valid_uid
 

@@ -29,6 +29,7 @@ _SHORT_VRS = frozenset(
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # Table 7.1-1
 
 _MAX_VALUE = 65534
+_WINDOW = 8192
 
 _IMPLICIT = struct.Struct("<HHL")
 _EXPLICIT = struct.Struct("<HH2sH")
@@ -159,10 +160,27 @@ class DataSetWalker:
         """
         data, end, explicit = self._data, self._end, self._explicit
         values, wanted = self.values, self._wanted
+        unpack, short_vrs, long_vrs = _EXPLICIT.unpack_from, _SHORT_VRS, _LONG_VRS
+        window, begins = b"", 0  # bytes of the data set, and where
         at, previous = 0, -1
         while at < end:
-            element = at
-            tag, vr, length, at = self._element(at, end, explicit)
+            begin = at
+            offset = at - begins
+            if offset + 12 > len(window):
+                window, begins, offset = bytes(data[at : at + _WINDOW]), at, 0
+            vr = b""
+            if explicit and len(window) - offset >= 12:
+                # What nearly all elements are, without a call for each; the rest is `_element`'s.
+                group, element, vr, length = unpack(window, offset)
+            if vr in short_vrs:
+                tag, at = group << 16 | element, at + 8
+                self._count()
+            elif vr in long_vrs:
+                tag, at = group << 16 | element, at + 12
+                (length,) = _LENGTH.unpack_from(window, offset + 8)
+                self._count()
+            else:
+                tag, vr, length, at = self._element(at, end, explicit)
             # PS3.5 7.1: ascending, each once. Also what tells noise from data sets early.
             if tag <= previous:
                 raise broken(f"element {_name(tag)} after {_name(previous)}")
@@ -173,23 +191,30 @@ class DataSetWalker:
                 start = at
                 at = self._undefined(at, end, tag, vr, explicit, 1)
                 if tag == _PIXEL_DATA:
-                    self.pixels = PixelElement(at - start, True, tag, element, start)
+                    self.pixels = PixelElement(at - start, True, tag, begin, start)
                 continue
             if length > end - at:
                 raise broken(f"{_name(tag)} has {length} bytes, {end - at} are left")
             if tag in wanted:
                 if length > _MAX_VALUE:
                     raise broken(f"{_name(tag)} has {length} bytes")
-                values[tag] = bytes(data[at : at + length])
+                first = at - begins
+                if first + length <= len(window):
+                    values[tag] = window[first : first + length]
+                else:
+                    values[tag] = bytes(data[at : at + length])
             elif tag == _PIXEL_DATA or tag in _FLOAT_PIXEL_DATA:
-                self.pixels = PixelElement(length, False, tag, element, at)
+                self.pixels = PixelElement(length, False, tag, begin, at)
             at += length
 
-    def _element(self, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:
-        """Read one element's tag, VR and length (PS3.5 7.1); also where its value starts."""
+    def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise broken(f"more than {MAX_ELEMENTS} elements")
+
+    def _element(self, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:
+        """Read one element's tag, VR and length (PS3.5 7.1); also where its value starts."""
+        self._count()
         if end - at < 8:
             raise broken(f"{end - at} bytes left where an element should start")
         head = self._data[at : at + 8]

@@ -29,7 +29,7 @@ from dicomnode.receive.sop_classes import (
     LOSSLESS,
     UNCOMPRESSED,
 )
-from dicomnode.store.files import data_set_offset
+from dicomnode.store.part_file import data_set_offset
 from dicomnode.store.received import InstanceHeader
 from dicomnode.store.uid import is_valid_uid
 

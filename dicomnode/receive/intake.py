@@ -15,7 +15,8 @@ from dicomnode.receive.part10 import file_head
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.refused import Refused
 from dicomnode.receive.sop_classes import STORAGE_CLASSES
-from dicomnode.store.files import FileStore, PartFile, StorageError
+from dicomnode.store.files import FileStore, StorageError
+from dicomnode.store.part_file import PartFile
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.uid import is_valid_uid
 

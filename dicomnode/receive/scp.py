@@ -1,39 +1,27 @@
-"""The listening side: who may associate, how many, and how it starts and stops."""
+"""The listening side: its ports, its connections, and how it starts and stops."""
 
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.presentation import PresentationContext
 
 from dicomnode.audit.messages import Alert, SecurityAlert
 from dicomnode.audit.participants import Outcome, Participant
 from dicomnode.audit.trail import NoTransfers, NullTrail, Trail
-from dicomnode.commit.information import PUSH_MODEL
 from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import handshake_failed, rejected
-from dicomnode.receive.callers import Admitted, Callers, TurnedAway
+from dicomnode.receive.admission import Admission
+from dicomnode.receive.callers import Callers, TurnedAway
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
+from dicomnode.receive.offered import supported_contexts
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.session import Listener, Session
-from dicomnode.receive.sop_classes import (
-    STORAGE_CLASSES,
-    UNCOMPRESSED,
-    VERIFICATION,
-    transfer_syntaxes,
-)
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.upper_layer import (
-    CALLED_AE_NOT_RECOGNISED,
-    CALLING_AE_NOT_RECOGNISED,
     LOCAL_LIMIT_EXCEEDED,
     NOT_SPECIFIED,
     TEMPORARY_CONGESTION,
@@ -45,86 +33,11 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.tls.faults import kind_of, words_of
 from dicomnode.tls.in_force import ServerTLS
-from dicomnode.tls.shown import shown_by
 
 logger = logging.getLogger(__name__)
 
-# Connections that have not asked for an association yet: health checks, port scans, silence.
-_MAX_UNASSOCIATED = 128
-
-
 _NO_ALERT = (TEMPORARY_CONGESTION, LOCAL_LIMIT_EXCEEDED)
 """Who is turned away so may come in at another time: no matter of security."""
-
-
-@dataclass(frozen=True)
-class ReceiverSettings:
-    """How the node listens.
-
-    Attributes
-    ----------
-    host : str
-        Address to listen on; empty for all.
-    port : int
-        0 takes a free one.
-    ae_title : str
-        Title of the node.
-    more_ae_titles : tuple of str
-        Other titles that it may be called by.
-    accepted_calling_aets : tuple of str
-        Who may associate; empty for anybody.
-    require_called_aet : bool
-        Refuse associations that call another title than `ae_title` and `more_ae_titles`.
-    max_associations : int
-        Associations at one time. Bare TCP connections do not count.
-    max_pdu : int
-        Bytes of the longest P-DATA-TF that a peer may send.
-    network_timeout_s : float
-        Silence after which a connection is aborted, and the longest that one PDU may take.
-    max_object_bytes : int
-        Bytes of the largest data set that is received.
-    tls_port : int, optional
-        Where associations with TLS are taken; 0 takes a free one, None takes none.
-    plain : bool
-        Whether associations without TLS are taken, at `port`.
-    handshake_timeout_s : float
-        The longest that a TLS handshake may take as a whole.
-    """
-
-    host: str = ""
-    port: int = 11112
-    ae_title: str = "SOFTMASK"
-    more_ae_titles: tuple[str, ...] = ()
-    accepted_calling_aets: tuple[str, ...] = ()
-    require_called_aet: bool = True
-    max_associations: int = 20
-    max_pdu: int = 131072
-    network_timeout_s: float = 60.0
-    max_object_bytes: int = 4 * 2**30
-    tls_port: int | None = None
-    plain: bool = True
-    handshake_timeout_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work."""
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port {self.port}, expected 0 to 65535")
-        if not 0 < len(self.ae_title.strip()) <= 16:
-            raise ValueError(f"AE title {self.ae_title!r}, expected 1 to 16 characters")
-        if self.max_associations < 1:
-            raise ValueError(f"max_associations {self.max_associations}, expected at least 1")
-        if not 4096 <= self.max_pdu <= 2**24:
-            raise ValueError(f"max_pdu {self.max_pdu}, expected 4096 to {2**24}")
-        if self.network_timeout_s <= 0:
-            raise ValueError(f"network_timeout_s {self.network_timeout_s}, expected more than 0")
-        if self.max_object_bytes < 1:
-            raise ValueError(f"max_object_bytes {self.max_object_bytes}, expected at least 1")
-        if self.tls_port is None and not self.plain:
-            raise ValueError("found neither a port with TLS nor one without, expected one")
-        if self.handshake_timeout_s <= 0:
-            raise ValueError(
-                f"handshake_timeout_s {self.handshake_timeout_s}, expected more than 0"
-            )
 
 
 class StorageSCP:
@@ -171,7 +84,7 @@ class StorageSCP:
         self.settings = settings
         self._tls = tls
         self._pressure = pressure
-        self._callers = callers or Callers()
+        self._admission = Admission(settings, callers or Callers(), pressure)
         self._trail = trail or NullTrail()
         self._store = store
         self._index = index
@@ -180,9 +93,6 @@ class StorageSCP:
         self._supported = supported_contexts(commitments is not None)
         self._plain: Listener | None = None
         self._secured: Listener | None = None
-        self._lock = threading.Lock()
-        self._unassociated: OrderedDict[Session, None] = OrderedDict()
-        self._associated: set[Session] = set()
         self._stopping = False
 
     @property
@@ -212,8 +122,7 @@ class StorageSCP:
     @property
     def associations(self) -> int:
         """Associations open now."""
-        with self._lock:
-            return len(self._associated)
+        return self._admission.associations
 
     def start(self) -> None:
         """Listen.
@@ -261,8 +170,7 @@ class StorageSCP:
             return
         self._stopping = True
         self._close_listeners()
-        with self._lock:
-            sessions = [*self._unassociated, *self._associated]
+        sessions = self._admission.sessions
         for session in sessions:
             session.stop_when_idle()
         end = time.monotonic() + grace_s
@@ -308,18 +216,12 @@ class StorageSCP:
                 name="dicom-association",
                 daemon=True,
             )
-            with self._lock:
-                self._unassociated[session] = None
-                if len(self._unassociated) > _MAX_UNASSOCIATED:
-                    # The one that has been silent longest gives way, so that silence never locks
-                    # anybody out.
-                    oldest, _ = self._unassociated.popitem(last=False)
-                    oldest.end()
+            self._admission.connected(session)
             try:
                 session.thread.start()
             except RuntimeError as error:
                 logger.error("receiver.accept_failed %s", error)
-                self._forget(session)
+                self._admission.forget(session)
                 connection.close()
 
     def _handshake(self, session: Session, address: str) -> bool:
@@ -351,7 +253,7 @@ class StorageSCP:
             request = connection.read_associate_request()
             calling = request.calling_ae_title.strip()
             try:
-                admitted = self._admit(session, request, address)
+                admitted = self._admission.admit(session, request, address)
             except TurnedAway as away:
                 logger.warning(
                     "association.rejected calling=%s address=%s caller=%s why=%s %s",
@@ -392,7 +294,7 @@ class StorageSCP:
                 admitted.read,
                 transfers,
             ).run()
-            self._forget(session)
+            self._admission.forget(session)
             connection.confirm_release()
         except ProtocolError as error:
             logger.warning("association.aborted calling=%s reason=%s", calling, error)
@@ -409,7 +311,7 @@ class StorageSCP:
             if connection is not None:
                 connection.abort(NOT_SPECIFIED)
         finally:
-            self._forget(session)
+            self._admission.forget(session)
             session.socket.close()
             transfers.end()
 
@@ -417,58 +319,3 @@ class StorageSCP:
         self._trail.note(
             SecurityAlert(Alert.NODE_AUTHENTICATION, words, who, Outcome.SERIOUS_FAILURE)
         )
-
-    def _admit(self, session: Session, request: A_ASSOCIATE, address: str) -> Admitted:
-        """Check titles, caller, room and count (PS3.8 9.3.4); an admitted session is counted."""
-        settings = self.settings
-        titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
-        if settings.require_called_aet and request.called_ae_title.strip() not in titles:
-            raise TurnedAway(CALLED_AE_NOT_RECOGNISED, "called-ae")
-        calling = request.calling_ae_title.strip()
-        accepted = settings.accepted_calling_aets
-        if accepted and calling not in {a.strip() for a in accepted}:
-            raise TurnedAway(CALLING_AE_NOT_RECOGNISED, "calling-ae")
-        secured = isinstance(session.socket, ssl.SSLSocket)
-        certificate = shown_by(session.socket) if secured else None
-        admitted = self._callers.admit(calling, address, certificate, secured)
-        proposed = request.presentation_context_definition_list
-        if self._pressure is not None and self._pressure.turns_away(
-            str(context.abstract_syntax) for context in proposed
-        ):
-            admitted.leave()
-            raise TurnedAway(TEMPORARY_CONGESTION, "room")
-        with self._lock:
-            if len(self._associated) >= settings.max_associations:
-                admitted.leave()
-                raise TurnedAway(LOCAL_LIMIT_EXCEEDED, "associations")
-            session.admitted = admitted
-            self._unassociated.pop(session, None)
-            self._associated.add(session)
-        return admitted
-
-    def _forget(self, session: Session) -> None:
-        with self._lock:
-            self._unassociated.pop(session, None)
-            self._associated.discard(session)
-            if session.admitted is not None:
-                session.admitted.leave()
-
-
-def supported_contexts(commitment: bool) -> list[PresentationContext]:
-    """Presentation contexts that are accepted; with storage commitment or without it."""
-    contexts = []
-    for sop_class in sorted(STORAGE_CLASSES | {VERIFICATION}):
-        context = PresentationContext()
-        context.abstract_syntax = sop_class
-        context.transfer_syntax = list(
-            UNCOMPRESSED if sop_class == VERIFICATION else transfer_syntaxes(sop_class)
-        )
-        contexts.append(context)
-    if commitment:
-        context = PresentationContext()
-        context.abstract_syntax = PUSH_MODEL
-        context.transfer_syntax = list(UNCOMPRESSED)
-        # A peer may ask (as SCU, by default) and may report (as SCP, PS3.4 J.1).
-        context.scu_role = context.scp_role = True
-        contexts.append(context)
-    return contexts

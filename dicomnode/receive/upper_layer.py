@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
@@ -86,8 +87,7 @@ class Context:
     transfer_syntax: str
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(NamedTuple):
     """One PDV (PS3.8 9.3.5.1, Annex E); `data` is valid until the next PDU is read."""
 
     context_id: int
@@ -113,6 +113,7 @@ class AcceptorConnection:
         self._socket = connection
         self._max_pdu = max_pdu
         self._timeout_s = timeout_s
+        self._head = memoryview(bytearray(6))
         # Made once an association is accepted: a bare connection costs no memory.
         self._buffer = memoryview(b"")
         self._peer_max_pdu = 0
@@ -310,7 +311,7 @@ class AcceptorConnection:
 
     def _read_head(self) -> tuple[int, int, float]:
         """Read a PDU's type and length; also by when the rest must have arrived."""
-        head = memoryview(bytearray(6))
+        head = self._head
         # An idle peer may be silent for the whole time-out, and then has as long again.
         self._receive(head, time.monotonic() + 2 * self._timeout_s)
         kind, length = _PDU_HEAD.unpack(head)
@@ -322,20 +323,22 @@ class AcceptorConnection:
         A peer that sends a byte now and then would never meet the kernel's time-out; the deadline
         for the whole PDU ends that.
         """
-        got = 0
-        while got < len(into):
+        left = into
+        while left:
             try:
-                count = self._socket.recv_into(into[got:], 0, self._flags)
+                count = self._socket.recv_into(left, 0, self._flags)
             except (BlockingIOError, TimeoutError):
                 raise ProtocolError(
                     NOT_SPECIFIED, f"nothing received for {self._timeout_s:g} s"
                 ) from None
             except OSError as error:
                 raise ConnectionEnded(f"connection lost ({type(error).__name__})") from error
+            if count == len(left):
+                return
             if count == 0:
                 raise ConnectionEnded("closed by the peer without release")
-            got += count
-            if got < len(into) and time.monotonic() > deadline:
+            left = left[count:]
+            if time.monotonic() > deadline:
                 raise ProtocolError(NOT_SPECIFIED, f"a PDU took longer than {self._timeout_s:g} s")
 
     def _send(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +42,7 @@ class StoreSettings(Section):
         """The database's URL; SQLite beside the files unless another is set."""
         return self.database_url or f"sqlite:///{self.path / 'node.sqlite'}"
 
-    @property
+    @cached_property
     def places(self) -> tuple[Path, ...]:
         """Folders that the node writes to: the store, and that of an SQLite database elsewhere."""
         url = make_url(self.url)

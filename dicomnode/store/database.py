@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ import alembic.config
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import Insert
+
+from dicomnode.store.sqlite_writer import SqliteWriter
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -40,6 +43,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = SqliteWriter(self.engine) if sqlite else None
 
     def upgrade(self) -> None:
         """Bring the tables to the newest version (Alembic)."""
@@ -74,8 +79,26 @@ class Database:
                 session.execute(_ONE_WRITER)
             yield session
 
+    def insert(self, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Commit rows in one transaction of their own, the shortest way there is.
+
+        Parameters
+        ----------
+        statement : Insert
+            The same object each time.
+        rows : sequence of mapping
+            Values of all columns by name.
+        """
+        if self._writer is not None:
+            self._writer.insert(statement, rows)
+            return
+        with self.write() as session:
+            session.connection().execute(statement, list(rows))
+
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection."""
+        if self._writer is not None:
+            self._writer.close()
         self.engine.dispose()
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import Insert
 
 from dicomnode.store.database import Database
-from dicomnode.store.received import ReceivedInstance
+from dicomnode.store.group_commit import GroupCommit
+from dicomnode.store.received import InstanceHeader, ReceivedInstance
 from dicomnode.store.states import InstanceState
 from dicomnode.store.tables import Instance
 
-_insert = insert(Instance)
+_OF_HEADER = tuple(field.name for field in fields(InstanceHeader))
 
 
 class InstanceIndex:
@@ -33,19 +36,14 @@ class InstanceIndex:
     def __init__(self, database: Database, image_classes: Collection[str]) -> None:
         self._database = database
         self._image_classes = frozenset(image_classes)
+        statement = _put(database.engine.dialect.name)
+        self._commits = GroupCommit[dict[str, object]](
+            lambda rows: database.insert(statement, rows)
+        )
 
     def add(self, received: ReceivedInstance) -> None:
         """Record one instance. A version that differs from an earlier one takes its place."""
-        row = self._row(received)
-        try:
-            with self._database.write() as session:
-                session.execute(_insert, row)
-        except IntegrityError:
-            uid = row.pop("sop_instance_uid")
-            with self._database.write() as session:
-                session.execute(
-                    update(Instance).where(Instance.sop_instance_uid == uid).values(row)
-                )
+        self._commits.add(self._row(received))
 
     def held(self, sop_instance_uid: str) -> Path | None:
         """Path of the instance's file, None where it is not indexed."""
@@ -73,7 +71,7 @@ class InstanceIndex:
         try:
             with self._database.write() as session:
                 if instead_of is None:
-                    session.execute(_insert, row)
+                    session.execute(insert(Instance.__table__), row)
                     return True
                 uid = row.pop("sop_instance_uid")
                 named = (Instance.sop_instance_uid == uid, Instance.path == str(instead_of))
@@ -91,9 +89,10 @@ class InstanceIndex:
             )
 
     def _row(self, received: ReceivedInstance) -> dict[str, object]:
-        row = asdict(received.header)
-        image = received.header.sop_class_uid in self._image_classes
-        row.update(
+        header = received.header
+        image = header.sop_class_uid in self._image_classes
+        return dict(
+            {name: getattr(header, name) for name in _OF_HEADER},
             path=str(received.path),
             size=received.size,
             calling_ae=received.calling_ae,
@@ -102,7 +101,20 @@ class InstanceIndex:
             received_at=time.time(),
             state=InstanceState.HELD if image else InstanceState.RECEIVED,
         )
-        return row
+
+
+def _put(dialect: str) -> Insert:
+    """A row takes the place of the one of the same SOP Instance UID that was there."""
+    of_dialect = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = of_dialect(Instance.__table__)
+    return statement.on_conflict_do_update(
+        index_elements=[Instance.sop_instance_uid],
+        set_={
+            column.name: column
+            for column in statement.excluded
+            if column.name != Instance.sop_instance_uid.name
+        },
+    )
 
 
 def paths_of(session: Session, sop_instance_uids: Sequence[str]) -> list[Path]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*", re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def is_valid_uid(text: str) -> bool:
     """Whether `text` is a UID by PS3.5 9.1.
 

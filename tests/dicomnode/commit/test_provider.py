@@ -19,7 +19,8 @@ from sqlalchemy import select
 
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.explain import explain
-from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.scp import StorageSCP
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import NodeSettings
 from dicomnode.store.files import FileStore
@@ -89,7 +90,7 @@ class Archive:
     @property
     def stopping(self) -> bool:
         """Whether every association has been told to end."""
-        sessions = list(self._scp._associated)
+        sessions = self._scp._admission.sessions
         return bool(sessions) and all(session.stopping for session in sessions)
 
 

@@ -15,7 +15,8 @@ from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.deliver.commitment_reports import CommitmentReports
 from dicomnode.deliver.confirmer import Confirmer
 from dicomnode.deliver.courier import Courier
-from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.scp import StorageSCP
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.settings import NodeSettings
 from dicomnode.store.files import FileStore

@@ -20,7 +20,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.scp import StorageSCP
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.store.files import FileStore
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

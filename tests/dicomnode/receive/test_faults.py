@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_on_the_way_is_out_of_resources(node, monkeypatch):
         return write(descriptor, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr("dicomnode.store.files.os.write", full)
+        patch.setattr("dicomnode.store.part_file.os.write", full)
         assert send(peer, ct(rows=300, columns=300)) == 0xA700
     assert node.files() == []
     assert send(peer, ct()) == 0x0000
@@ -191,7 +191,7 @@ def test_an_fsync_that_fails_is_out_of_resources(node, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dicomnode.store.files.os.fsync", fails)
+        patch.setattr("dicomnode.store.part_file.os.fsync", fails)
         assert send(peer, ct()) == 0xA700
     assert node.files() == []
     assert node.index.received == {}

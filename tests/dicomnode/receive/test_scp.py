@@ -13,7 +13,7 @@ import pytest
 from pydicom.uid import JPEGLSLossless, generate_uid
 from pynetdicom import AE
 
-from dicomnode.receive.scp import ReceiverSettings
+from dicomnode.receive.settings import ReceiverSettings
 from tests.dicomnode.receive.loopback import (
     COMPREHENSIVE_SR,
     CT,

@@ -189,7 +189,7 @@ def test_an_object_whose_file_goes_while_it_comes_again_is_not_acknowledged(
             return 0
 
         def keep(self, *_):
-            from dicomnode.store.files import StoredFile
+            from dicomnode.store.part_file import StoredFile
 
             return StoredFile(store.root / "gone.dcm", 1, written)
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import selectinload
 from dicomnode.collect.collector import Collector
 from dicomnode.receive.folder import find_instances
 from dicomnode.receive.intake import Intake
-from dicomnode.receive.scp import ReceiverSettings, StorageSCP
+from dicomnode.receive.scp import StorageSCP
+from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retrieve.retriever import Retriever
 from dicomnode.settings import NodeSettings

@@ -52,17 +52,17 @@ def test_everything_is_synchronised_before_it_counts_as_kept(store, monkeypatch)
         steps.append(("rename", str(target)))
         rename(source, target)
 
-    monkeypatch.setattr("dicomnode.store.files.os.fsync", noting_fsync)
-    monkeypatch.setattr("dicomnode.store.files.os.rename", noting_rename)
+    monkeypatch.setattr("dicomnode.store.part_file.os.fsync", noting_fsync)
+    monkeypatch.setattr("dicomnode.store.part_file.os.rename", noting_rename)
     with store.begin(HEAD) as part:
         part.write(b"data set")
         incoming = os.readlink(f"/proc/self/fd/{part.fileno()}")
         stored = part.keep(*UIDS)
     instances = store.instances
     assert steps == [
-        ("fsync", incoming),
         ("fsync", str(instances)),
         ("fsync", str(instances / "1.2.3")),
+        ("fsync", incoming),
         ("rename", str(stored.path)),
         ("fsync", str(stored.path.parent)),
     ]
@@ -167,7 +167,7 @@ def test_a_refusal_of_the_file_system_is_typed_and_leaves_nothing(
         raise OSError(number, os.strerror(number))
 
     with store.begin(HEAD) as part, monkeypatch.context() as patch:
-        patch.setattr(f"dicomnode.store.files.os.{call}", refuses)
+        patch.setattr(f"dicomnode.store.part_file.os.{call}", refuses)
         with pytest.raises(kind) as caught:
             _write_and_keep(part)
     assert type(caught.value) is kind

@@ -177,7 +177,7 @@ def test_a_stop_aborts_who_is_idle_and_waits_for_no_handshake(secured, certifica
     silent = socket.create_connection(("127.0.0.1", node.scp.tls_port))
     peer = SecuredPeer(node.scp.tls_port, certificates.hospital, certificates.peer)
     assert peer.associate(CT) == 2
-    threads = [session.thread for session in node.scp._associated | set(node.scp._unassociated)]
+    threads = [session.thread for session in node.scp._admission.sessions]
     node.scp.stop(grace_s=20.0)
     assert peer.read_pdu()[0] == 7
     assert len(threads) == 2
