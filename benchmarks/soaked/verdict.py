@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
-from dicomnode.store.files import data_set_offset
+from dicomnode.store.part_file import data_set_offset
 from dicomnode.store.states import DeliveryState, InstanceState, LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion, Result
 

@@ -24,7 +24,7 @@ from dicomnode.receive.encoded import (
     meta_values,
 )
 from dicomnode.receive.sop_classes import IMPLICIT_VR_LE
-from dicomnode.store.files import data_set_offset
+from dicomnode.store.part_file import data_set_offset
 from dicomnode.web.dicomweb.problem import Problem, not_found
 
 _ROWS, _COLUMNS, _SAMPLES, _BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280100
