@@ -39,12 +39,12 @@ def test_a_node_takes_renewed_certificates_at_a_reload(certificates, tmp_path, m
 
         def __enter__(self) -> Receiving:
             nodes.append(self)
-            self._receiver.start()
+            self.receiving.scp.start()
             threading.Thread(target=use).start()
             return self
 
         def __exit__(self, *exception: object) -> None:
-            self._receiver.stop()
+            self.receiving.scp.stop()
             self.database.close()
 
         def reload_certificates(self) -> bool:
