@@ -62,6 +62,13 @@ EVENTS = (
         "Somebody searched, read or stored by DICOMweb; the same is told again after five minutes.",
         "user action study",
     ),
+    Event(
+        "dicomweb.failed",
+        "ERROR",
+        "A request by DICOMweb was answered with 500, or broken off in the middle of its answer.",
+        "detail",
+        "Where a file is gone, its study was deleted meanwhile. Else report it with the line.",
+    ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
         "web.tokens_unread",
