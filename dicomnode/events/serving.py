@@ -112,6 +112,13 @@ EVENTS = (
         "detail",
         "If it goes on: `dicomnode networks` says what keeps networks from running.",
     ),
+    Event(
+        "dicomweb.failed",
+        "ERROR",
+        "A request by DICOMweb was answered with 500, or broken off in the middle of its answer.",
+        "detail",
+        "Where a file is gone, its study was deleted meanwhile. Else report it with the line.",
+    ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
         "web.sign_in_refused",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -9,7 +10,10 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from dicomnode.faults import describe_fault
 from dicomnode.web.dicomweb.problem import ALWAYS, Problem
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,6 +52,9 @@ class Gate:
                 return await to_thread.run_sync(handler, request, limiter=self._limiter)
             except Problem as problem:
                 return problem.response()
+            except Exception as error:  # whose text may quote a data set
+                logger.error("dicomweb.failed detail=%s", describe_fault(error))
+                return Problem(500, "the service failed; its log says where").response()
 
         return endpoint
 
@@ -69,6 +76,10 @@ class Gate:
             self._streams += 1
         try:
             yield from gathered(pieces)
+        except Exception as error:
+            logger.error("dicomweb.failed detail=%s", describe_fault(error))
+            # The connection ends with it, so that a part is not taken for the whole.
+            raise ConnectionAbortedError("an answer was broken off") from None
         finally:
             with self._lock:
                 self._streams -= 1

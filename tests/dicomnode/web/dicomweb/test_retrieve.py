@@ -319,3 +319,14 @@ def test_a_damaged_file_costs_its_own_answer_alone(served, made):
     assert served.ask(f"{at(ct)}/metadata").status_code in (404, 406)
     assert served.ask(f"{at(ct)}/frames/1").status_code in (404, 406)
     assert served.ask(f"{at(made.ct[1])}/frames/1").status_code == 200
+
+
+def test_an_error_that_nobody_foresaw_tells_no_patient(served, made, monkeypatch, caplog):
+    def fails(_self):
+        raise RuntimeError("PATIENT^NAME")
+
+    monkeypatch.setattr("dicomnode.web.dicomweb.stored_object.StoredObject.header", fails)
+    answer = served.ask(f"{at(made.ct[0])}/metadata")
+    assert answer.status_code == 500
+    assert "PATIENT" not in answer.text + caplog.text
+    assert "dicomweb.failed" in caplog.text
