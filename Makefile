@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint audit clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dicomnode demo --out demo-out
@@ -16,6 +16,13 @@ test: $(VENV)/.installed-for-tests
 lint: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Whether what is installed has known weaknesses. Asks OSV (osv.dev), so it needs the network.
+audit: $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
+	$(VENV)/audit/bin/pip-audit --vulnerability-service osv --skip-editable \
+	    --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

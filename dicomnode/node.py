@@ -61,6 +61,7 @@ from dicomnode.web.access.access import Access
 from dicomnode.web.access.tokens import TokenFile, tokens_path
 from dicomnode.web.application import application as web_application
 from dicomnode.web.dicomweb import dicomweb_of
+from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.service import WebService
 
 logger = logging.getLogger(__name__)
@@ -451,5 +452,10 @@ def _web_service(
         return None
     names = [destination.name for destination in settings.destinations]
     access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
-    application = web_application(health, metrics_of(vitals, health, names), access, routes)
+    application = web_application(
+        health,
+        metrics_of(vitals, health, names),
+        access,
+        (*operator_routes(settings, vitals.database), *routes),
+    )
     return WebService(settings.web, application)

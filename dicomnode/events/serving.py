@@ -71,6 +71,13 @@ EVENTS = (
     ),
     Event("web.stopped", "INFO", "The web service has ended."),
     Event(
+        "web.sign_in_refused",
+        "WARNING",
+        "A token was shown that is not known, has ended or was revoked.",
+        "address",
+        "Many from one address are guesses, or a program with an old token.",
+    ),
+    Event(
         "web.tokens_unread",
         "ERROR",
         "The file of tokens cannot be used: nobody is let in by one.",

@@ -172,8 +172,8 @@ def _circuits(session: Session, names: Sequence[str]) -> Iterator[Metric]:
     yield failures
 
 
-def _queues(session: Session, now: float) -> Iterator[Metric]:
-    """How much waits for each step, and for how long."""
+def queues(session: Session) -> Iterator[tuple[str, int, float | None]]:
+    """Give of each step its name, how much waits for it, and since when the oldest does."""
     waiting = {
         "collect": select(func.count(), func.min(Instance.received_at)).where(
             Instance.state == InstanceState.RECEIVED
@@ -191,6 +191,13 @@ def _queues(session: Session, now: float) -> Iterator[Metric]:
         .join(Delivery.result)
         .where(Delivery.state.in_(OPEN)),
     }
+    for name, query in waiting.items():
+        number, since = session.execute(query).one()
+        yield name, number, since
+
+
+def _queues(session: Session, now: float) -> Iterator[Metric]:
+    """How much waits for each step, and for how long."""
     length = GaugeMetricFamily(
         "dicomnode_queue_length", "Things that wait for a step.", labels=["queue"]
     )
@@ -199,8 +206,7 @@ def _queues(session: Session, now: float) -> Iterator[Metric]:
         "How long the oldest of them has waited, since its row changed last; 0 where none waits.",
         labels=["queue"],
     )
-    for queue, query in waiting.items():
-        number, since = session.execute(query).one()
+    for queue, number, since in queues(session):
         length.add_metric([queue], number)
         age.add_metric([queue], _age(since, now))
     yield length

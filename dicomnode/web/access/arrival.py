@@ -121,9 +121,9 @@ class ArrivalMiddleware:
         try:
             address = str(ip_address(told.decode("ascii").strip("[]")))
         except ValueError:
-            address = address or "proxy"
-        user = _text(found, self._said[1])
-        groups = (part.strip() for part in _text(found, self._said[2]).split(","))
+            address = "proxy"  # Who is behind it is not known; its own address proves nothing.
+        user = _text(found, self._said[1], 256)
+        groups = (part.strip() for part in _text(found, self._said[2], 4096).split(","))
         return Arrival(address, False, True, user, tuple(group for group in groups if group))
 
 
@@ -132,9 +132,9 @@ def _plain(name: bytes) -> bytes:
     return name.lower().replace(b"_", b"-")
 
 
-def _text(found: dict[bytes, list[bytes]], name: bytes) -> str:
+def _text(found: dict[bytes, list[bytes]], name: bytes, longest: int) -> str:
     text = b"".join(found.get(name, [])).decode("utf-8", "replace").strip()
-    return text if len(text) <= 4096 and text.isprintable() else ""
+    return text if len(text) <= longest and text.isprintable() else ""
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -17,6 +18,10 @@ from dicomnode.web.access.sign_in_event import OnSignIn, SignInEvent
 from dicomnode.web.access.tokens import Token, TokenFile
 from dicomnode.web.access.visitor import Visitor, credentials_of
 
+logger = logging.getLogger(__name__)
+
+_RENEWAL = "x-renewal"
+"""What a page sends with a request that nobody made."""
 _SEEN_AGAIN_S = 3600
 _SEEN = 4096
 
@@ -79,7 +84,9 @@ class Backend(AuthenticationBackend):
             token = await self.prove(shown.strip(), arrival.address)
             return Visitor(token.name, token.role, "token", token.key)
         cookie = conn.cookies.get(cookie_name(conn))
-        found = None if cookie is None else self._sessions.find(cookie)
+        found = None
+        if cookie is not None:
+            found = self._sessions.find(cookie, is_use=_RENEWAL not in conn.headers)
         if found is not None:
             key, session = found
             token = self._tokens.find(session.token_key)
@@ -108,6 +115,7 @@ class Backend(AuthenticationBackend):
         if token is None:
             self._attempts.failed(address)
             self._on_sign_in(SignInEvent("refused", "", address, "no valid token"))
+            logger.warning("web.sign_in_refused address=%s", address)
             raise NotSignedIn("this token is not known, has ended, or was revoked")
         return token
 

@@ -62,14 +62,22 @@ class Sessions:
             self._sessions[_digest(shown)] = Session(token_key, now, now)
         return shown
 
-    def find(self, shown: str) -> tuple[str, Session] | None:
-        """The key of a session and itself, if it has not ended; counts as a use."""
+    def find(self, shown: str, is_use: bool = True) -> tuple[str, Session] | None:
+        """The key of a session and itself, if it has not ended.
+
+        Parameters
+        ----------
+        shown : str
+        is_use : bool
+            Whether somebody does something; a page that renews itself keeps no session alive.
+        """
         key, now = _digest(shown), self._clock()
         with self._lock:
             session = self._sessions.get(key)
             if session is None or self._ended(session, now):
                 return None
-            session.used_at = now
+            if is_use:
+                session.used_at = now
             return key, session
 
     def end(self, key: str) -> None:

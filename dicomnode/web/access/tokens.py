@@ -74,6 +74,7 @@ class TokenFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._guessing = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._tokens: dict[str, Token] = {}
         self._proved: dict[bytes, str] = {}
@@ -119,12 +120,17 @@ class TokenFile:
         with self._lock:
             self._try_to_read()
             token = None if found is None else self._tokens.get(found[1])
-            digest = _NOBODY if token is None else token.digest
-            right = _is_right(shown, digest)
-            if token is None or not right or not token.holds():
+        # Those who are remembered do not wait for those who guess.
+        with self._guessing:
+            right = _is_right(shown, _NOBODY if token is None else token.digest)
+        if token is None or not right or not token.holds():
+            return None
+        with self._lock:
+            self._try_to_read()
+            if self._tokens.get(token.key) != token:  # Revoked meanwhile.
                 return None
             self._proved[self._short(shown)] = token.key
-            return token
+        return token
 
     def add(self, name: str, role: str, days: float | None = None) -> str:
         """Make a token and give its text, which is nowhere else.

@@ -90,6 +90,7 @@ def test_who_comes_through_the_proxy_is_not_of_this_machine(tmp_path):
         assert web.ask("/look", **nobody).status == 401
         assert web.ask("/health", **nobody).status == 401
         assert web.ask("/rule", X_Dicomnode_Proxy_Secret=SECRET).status == 401
+        assert web.ask("/health", X_Dicomnode_Proxy_Secret=SECRET).status == 401
         assert web.ask("/rule").status == 200
 
 

@@ -25,6 +25,17 @@ def test_a_session_ends_when_it_is_idle_and_when_it_is_old():
     assert sessions.find(used) is None
 
 
+def test_a_page_that_renews_itself_keeps_no_session_alive():
+    clock = Clock()
+    sessions = Sessions(longest_s=100, idle_s=30, clock=clock)
+    shown = sessions.begin("a")
+    for _ in range(2):
+        clock.now += 15
+        assert sessions.find(shown, is_use=False) is not None
+    clock.now += 1
+    assert sessions.find(shown, is_use=False) is None
+
+
 def test_sessions_take_bounded_room_and_the_unused_go_first(monkeypatch):
     monkeypatch.setattr("dicomnode.web.access.sessions._MOST", 3)
     clock = Clock()
