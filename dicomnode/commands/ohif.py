@@ -38,10 +38,13 @@ def ohif(
     is asked of other machines.
     """
     # The web service takes a moment to import; no other command should wait for it.
+    from apscheduler.schedulers.background import BackgroundScheduler
     from starlette.applications import Starlette
 
+    from dicomnode.audit.service import AuditService
     from dicomnode.web.access.access import Access
     from dicomnode.web.access.tokens import TokenFile, tokens_path
+    from dicomnode.web.audited import looks_audited, sign_ins_audited
     from dicomnode.web.dicomweb import dicomweb_of
     from dicomnode.web.ohif import NotOhif, OhifBuild
     from dicomnode.web.pages import static_files
@@ -55,23 +58,27 @@ def ohif(
         raise complain(str(error)) from None
     start_logging(settings.log_level, settings.log.format)
     with opened_database(settings) as database:
-        access = Access(settings.web, TokenFile(tokens_path(settings.web, settings.store.path)))
-        routes = [*access.routes, static_files(), *dicomweb_of(settings, database)]
+        audit = AuditService(settings, database, BackgroundScheduler(timezone="UTC"), keeps=False)
+        tokens = TokenFile(tokens_path(settings.web, settings.store.path))
+        access = Access(settings.web, tokens, sign_ins_audited(audit.trail))
+        dicomweb = dicomweb_of(settings, database, on_look=looks_audited(audit.trail))
+        routes = [*access.routes, static_files(), *dicomweb]
         application = Starlette(
             routes=[*routes, *build.routes()],
             middleware=list(access.middleware),
             exception_handlers=access.exception_handlers,
         )
         service = WebService(settings.web, application)
+        audit.start()
         try:
             service.start()
-        except OSError as error:
-            raise complain(str(error)) from None
-        try:
             console.print(f"OHIF: {_address(settings, service.port)}", highlight=False)
             _until_told()
+        except OSError as error:
+            raise complain(str(error)) from None
         finally:
             service.stop()
+            audit.stop()
 
 
 def _beside(web: WebSettings, port: int) -> WebSettings:

@@ -43,8 +43,8 @@ def serve(
     manager = ServiceManager.from_environment()
     settings = configured(config)
     roles = tuple(only or ROLES)
-    if roles == (Role.WEB,) and settings.web.port is None:
-        raise complain("[web] has no port: the web part would answer nobody")
+    if roles == (Role.WEB,) and not settings.web.served:
+        raise complain("[web] has no port and no socket: the web part would answer nobody")
     start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
     asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()

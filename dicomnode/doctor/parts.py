@@ -29,7 +29,7 @@ def look_at_parts(settings: NodeSettings, parts: Sequence[PartSeen]) -> Iterator
         yield passed("parts", "one process plays all")
         return
     for part in parts:
-        if part.runs or part.role is not Role.WEB or settings.web.port is not None:
+        if part.runs or part.role is not Role.WEB or settings.web.served:
             yield _finding(part)
 
 
