@@ -67,7 +67,7 @@ def _rows(files: FileStore, sources: Path, count: int) -> Iterator[dict[str, Any
             instance_number=index + 1,
             image_position=(0.0, 0.0, float(index)),
         )
-        folder = files.directory_of(header.study_instance_uid, header.series_instance_uid)
+        folder = files.instances / header.study_instance_uid / header.series_instance_uid
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{header.sop_instance_uid}.dcm"
         os.link(source, path)
