@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
-from xml.etree import ElementTree
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from dicomnode.audit.files import Mark, records
+from dicomnode.audit.files import Mark
 from dicomnode.audit.messages import LogUsed
 from dicomnode.audit.participants import Participant
 from dicomnode.audit.record import Record
 from dicomnode.audit.service import command_trail
+from dicomnode.audit.told import newest_records, told
 from dicomnode.audit.trail import NotAudited
 from dicomnode.audit.verify import verify as verify_journal
 from dicomnode.commands.app import (
@@ -96,15 +94,7 @@ def show(
         raise complain(f"{place}: no journal is there")
     after = _moment(since)
     try:
-        found = deque(
-            (
-                record
-                for record, _ in records(place, Mark())
-                if record.at >= after
-                and (not study or f'ParticipantObjectID="{study}"' in record.xml)
-            ),
-            limit,
-        )
+        found = newest_records(place, limit, study, after)
         with opened_database(settings) as database:
             used = LogUsed(Participant(user()), place.absolute().as_uri())
             command_trail(settings, database).note_durably(used)
@@ -123,48 +113,18 @@ def show(
 
 
 def _row(record: Record) -> Iterator[Text]:
-    when = datetime.fromtimestamp(record.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    try:
-        document = ElementTree.fromstring(record.xml)
-    except ElementTree.ParseError:
-        return iter([Text(str(record.number)), Text(when), Text("no XML")])
-    event = document.find("EventIdentification")
-    codes = [] if event is None else [*event.iterfind("EventID"), *event.iterfind("EventTypeCode")]
-    outcome = "" if event is None else event.get("EventOutcomeIndicator", "")
-    who = [
-        _who(one.attrib)
-        for one in document.iterfind("ActiveParticipant")
-        if one.get("UserName") != "dicomnode"
-    ]
-    objects = [
-        one.get("ParticipantObjectID", "")
-        for one in document.iterfind("ParticipantObjectIdentification")
-        if one.get("ParticipantObjectTypeCode") == "2"
-    ]
+    one = told(record)
     values = (
-        str(record.number),
-        when,
-        ", ".join(code.get("originalText", "") for code in codes),
-        {"0": "success", "4": "minor failure", "8": "serious failure"}.get(outcome, "failure"),
-        "\n".join(who),
-        "\n".join(objects),
-        document.findtext(".//EventOutcomeDescription") or _details(document),
+        str(one.number),
+        datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        one.event,
+        one.outcome,
+        "\n".join(one.who),
+        "\n".join(one.subjects),
+        one.words,
     )
     # They can hold what peers called themselves, brackets included.
     return iter([Text(value) for value in values])
-
-
-def _who(given: dict[str, str]) -> str:
-    address = given.get("NetworkAccessPointID", "")
-    return given.get("UserID", "") + (f" ({address})" if address else "")
-
-
-def _details(document: ElementTree.Element) -> str:
-    return "\n".join(
-        base64.b64decode(detail.get("value", "")).decode("utf-8", "replace")
-        for detail in document.iter("ParticipantObjectDetail")
-        if detail.get("type") == "Alert Description"
-    )
 
 
 def _moment(since: str) -> float:

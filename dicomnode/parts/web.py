@@ -61,7 +61,9 @@ class Web:
             intake = None if posting is None else posting.intake
             self._workbench = Workbench(settings.networks.options)
             routes = (
-                *operator_routes(settings, ground.database, on_look, lesion_pages=True),
+                *operator_routes(
+                    settings, ground.database, on_look, lesion_pages=True, trail=ground.audit.trail
+                ),
                 *lesion_routes(ground.database, on_look, self._workbench),
                 *dicomweb_of(settings, ground.database, intake, on_look),
             )

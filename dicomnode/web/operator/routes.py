@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from dicomnode.audit import LogUsed, NullTrail, Participant, Trail
 from dicomnode.settings import NodeSettings
 from dicomnode.settings.web import RoleName
 from dicomnode.store.database import Database
@@ -22,6 +23,7 @@ from dicomnode.store.uid import is_valid_uid
 from dicomnode.web.look import OnLook, look_by
 from dicomnode.web.operator import deliveries, lesions, studies
 from dicomnode.web.operator.acting import asked_in_form, asked_in_json, do, studies_of
+from dicomnode.web.operator.audit_log import AuditLog, read_audit_log
 from dicomnode.web.operator.configuration import Configuration, shown_configuration
 from dicomnode.web.operator.deliveries import DeliveryList, list_deliveries
 from dicomnode.web.operator.description import Described, described
@@ -67,6 +69,7 @@ def operator_routes(
     database: Database,
     on_look: OnLook = lambda look: None,
     lesion_pages: bool = False,
+    trail: Trail | None = None,
 ) -> tuple[BaseRoute, ...]:
     """Serve what the node does, and let operators act. Needs the database and files only.
 
@@ -78,7 +81,10 @@ def operator_routes(
         Told of each look at studies, before it is answered.
     lesion_pages : bool
         Whether ``/lesions/{number}`` shows a lesion's voxels; lists link there then.
+    trail : Trail, optional
+        Told of who reads the audit trail.
     """
+    trail = trail or NullTrail()
     looks = LooksOnce(on_look)
     names = [destination.name for destination in settings.destinations]
 
@@ -88,6 +94,14 @@ def operator_routes(
         if found is None:
             raise HTTPException(404, "the node knows nothing of such a study")
         return found
+
+    def audit_log(_: Session, request: Request, __: Listing | None) -> AuditLog:
+        user, folder = Participant(request.user.name, request.client.host), settings.store.audit
+        trail.note(LogUsed(user, str(request.url.replace(query=""))))
+        asked = request.query_params.get("study", "").strip()
+        if asked and not is_valid_uid(asked):
+            raise HTTPException(400, "found a study that is no UID, expected digits and dots")
+        return read_audit_log(folder, asked)
 
     pages = (
         _Page(
@@ -159,6 +173,14 @@ def operator_routes(
             Configuration,
             "configuration.html.j2",
             lambda *_: shown_configuration(settings),
+        ),
+        _Page(
+            "/audit",
+            "The newest messages of the audit trail.",
+            "administrator",
+            AuditLog,
+            "audit.html.j2",
+            audit_log,
         ),
     )
     found: list[BaseRoute] = [Route("/", requires("viewer")(_home))]

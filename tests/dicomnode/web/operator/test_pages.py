@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 from starlette.applications import Starlette
 
 from benchmarks.web_pages import ROOT, fill
+from dicomnode.audit import InstancesAccessed, Participant, StudyContent
+from dicomnode.audit.service import AuditService, audit_trail
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState, DeliveryState, LesionState
@@ -29,7 +33,8 @@ from dicomnode.web.service import WebService
 LESIONS = 40
 STUDY = f"{ROOT}.3"
 PAGES = ("/studies", f"/studies/{STUDY}", "/lesions", "/deliveries", "/destinations", "/rules",
-         "/running", "/configuration")  # fmt: skip
+         "/running", "/configuration", "/audit")  # fmt: skip
+ADMINISTRATORS = PAGES[-2:]
 SECRETS = ("Basic c2VjcmV0", "hunter2", "T000/B000/xyz")
 
 
@@ -86,11 +91,13 @@ def pages(tmp_path_factory):
     tokens = TokenFile(store / "web-tokens")
     looks: list[Look] = []
     access = Access(settings.web, tokens)
+    trail = AuditService(settings, database, BackgroundScheduler(timezone="UTC"))
+    trail.start()
     application = Starlette(
         routes=[
             static_files(),
             *access.routes,
-            *operator_routes(settings, database, looks.append),
+            *operator_routes(settings, database, looks.append, trail=trail.trail),
         ],
         middleware=list(access.middleware),
         exception_handlers=access.exception_handlers,
@@ -99,6 +106,7 @@ def pages(tmp_path_factory):
     service.start()
     yield Pages(service.port, database, settings, tokens, looks)
     service.stop()
+    trail.stop()
     database.close()
 
 
@@ -250,15 +258,38 @@ def test_no_secret_is_shown(pages):
 
 
 def test_roles(pages):
-    for path in (*PAGES[:-1], "/openapi.json", "/"):
+    for path in (*PAGES[:-2], "/openapi.json", "/"):
         assert pages.ask(path, "viewer")[0] == 200
-    assert pages.ask("/configuration", "operator")[0] == 403
-    assert pages.ask("/api/configuration", "operator")[0] == 403
+    for path in ADMINISTRATORS:
+        assert pages.ask(path, "operator")[0] == 403
+        assert pages.ask(f"/api{path}", "operator")[0] == 403
     body = '{"action": "retry", "lesions": [20]}'
     json_body = {"Content_Type": "application/json"}
     assert pages.ask("/api/jobs", "viewer", body, **json_body)[0] == 403
     assert "Take up again" not in pages.ask("/lesions", "viewer")[1]
     assert "Take up again" in pages.ask("/lesions", "operator")[1]
+
+
+def test_the_audit_trail_is_read_by_study_and_who_reads_it_is_in_it(pages):
+    journal = audit_trail(pages.settings, pages.database)
+    anna = Participant("anna", "10.0.0.7")
+    journal.note_durably(InstancesAccessed(anna, StudyContent(STUDY)))
+    journal.note_durably(InstancesAccessed(anna, StudyContent("1.2.3")))
+    pages.ask("/audit")
+    found = pages.json("/api/audit")
+    assert [row["subjects"] for row in found["rows"] if row["who"] == ["anna (10.0.0.7)"]] == [
+        ["1.2.3"],
+        [STUDY],
+    ]
+    (row,) = pages.json("/api/audit?study=1.2.3")["rows"]
+    assert row["event"] == "DICOM Instances Accessed"
+    assert row["outcome"] == "success"
+    assert "1.2.3" in pages.ask("/audit?study=1.2.3")[1]
+    assert pages.ask("/audit?study=../etc")[0] == 400
+    end = time.monotonic() + 30
+    while not [one for one in pages.json("/api/audit")["rows"] if "Audit Log Used" in one["event"]]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def test_a_look_is_told_once_and_not_at_each_renewal(pages):
