@@ -32,18 +32,18 @@ Configuration = Annotated[
 ]
 
 
-def complain(problem: str) -> typer.Exit:
+def complain(problem: str, status: int = 2) -> typer.Exit:
     """Print a problem to standard error and give the exit to raise."""
     _errors.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
-    return typer.Exit(2)
+    return typer.Exit(status)
 
 
-def configured(path: Path) -> NodeSettings:
-    """Load the settings, or leave with what is wrong with them."""
+def configured(path: Path, status: int = 2) -> NodeSettings:
+    """Load the settings, or leave with what is wrong with them, and with a status."""
     try:
         return load_settings(path)
     except SettingsError as error:
-        raise complain(str(error)) from None
+        raise complain(str(error), status) from None
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import queue
 import signal
 from typing import Annotated
@@ -38,13 +39,16 @@ def serve(
     """Receive, segment and deliver until SIGTERM or SIGINT. SIGHUP reads rules and certificates.
 
     Tells systemd, where that started it (Type=notify), when it is ready, reloads and stops, and
-    that it is alive.
+    that it is alive. Ends with status 78 where the configuration is wrong: to try it again as it
+    is would be in vain.
     """
     manager = ServiceManager.from_environment()
-    settings = configured(config)
+    settings = configured(config, os.EX_CONFIG)
     roles = tuple(only or ROLES)
     if roles == (Role.WEB,) and not settings.web.served:
-        raise complain("[web] has no port and no socket: the web part would answer nobody")
+        raise complain(
+            "[web] has no port and no socket: the web part would answer nobody", os.EX_CONFIG
+        )
     start_logging(settings.log_level, settings.log.format)
     # A handler that only puts: what it would wait for may be held where it interrupts.
     asked: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
