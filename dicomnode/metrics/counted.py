@@ -64,6 +64,9 @@ _AUDITED = Counter(
     registry=COUNTED,
 )
 
+# Every node says that it starts, so that the metric is there from the beginning.
+_AUDITED.labels("ApplicationActivity")
+
 _AUDIT_FAILURES = Counter(
     "dicomnode_audit_failures",
     "Attempts that failed: to write to the journal, to send to the collector, to tell a message.",
