@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from starlette.applications import Starlette
-from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+from starlette.authentication import AuthCredentials, AuthenticationBackend
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicomnode.settings.web import WebSettings
 from dicomnode.store.database import Database
+from dicomnode.web.access.access import Access
+from dicomnode.web.access.visitor import Visitor
 from dicomnode.web.lesion import lesion_routes
 from dicomnode.web.lesion.workbench import Workbench
 from dicomnode.web.look import Look
@@ -27,8 +29,8 @@ class _EverybodyHas(AuthenticationBackend):
     def __init__(self, roles: Sequence[str]) -> None:
         self._roles = list(roles)
 
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
-        return AuthCredentials(self._roles), SimpleUser("reader")
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, Visitor]:
+        return AuthCredentials(self._roles), Visitor("reader", "viewer", "token", "")
 
 
 class _Strict:
@@ -54,20 +56,30 @@ class PageServer:
     database : Database
     roles : sequence of str
         That everybody has.
+    access : Access, optional
+        Says who may what, as in a node, in place of `roles`.
     """
 
-    def __init__(self, database: Database, roles: Sequence[str] = ("viewer",)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        roles: Sequence[str] = ("viewer",),
+        access: Access | None = None,
+    ) -> None:
         self.looks: list[Look] = []
         self._workbench = Workbench()
+        middleware = [
+            Middleware(_Strict),
+            Middleware(AuthenticationMiddleware, backend=_EverybodyHas(roles)),
+        ]
         application = Starlette(
             routes=[
                 *lesion_routes(database, self.looks.append, self._workbench),
                 static_files(),
+                *(() if access is None else access.routes),
             ],
-            middleware=[
-                Middleware(_Strict),
-                Middleware(AuthenticationMiddleware, backend=_EverybodyHas(roles)),
-            ],
+            middleware=middleware if access is None else access.middleware,
+            exception_handlers=None if access is None else access.exception_handlers,
         )
         self._service = WebService(WebSettings(port=0), application)
 

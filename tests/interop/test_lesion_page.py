@@ -18,8 +18,11 @@ from benchmarks.peers.lesion_store import LesionStore, lesion_store
 from benchmarks.peers.page_browser import PageBrowser
 from benchmarks.peers.page_server import PageServer
 from dicomnode.results.iso_curves import LEVEL_COLOURS
+from dicomnode.settings.web import WebSettings
 from dicomnode.store.states import Decision
 from dicomnode.store.tables import Verdict
+from dicomnode.web.access.access import Access
+from dicomnode.web.access.tokens import TokenFile
 from dicomnode.web.lesion.colour_map import LESS, MORE, alpha_colours
 from pipelines.soft_mask import SoftMask
 from tests.interop.peers import need, need_folder
@@ -466,7 +469,10 @@ def test_without_scripts_the_servers_pictures_come(browser, server):
 
 def test_the_trimap_is_mended_with_the_brush_and_judged(browser, tmp_path):
     store = lesion_store(tmp_path)
-    with PageServer(store.database) as server:
+    # As a node has it, so that what is posted shows that it came from the page.
+    web = WebSettings(port=0, loopback_role="viewer")
+    access = Access(web, TokenFile(tmp_path / "tokens"))
+    with PageServer(store.database, access=access) as server:
         show(browser, server, **SIZES["desk"])
         browser.press("b")
         browser.until("lesion.judge.solvedMs > 0")
@@ -501,7 +507,7 @@ def test_the_trimap_is_mended_with_the_brush_and_judged(browser, tmp_path):
         browser.until("!lesion.judge.asking")
         browser.click("#accept")
         browser.until("document.querySelectorAll('#verdicts li').length === 1")
-        assert "accepted as mended by reader" in browser.run("document.body.innerText")
+        assert "accepted as mended by loopback" in browser.run("document.body.innerText")
         browser.choose("#reason", "too-small")
         browser.click("#reject")
         browser.until("document.querySelectorAll('#verdicts li').length === 2")
