@@ -1,4 +1,4 @@
-"""Debian's PostgreSQL, with a cluster of its own in a folder."""
+"""Debian's PostgreSQL, with a cluster of its own in a temporary folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,7 @@ from typing import Self
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from benchmarks.peers.ports import free_port, wait_for_port
+from benchmarks.peers.ports import free_port
 
 _SEARCH_PATH = os.pathsep.join(
     [
@@ -28,25 +29,21 @@ PROGRAM = shutil.which("postgres", path=_SEARCH_PATH)
 class Postgres:
     """One server on loopback, whose superuser is ``node`` without a password.
 
-    It does not run as root: root starts it as the user ``postgres``, who must be able to reach the
-    folder.
+    It does not run as root: root starts it as the user ``postgres``.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
-        Gets the cluster and its log; must not be there.
+        Of the cluster and its log, until the server is stopped. Not in pytest's folder, which only
+        its owner may enter.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="postgres-")
+        self.folder = folder = Path(self._temporary.name)
         self.port = free_port()
-        folder.mkdir(parents=True)
         if os.getuid() == 0:
             shutil.chown(folder, "postgres")
-            for parent in folder.parents:  # pytest's folders are for their owner alone
-                if not os.access(parent, os.W_OK) or parent == Path("/tmp"):
-                    break
-                parent.chmod(parent.stat().st_mode | 0o011)
         subprocess.run(
             self._line("initdb", "-D", folder / "data", "-A", "trust", "-U", "node", "-N"),
             check=True,
@@ -68,7 +65,30 @@ class Postgres:
         return self.url(name)
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers.
+
+        Raises
+        ------
+        TimeoutError
+            If it does not; its log says why.
+        """
+        engine = create_engine(self.url())
+        end = time.monotonic() + 60
+        self._begin()
+        while time.monotonic() < end:
+            # A process of a server that was killed may hold its memory for a moment longer.
+            if self._process.poll() is not None:
+                self._begin()
+            try:
+                engine.connect().close()
+            except OperationalError:  # it recovers
+                time.sleep(0.1)
+            else:
+                engine.dispose()
+                return
+        raise TimeoutError(f"PostgreSQL does not answer; see {self.folder / 'log'}")
+
+    def _begin(self) -> None:
         told = ("-p", self.port, "-k", self.folder, "-c", "listen_addresses=127.0.0.1")
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
@@ -77,18 +97,6 @@ class Postgres:
                 stderr=log,
                 cwd=self.folder,
             )
-        wait_for_port(self.port)
-        engine = create_engine(self.url())
-        end = time.monotonic() + 60
-        while True:
-            try:
-                engine.connect().close()
-                break
-            except OperationalError:  # it recovers
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
-        engine.dispose()
 
     def kill(self) -> None:
         """Kill all its processes at once, and wait until they are gone."""
@@ -100,9 +108,10 @@ class Postgres:
         self._process.wait()
 
     def stop(self) -> None:
-        """Stop it, whoever is connected."""
+        """Stop it, whoever is connected, and delete all of it."""
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(60)
+        self._temporary.cleanup()
 
     def __enter__(self) -> Self:
         """Start."""

@@ -105,7 +105,7 @@ def database_url(request, tmp_path):
         return
     if postgres.PROGRAM is None:
         missing("PostgreSQL's server (Debian's postgresql) is not installed")
-    with postgres.Postgres(tmp_path / "postgres") as server:
+    with postgres.Postgres() as server:
         yield server.create("parts")
 
 

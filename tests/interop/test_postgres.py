@@ -31,10 +31,10 @@ PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     if peer.PROGRAM is None:
         missing("PostgreSQL's server (Debian's postgresql) is not installed")
-    with Postgres(tmp_path_factory.mktemp("postgres") / "server") as server:
+    with Postgres() as server:
         yield server
 
 
