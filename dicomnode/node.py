@@ -56,6 +56,7 @@ class Node:
         self._lock: StoreLock | None = None
         self._ground = Ground.of(settings, self.roles)
         self.database = self._ground.database
+        self.audit = self._ground.audit
         self.working = self.receiving = self.posting = self._sender = None
         if Role.WORKER in self.roles:
             self.working = Working(self._ground, hears=not self.is_whole)

@@ -64,7 +64,7 @@ def ct():
 
 def delete(node, uid, trail=None):
     by = By("anna", "by hand: asked for")
-    return purge_study(node.database, uid, by, {}, ANY, trail or node._audit.trail)
+    return purge_study(node.database, uid, by, {}, ANY, trail or node.audit.trail)
 
 
 def test_a_life_of_a_node_is_in_its_trail_without_patient_data(tmp_path, ct):
@@ -144,8 +144,8 @@ def test_what_is_refused_is_told_as_a_failure(tmp_path, ct):
 def test_a_node_without_a_trail_writes_none(tmp_path, ct):
     with Node(settings(tmp_path, enabled=False)) as node:
         send_to(node.port, ct, tmp_path / "sent")
-        assert node._audit.standing() is None
-        assert node._audit.conditions() == []
+        assert node.audit.standing() is None
+        assert node.audit.conditions() == []
     assert not (tmp_path / "store" / "audit").exists()
 
 

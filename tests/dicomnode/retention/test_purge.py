@@ -151,7 +151,9 @@ def test_a_receiver_that_starts_in_the_midst_of_a_deletion_brings_nothing_back(s
 
     def late(database, purge_id):
         found.append(reconcile(store.files, store.index))
-        found.append(reconcile(store.files, store.index, lambda: being_deleted(database)))
+        found.append(
+            reconcile(store.files, store.index, being_deleted=lambda: being_deleted(database))
+        )
         finish(database, purge_id)
 
     monkeypatch.setattr(purging, "_finish", late)
