@@ -2,7 +2,7 @@
 
 pynetdicom decodes, negotiates and encodes, which takes some ten milliseconds for a peer that
 proposes all that there is. The same software proposes the same each time, so what was agreed once
-is kept by the bytes of the proposal; who asks, and for how long a PDU, is each peer's own.
+is kept by a digest of the proposal; who asks, and for how long a PDU, is each peer's own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ FIXED_FIELDS = 68
 _MOST_KEPT = 64
 _LONGEST_KEPT = 2**16
 _MOST_CONTEXTS = 128
-"""Who proposes more than there are ids (PS3.8 9.3.2.2), or at greater length than 128 contexts with
-some ten transfer syntaxes each have, is negotiated with anew: what is kept is a few MB at most."""
+"""Ids are the odd numbers up to 255 (PS3.8 9.3.2.2), and 128 contexts with ten transfer syntaxes
+each are shorter than that. Whoever proposes more is negotiated with anew each time, so that what is
+kept stays within some MB."""
 
 _PDU_HEAD = struct.Struct(">BxL")
 _ACCEPTED_HEAD = struct.Struct(">BxLHxx64s")  # PS3.8 Table 9-17
@@ -107,7 +108,7 @@ class AssociateRequest:
     digest : bytes
         Of its variable items.
     size : int
-        Bytes.
+        Bytes of it all after its length.
     decoded : A_ASSOCIATE or None
         What is negotiated about; None where that was done before.
     agreement : Agreement or None

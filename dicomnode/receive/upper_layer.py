@@ -211,7 +211,11 @@ class AcceptorConnection:
                     )
                 pdu = buffer[:length]
                 self._receive(pdu, deadline)
-                yield from _fragments_of(pdu)
+                pdv, context_id, control = _PDV_HEAD.unpack_from(pdu)
+                if pdv == length - 4:  # one PDV, as nearly always
+                    yield Fragment(context_id, bool(control & 1), bool(control & 2), pdu[6:])
+                else:
+                    yield from _fragments_of(pdu)
             elif kind == _RELEASE_RQ and length == 4:
                 self._receive(buffer[:4], deadline)
                 return
