@@ -92,7 +92,9 @@ class TextLines(logging.Formatter):
             if record.exc_info and record.exc_info[1] is not None:
                 line += f" ({describe_fault(record.exc_info[1])})"
         else:
-            line = super().format(record).rstrip(" ")
+            # What the format above says, without its general way there.
+            moment, message = self.formatTime(record), record.getMessage()
+            line = f"{moment} {record.levelname} {record.name} {message}".rstrip(" ")
         if line.isprintable() and line.isascii():
             return line
         return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)

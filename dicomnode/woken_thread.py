@@ -60,7 +60,8 @@ class WokenThread:
 
     def wake(self) -> None:
         """Ask for a pass. Returns at once."""
-        self._wake.set()
+        if not self._wake.is_set():  # else the pass is still to come
+            self._wake.set()
 
     def ask_to_stop(self) -> None:
         """Ask for the end without waiting for it."""

@@ -33,6 +33,7 @@ from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.encoded import InvalidInstance
 from dicomnode.receive.header import read_data_set
 from dicomnode.receive.intake import Refused
+from dicomnode.receive.negotiation import Negotiator
 from dicomnode.receive.offered import supported_contexts
 from dicomnode.receive.sop_classes import CT_CLASSES, EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.receive.upper_layer import AcceptorConnection, ConnectionEnded, ProtocolError
@@ -197,7 +198,7 @@ class Receiver:
         self._database = Database(f"sqlite:///{root / 'node.sqlite'}")
         self._database.upgrade()
         self._index = InstanceIndex(self._database, CT_CLASSES)
-        self._supported = supported_contexts(True)
+        self._negotiator = Negotiator(supported_contexts(True))
         self._commitments = ReadCommitments()
         self._greeting = requests()[1]
         self._served = 0
@@ -245,10 +246,10 @@ class Receiver:
         connection = AcceptorConnection(socket, MAX_PDU, 5.0)
         longest = 0
         try:
-            request = connection.read_associate_request()
-            longest = request.maximum_length_received or 0
-            contexts = connection.accept(request, self._supported)
-            calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+            request = connection.read_associate_request(self._negotiator)
+            longest = request.proposal.max_pdu
+            contexts = connection.accept(request, self._negotiator)
+            calling, called = request.calling_ae_title, request.called_ae_title
             self._conversation(connection, contexts, calling, called).run()
             connection.confirm_release()
         except ProtocolError as error:
@@ -262,8 +263,8 @@ class Receiver:
         """An association that the next conversations are on: negotiating takes most of the time."""
         self._socket = FedSocket(self._greeting)
         self._connection = AcceptorConnection(self._socket, MAX_PDU, 5.0)
-        request = self._connection.read_associate_request()
-        self._contexts = self._connection.accept(request, self._supported)
+        request = self._connection.read_associate_request(self._negotiator)
+        self._contexts = self._connection.accept(request, self._negotiator)
 
     def _converse(self, damaged: Damaged) -> Verdict:
         self._served += 1

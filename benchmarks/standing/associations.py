@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from pynetdicom import AllStoragePresentationContexts
 
-from benchmarks.peers.requestor import EXPLICIT_VR_LE, Requestor
+from benchmarks.peers.requestor import EXPLICIT_VR_LE, Requestor, request_bytes
 from dicomnode.receive.sop_classes import STORAGE_CLASSES
 
 _MOST_CONTEXTS = 128
@@ -27,8 +27,10 @@ def opened(port: int, called: str, count: int) -> Iterator[float]:
     """Open so many associations, one after the other, and keep them; give the seconds that took.
 
     Each waits for the acceptance of the one before, as a single modality would: what is measured
-    is the acceptor alone, and its answers.
+    is the acceptor alone, and its answers. Requests are encoded before the clock starts.
     """
+    for n in range(count):
+        request_bytes(called, f"PEER{n}", CLASSES, SYNTAXES)
     with ExitStack() as stack:
         start = time.perf_counter()
         held = [

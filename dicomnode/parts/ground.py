@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
@@ -52,9 +52,12 @@ class Ground:
         database = Database(settings.store.url)
         scheduler = BackgroundScheduler(timezone="UTC")
 
+        places = [str(place) for place in settings.store.places]
+
         def free_bytes() -> int:
             """Of the fullest disk that the node writes to."""
-            return min(shutil.disk_usage(place).free for place in settings.store.places)
+            looks = [os.statvfs(place) for place in places]
+            return min(look.f_bavail * look.f_frsize for look in looks)
 
         def waiting_rows() -> int:
             with database.read() as session:

@@ -6,9 +6,8 @@ import ssl
 import threading
 from collections import OrderedDict
 
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-
 from dicomnode.receive.callers import Admitted, Callers, TurnedAway
+from dicomnode.receive.negotiation import AssociateRequest
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.session import Session
 from dicomnode.receive.settings import ReceiverSettings
@@ -66,7 +65,7 @@ class Admission:
                 oldest, _ = self._unassociated.popitem(last=False)
                 oldest.end()
 
-    def admit(self, session: Session, request: A_ASSOCIATE, address: str) -> Admitted:
+    def admit(self, session: Session, request: AssociateRequest, address: str) -> Admitted:
         """Check titles, caller, room and count (PS3.8 9.3.4); an admitted session is counted.
 
         Raises
@@ -75,19 +74,17 @@ class Admission:
         """
         settings = self._settings
         titles = {title.strip() for title in (settings.ae_title, *settings.more_ae_titles)}
-        if settings.require_called_aet and request.called_ae_title.strip() not in titles:
+        if settings.require_called_aet and request.called_ae_title not in titles:
             raise TurnedAway(CALLED_AE_NOT_RECOGNISED, "called-ae")
-        calling = request.calling_ae_title.strip()
+        calling = request.calling_ae_title
         accepted = settings.accepted_calling_aets
         if accepted and calling not in {a.strip() for a in accepted}:
             raise TurnedAway(CALLING_AE_NOT_RECOGNISED, "calling-ae")
         secured = isinstance(session.socket, ssl.SSLSocket)
         certificate = shown_by(session.socket) if secured else None
         admitted = self._callers.admit(calling, address, certificate, secured)
-        proposed = request.presentation_context_definition_list
-        if self._pressure is not None and self._pressure.turns_away(
-            str(context.abstract_syntax) for context in proposed
-        ):
+        proposed = request.proposal.abstract_syntaxes
+        if self._pressure is not None and self._pressure.turns_away(proposed):
             admitted.leave()
             raise TurnedAway(TEMPORARY_CONGESTION, "room")
         with self._lock:

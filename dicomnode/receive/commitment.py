@@ -28,8 +28,9 @@ from dicomnode.receive.command_sets import (
 )
 from dicomnode.receive.encoded import DataSetWalker, InvalidInstance
 from dicomnode.receive.intake import Refused
+from dicomnode.receive.negotiation import Context
 from dicomnode.receive.sop_classes import IMPLICIT_VR_LE
-from dicomnode.receive.upper_layer import AcceptorConnection, Context
+from dicomnode.receive.upper_layer import AcceptorConnection
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dicomnode.audit.participants import Action, Outcome
 from dicomnode.audit.trail import NoTransfers, Transferred
@@ -42,13 +42,13 @@ from dicomnode.receive.intake import (
     keep_file,
     out_of_resources,
 )
+from dicomnode.receive.negotiation import Context
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dicomnode.receive.upper_layer import (
     INVALID_PARAMETER,
     NOT_SPECIFIED,
     AcceptorConnection,
-    Context,
     Fragment,
     ProtocolError,
 )
@@ -69,7 +69,7 @@ class Conversation:
     Parameters
     ----------
     connection : AcceptorConnection
-    contexts : dict
+    contexts : mapping
         Accepted presentation contexts by id.
     calling_ae, called_ae : str
     store : FileStore
@@ -95,7 +95,7 @@ class Conversation:
     def __init__(
         self,
         connection: AcceptorConnection,
-        contexts: dict[int, Context],
+        contexts: Mapping[int, Context],
         calling_ae: str,
         called_ae: str,
         store: FileStore,

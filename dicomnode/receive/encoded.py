@@ -161,26 +161,30 @@ class DataSetWalker:
         data, end, explicit = self._data, self._end, self._explicit
         values, wanted = self.values, self._wanted
         unpack, short_vrs, long_vrs = _EXPLICIT.unpack_from, _SHORT_VRS, _LONG_VRS
-        window, begins = b"", 0  # bytes of the data set, and where
+        # Bytes of the data set, where they begin, and up to where an element's head is in them.
+        window, begins, within = b"", 0, -12
         at, previous = 0, -1
         while at < end:
             begin = at
             offset = at - begins
-            if offset + 12 > len(window):
+            if offset > within:
                 window, begins, offset = bytes(data[at : at + _WINDOW]), at, 0
+                within = len(window) - 12
             vr = b""
-            if explicit and len(window) - offset >= 12:
+            if explicit and offset <= within:
                 # What nearly all elements are, without a call for each; the rest is `_element`'s.
                 group, element, vr, length = unpack(window, offset)
             if vr in short_vrs:
                 tag, at = group << 16 | element, at + 8
-                self._count()
+                self._left -= 1
             elif vr in long_vrs:
                 tag, at = group << 16 | element, at + 12
                 (length,) = _LENGTH.unpack_from(window, offset + 8)
-                self._count()
+                self._left -= 1
             else:
                 tag, vr, length, at = self._element(at, end, explicit)
+            if self._left < 0:
+                raise _too_many()
             # PS3.5 7.1: ascending, each once. Also what tells noise from data sets early.
             if tag <= previous:
                 raise broken(f"element {_name(tag)} after {_name(previous)}")
@@ -199,7 +203,7 @@ class DataSetWalker:
                 if length > _MAX_VALUE:
                     raise broken(f"{_name(tag)} has {length} bytes")
                 first = at - begins
-                if first + length <= len(window):
+                if first + length <= within + 12:
                     values[tag] = window[first : first + length]
                 else:
                     values[tag] = bytes(data[at : at + length])
@@ -210,7 +214,7 @@ class DataSetWalker:
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise broken(f"more than {MAX_ELEMENTS} elements")
+            raise _too_many()
 
     def _element(self, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:
         """Read one element's tag, VR and length (PS3.5 7.1); also where its value starts."""
@@ -314,6 +318,10 @@ def meta_values(data: bytes) -> dict[int, bytes]:
 def broken(reason: str) -> InvalidInstance:
     """Build the error of bytes that cannot be understood."""
     return InvalidInstance(CANNOT_UNDERSTAND, reason)
+
+
+def _too_many() -> InvalidInstance:
+    return broken(f"more than {MAX_ELEMENTS} elements")
 
 
 def _name(tag: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
@@ -222,8 +223,13 @@ def _mismatch(reason: str) -> InvalidInstance:
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:
+    value = values.get(tag, b"")
+    return _known_uid(value) if len(value) <= _SHORT else _uid_of(value)
+
+
+def _uid_of(value: bytes) -> str:
     # A UID is padded with one NUL (PS3.5 9.1); some writers pad with a space.
-    return values.get(tag, b"").rstrip(b"\0 ").decode("ascii", "replace")
+    return value.rstrip(b"\0 ").decode("ascii", "replace")
 
 
 def _required_uid(values: dict[int, bytes], tag: int, name: str) -> str:
@@ -236,8 +242,12 @@ def _required_uid(values: dict[int, bytes], tag: int, name: str) -> str:
 
 
 def _codes(values: dict[int, bytes], tag: int) -> tuple[str, ...]:
-    text = values.get(tag, b"").decode("ascii", "replace")
-    codes = tuple(part.strip(" \0") for part in text.split("\\"))
+    value = values.get(tag, b"")
+    return _known_codes(value) if len(value) <= _SHORT else _codes_of(value)
+
+
+def _codes_of(value: bytes) -> tuple[str, ...]:
+    codes = tuple(part.strip(" \0") for part in value.decode("ascii", "replace").split("\\"))
     return () if codes == ("",) else codes
 
 
@@ -258,14 +268,27 @@ def _integer(values: dict[int, bytes], tag: int) -> int | None:
 
 
 def _decimals(values: dict[int, bytes], tag: int, count: int) -> tuple[float, ...] | None:
-    parts = values.get(tag, b"").split(b"\\")
-    if len(parts) != count or any(b"_" in part for part in parts):
+    value = values.get(tag, b"")
+    return _known_decimals(value, count) if len(value) <= _SHORT else _decimals_of(value, count)
+
+
+def _decimals_of(value: bytes, count: int) -> tuple[float, ...] | None:
+    parts = value.split(b"\\")
+    if len(parts) != count or b"_" in value:
         return None
     try:
-        numbers = tuple(float(part.strip(b" \0")) for part in parts)
+        numbers = tuple([float(part.strip(b" \0")) for part in parts])
     except ValueError:
         return None
     return numbers if all(map(math.isfinite, numbers)) else None
+
+
+# Most of what a slice says the one before it said, too. Six DS with their padding are the longest
+# value that is read so; anything longer is hostile, or not worth keeping.
+_SHORT = 128
+_known_uid = lru_cache(maxsize=256)(_uid_of)
+_known_codes = lru_cache(maxsize=256)(_codes_of)
+_known_decimals = lru_cache(maxsize=256)(_decimals_of)
 
 
 def _text(value: bytes, character_set: bytes) -> str:

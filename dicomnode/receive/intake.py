@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -136,7 +137,7 @@ def keep_file(part: PartFile, announced: Announced, index: Index) -> ReceivedIns
         # The file stays: it is whole, and a repeat or the next start finds and indexes it.
         logger.error("index.failed sop=%s %s", header.sop_instance_uid, describe_fault(error))
         raise Refused(OUT_OF_RESOURCES, "the index does not take the instance") from error
-    if not stored.path.exists():
+    if not os.path.exists(stored.path):
         # Its study was being deleted, perhaps by another process: the file that was here already
         # went meanwhile, or this one, which has the name of one that was to go.
         raise Refused(OUT_OF_RESOURCES, "its study was being deleted")

@@ -188,6 +188,8 @@ def _level(
     before: Level, found: int, marks: int, nothing: int, slack: Callable[[int], int]
 ) -> Level:
     """The level by a quantity that is bad when it is large; a level that holds ends later."""
+    if before is Level.ALL and found < marks <= nothing:
+        return before  # as nearly always
 
     def reaches(mark: int, level: Level) -> bool:
         return found >= (mark - slack(mark) if before >= level else mark)

@@ -17,6 +17,7 @@ from dicomnode.receive.callers import Callers, TurnedAway
 from dicomnode.receive.commitment import Commitments
 from dicomnode.receive.conversation import Conversation
 from dicomnode.receive.intake import Index
+from dicomnode.receive.negotiation import Negotiator
 from dicomnode.receive.offered import supported_contexts
 from dicomnode.receive.pressure import Pressure
 from dicomnode.receive.session import Listener, Session
@@ -90,7 +91,7 @@ class StorageSCP:
         self._index = index
         self._on_stored = on_stored
         self._commitments = commitments
-        self._supported = supported_contexts(commitments is not None)
+        self._negotiator = Negotiator(supported_contexts(commitments is not None))
         self._plain: Listener | None = None
         self._secured: Listener | None = None
         self._stopping = False
@@ -250,8 +251,8 @@ class StorageSCP:
             connection = AcceptorConnection(
                 session.socket, self.settings.max_pdu, self.settings.network_timeout_s
             )
-            request = connection.read_associate_request()
-            calling = request.calling_ae_title.strip()
+            request = connection.read_associate_request(self._negotiator)
+            calling = request.calling_ae_title
             try:
                 admitted = self._admission.admit(session, request, address)
             except TurnedAway as away:
@@ -267,9 +268,9 @@ class StorageSCP:
                 if away.rejection not in _NO_ALERT:
                     words = f"an association was rejected: {away.why}, rule {away.caller}"
                     self._alert(words, Participant.ae(calling, address))
-                connection.reject(request, away.rejection)
+                connection.reject(away.rejection)
                 return
-            contexts = connection.accept(request, self._supported, admitted.max_pdu)
+            contexts = connection.accept(request, self._negotiator, admitted.max_pdu)
             logger.info(
                 "association.accepted calling=%s address=%s caller=%s contexts=%d tls=%s",
                 calling,
@@ -283,7 +284,7 @@ class StorageSCP:
                 connection,
                 contexts,
                 calling,
-                request.called_ae_title.strip(),
+                request.called_ae_title,
                 self._store,
                 self._index,
                 admitted.max_object_bytes or self.settings.max_object_bytes,

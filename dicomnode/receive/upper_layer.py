@@ -1,6 +1,6 @@
 """The DICOM upper layer (PS3.8) on one accepted connection, as the acceptor.
 
-pynetdicom encodes, decodes and negotiates associations. The connection itself is read by one
+Associations are negotiated with pynetdicom (`negotiation.py`). The connection itself is read by one
 blocking thread: pynetdicom's two polling threads for each association cost most of the time of a
 transfer, and cost time when nothing happens; they also read whatever length a PDU announces.
 """
@@ -12,21 +12,22 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
-from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
+from pynetdicom.pdu import A_ASSOCIATE_RJ
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomnode.receive.negotiation import (
+    APPLICATION_CONTEXT,
+    FIXED_FIELDS,
+    AssociateRequest,
+    Context,
+    InvalidProposal,
+    Negotiator,
+    accept_pdu,
+)
 
 # PS3.8 9.3: PDU types
 _ASSOCIATE_RQ, _DATA_TF, _RELEASE_RQ, _ABORT = 0x01, 0x04, 0x05, 0x07
@@ -35,7 +36,6 @@ _RELEASE_RP_PDU = b"\x06\0\0\0\0\x04\0\0\0\0"
 # PS3.8 Table 9-26: why the service provider aborts
 UNRECOGNISED_PDU, UNEXPECTED_PDU, INVALID_PARAMETER, NOT_SPECIFIED = 1, 2, 6, 0
 
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 # 128 presentation contexts with 30 transfer syntaxes each are less than this.
 _MAX_ASSOCIATE_PDU = 2**19
 
@@ -77,14 +77,6 @@ CALLED_AE_NOT_RECOGNISED = Rejection(1, 1, 7)
 PROTOCOL_VERSION_NOT_SUPPORTED = Rejection(1, 2, 2)
 TEMPORARY_CONGESTION = Rejection(2, 3, 1)
 LOCAL_LIMIT_EXCEEDED = Rejection(2, 3, 2)
-
-
-@dataclass(frozen=True)
-class Context:
-    """An accepted presentation context."""
-
-    abstract_syntax: str
-    transfer_syntax: str
 
 
 class Fragment(NamedTuple):
@@ -138,7 +130,7 @@ class AcceptorConnection:
 
     # -- association establishment
 
-    def read_associate_request(self) -> A_ASSOCIATE:
+    def read_associate_request(self, negotiator: Negotiator) -> AssociateRequest:
         """Read the A-ASSOCIATE-RQ.
 
         Raises
@@ -148,29 +140,24 @@ class AcceptorConnection:
         kind, length, deadline = self._read_head()
         if kind != _ASSOCIATE_RQ:
             raise ProtocolError(UNEXPECTED_PDU, f"PDU type 0x{kind:02X} before an association")
-        if not 68 <= length <= _MAX_ASSOCIATE_PDU:
+        if not FIXED_FIELDS <= length <= _MAX_ASSOCIATE_PDU:
             raise ProtocolError(INVALID_PARAMETER, f"A-ASSOCIATE-RQ of {length} bytes")
         body = memoryview(bytearray(length))
         self._receive(body, deadline)
         try:
-            pdu = A_ASSOCIATE_RQ()
-            pdu.decode(_PDU_HEAD.pack(kind, length) + bytes(body))
-            request = pdu.to_primitive()
-            self._peer_max_pdu = request.maximum_length_received or 0
-        except Exception as error:  # whatever a decoder raises on bytes from the network
-            raise ProtocolError(
-                INVALID_PARAMETER, f"A-ASSOCIATE-RQ not understood ({type(error).__name__})"
-            ) from error
-        _check_proposed(request)
-        if not pdu.protocol_version & 1:
-            self.reject(request, PROTOCOL_VERSION_NOT_SUPPORTED)
+            request = negotiator.read(bytes(body))
+        except InvalidProposal as error:
+            raise ProtocolError(INVALID_PARAMETER, str(error)) from error
+        self._peer_max_pdu = request.proposal.max_pdu
+        if not request.protocol_version & 1:
+            self.reject(PROTOCOL_VERSION_NOT_SUPPORTED)
             raise ConnectionEnded("protocol version not supported")
-        if request.application_context_name != _APPLICATION_CONTEXT:
-            self.reject(request, APPLICATION_CONTEXT_NOT_SUPPORTED)
+        if request.proposal.application_context != APPLICATION_CONTEXT:
+            self.reject(APPLICATION_CONTEXT_NOT_SUPPORTED)
             raise ConnectionEnded("application context not supported")
         return request
 
-    def reject(self, request: A_ASSOCIATE, rejection: Rejection) -> None:
+    def reject(self, rejection: Rejection) -> None:
         """Send A-ASSOCIATE-RJ and give the peer time to close (PS3.8 9.2.3, Sta13)."""
         answer = A_ASSOCIATE()
         answer.result = rejection.result
@@ -180,53 +167,28 @@ class AcceptorConnection:
         self._await_close()
 
     def accept(
-        self,
-        request: A_ASSOCIATE,
-        supported: list[PresentationContext],
-        max_pdu: int | None = None,
-    ) -> dict[int, Context]:
+        self, request: AssociateRequest, negotiator: Negotiator, max_pdu: int | None = None
+    ) -> Mapping[int, Context]:
         """Negotiate presentation contexts and send A-ASSOCIATE-AC.
 
         Parameters
         ----------
-        request : A_ASSOCIATE
-        supported : list of PresentationContext
+        request : AssociateRequest
+        negotiator : Negotiator
         max_pdu : int, optional
             Longest P-DATA-TF that this peer may send, where it is another than for all.
 
         Returns
         -------
-        dict
+        mapping
             Accepted contexts by their id.
         """
         if max_pdu is not None:
             self._max_pdu = max_pdu
-        results, roles = negotiate_as_acceptor(
-            request.presentation_context_definition_list, supported, _roles(request)
-        )
-        answer = A_ASSOCIATE()
-        answer.application_context_name = _APPLICATION_CONTEXT
-        answer.calling_ae_title = request.calling_ae_title
-        answer.called_ae_title = request.called_ae_title
-        answer.result = 0
-        answer.result_source = 1
-        answer.presentation_context_definition_results_list = results
-        maximum = MaximumLengthNotification()
-        maximum.maximum_length_received = self._max_pdu
-        implementation = ImplementationClassUIDNotification()
-        implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        version = ImplementationVersionNameNotification()
-        version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        answer.user_information = [maximum, implementation, version, *roles]
+        agreement = negotiator.agree(request)
         self._buffer = memoryview(bytearray(self._max_pdu))
-        self._send(A_ASSOCIATE_AC(answer).encode())
-        return {
-            context.context_id: Context(
-                str(context.abstract_syntax), str(context.transfer_syntax[0])
-            )
-            for context in results
-            if context.result == 0
-        }
+        self._send(accept_pdu(request, agreement, self._max_pdu))
+        return agreement.contexts
 
     # -- data transfer
 
@@ -249,7 +211,11 @@ class AcceptorConnection:
                     )
                 pdu = buffer[:length]
                 self._receive(pdu, deadline)
-                yield from _fragments_of(pdu)
+                pdv, context_id, control = _PDV_HEAD.unpack_from(pdu)
+                if pdv == length - 4:  # one PDV, as nearly always
+                    yield Fragment(context_id, bool(control & 1), bool(control & 2), pdu[6:])
+                else:
+                    yield from _fragments_of(pdu)
             elif kind == _RELEASE_RQ and length == 4:
                 self._receive(buffer[:4], deadline)
                 return
@@ -358,27 +324,6 @@ class AcceptorConnection:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(2, 0))
             self._socket.recv(1024)
-
-
-def _check_proposed(request: A_ASSOCIATE) -> None:
-    """Each proposed context has one abstract syntax and a transfer syntax (PS3.8 9.3.2.2)."""
-    for context in request.presentation_context_definition_list:
-        if not context.abstract_syntax or not context.transfer_syntax:
-            raise ProtocolError(
-                INVALID_PARAMETER,
-                f"presentation context {context.context_id} without abstract or transfer syntax",
-            )
-
-
-def _roles(request: A_ASSOCIATE) -> dict[str, tuple[bool, bool]]:
-    """Roles (SCU, SCP) that the requestor proposes for itself, by SOP class (PS3.7 D.3.3.4)."""
-    return {
-        item.sop_class_uid: (bool(item.scu_role), bool(item.scp_role))
-        for item in request.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-        # One that proposes no role at all says nothing: the default roles hold.
-        and (item.scu_role or item.scp_role)
-    }
 
 
 def _fragments_of(pdu: memoryview) -> Iterator[Fragment]:
