@@ -164,7 +164,7 @@ def test_verdicts_that_say_nothing_are_refused_and_not_kept(server, store, said)
 
 
 def test_forms_of_other_sites_and_bodies_without_end_are_refused(server, store, monkeypatch):
-    monkeypatch.setattr(answers, "MOST_BYTES", 100)
+    monkeypatch.setattr(answers, "MOST_OF_A_TRIMAP", 100)
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         assert post(server, "verdicts", ACCEPTED, kind)[0] == 415
         assert post(server, "mended", b"0", kind)[0] == 415
