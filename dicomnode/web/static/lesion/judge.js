@@ -138,10 +138,12 @@ export class Judge {
   }
 
   async say(decision) {
-    const said = { decision, reason: $('reason').value || null, words: $('words').value };
+    const said = { decision, soft_mask: this.view.lesion.softMask, reason: $('reason').value || null, words: $('words').value };
     if (decision === 'accepted' && this.before.length) said.trimap = base64(this.view.own.trimap.data);
     await this.controls.telling('Keeping the verdict', async () => {
       const answer = await asked(`${this.address}/verdicts`, this.posted('application/json', JSON.stringify(said)));
+      // What was accepted as mended is the lesion's soft mask from now on.
+      if (said.trimap) return location.reload();
       this.list(await answer.json());
       $('reason').value = $('words').value = '';
     });
