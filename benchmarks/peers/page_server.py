@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from starlette.applications import Starlette
-from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+from starlette.authentication import AuthCredentials, AuthenticationBackend
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection
@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicomnode.settings.web import WebSettings
 from dicomnode.store.database import Database
+from dicomnode.web.access.visitor import Visitor
 from dicomnode.web.lesion import lesion_routes
 from dicomnode.web.lesion.workbench import Workbench
 from dicomnode.web.look import Look
 from dicomnode.web.pages import static_files
 from dicomnode.web.service import WebService
+
+_POLICY = b"default-src 'self'; img-src 'self' data:"
 
 
 class _EverybodyHas(AuthenticationBackend):
@@ -27,8 +30,8 @@ class _EverybodyHas(AuthenticationBackend):
     def __init__(self, roles: Sequence[str]) -> None:
         self._roles = list(roles)
 
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
-        return AuthCredentials(self._roles), SimpleUser("reader")
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, Visitor]:
+        return AuthCredentials(self._roles), Visitor("reader", "viewer", "loopback", "reader")
 
 
 class _Strict:
@@ -40,7 +43,7 @@ class _Strict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"content-security-policy", b"default-src 'self'"))
+                message["headers"].append((b"content-security-policy", _POLICY))
             await send(message)
 
         await self._app(scope, receive, with_policy)

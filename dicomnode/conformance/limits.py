@@ -131,6 +131,8 @@ def _destination(one: Destination) -> tuple[str, str, str, str]:
     results = one.results if isinstance(one.results, str) else ", ".join(one.results)
     only = ", once a reader has accepted them" if one.deliver == "accepted" else ""
     what = f"gets {results}{only}; verify {one.verify}"
+    if one.verdicts:
+        what += "; is told of readers' verdicts"
     if isinstance(one, DicomDestination):
         what += f"; storage commitment {'asked for' if one.commit else 'not asked for'}"
         return ("destination, C-STORE", one.name, _dicom_address(one), what)

@@ -142,7 +142,8 @@ def _twins(lesion: Lesion, destination: str) -> tuple[Path, ...]:
     return tuple(
         Path(result.path)
         for result in lesion.results
-        if any(
+        if result.verdict_id is None
+        and any(
             d.destination == destination and d.state is not DeliveryState.WITHDRAWN
             for d in result.deliveries
         )

@@ -51,6 +51,8 @@ def withdraw(session: Session, lesion: Lesion, but: frozenset[str] = frozenset()
     for result in results:
         if result.sop_instance_uid in but:
             continue
+        if but and result.verdict_id is not None:  # made anew itself, if it is to be
+            continue
         withdraw_result(result)
 
 

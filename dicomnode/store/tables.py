@@ -207,6 +207,8 @@ class Verdict(Base):
     where nothing was mended, or the study was deleted."""
     mended_digest: Mapped[str | None] = mapped_column(String(64))
     """Of `mended`; it stays when the study is deleted."""
+    told: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
+    """Whether those destinations were told of it that want to be, or nobody does."""
 
     @property
     def stands_for(self) -> str:
@@ -298,6 +300,8 @@ class Result(Base):
     sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
     path: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
+    verdict_id: Mapped[int | None] = mapped_column(ForeignKey("verdict.id"), index=True)
+    """The verdict on the lesion that it tells of; None of what is made of the soft mask."""
     soft_mask: Mapped[str | None] = mapped_column(String(64))
     """Digest (SHA-256) of the soft mask's file that it was made of; None of several lesions, of
     refusals, and of what an older version made."""

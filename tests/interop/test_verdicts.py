@@ -9,6 +9,7 @@ from pathlib import Path
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 from pydicom.uid import SegmentationStorage
 from sqlalchemy import select
@@ -24,6 +25,7 @@ from pipelines.soft_mask import BACKGROUND, SoftMask
 from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.studies import save, study
 from tests.interop.peers import need
+from tests.interop.test_dciodvfy import errors
 
 pytestmark = pytest.mark.interop
 
@@ -136,3 +138,46 @@ def test_orthanc_gets_what_was_accepted_while_the_node_runs(pacs, node, page, tm
     assert len(pacs.find("SEG")) == 1
     say(page, REJECTED)  # it is there: nothing calls it back
     assert states(node) == [DeliveryState.ACCEPTED]
+
+
+def test_a_verdict_goes_to_orthanc_as_a_sound_report_and_the_next_takes_its_place(pacs, tmp_path):
+    need("storescu")
+    node = NodeProcess(
+        tmp_path / "node",
+        pacs.AE_TITLE,
+        pacs.dicom_port,
+        destination={"verdicts": True},
+        collect={"quiet_period_s": 0.5},
+        publish={"gather_s": 0.2},
+    )
+    node.start()
+    database = Database(node.settings.store.url)
+    try:
+        with PageServer(database) as page:
+            send(node, tmp_path / "out", "told")
+            until(lambda: states(node) == [DeliveryState.ACCEPTED], "the soft mask")
+            say(page, REJECTED | {"words": "half of it is vessel"})
+            until(lambda: states(node, "assessment") == [DeliveryState.ACCEPTED], "a report")
+            say(page, {"decision": "accepted"})
+            until(lambda: states(node, "assessment") == [DeliveryState.ACCEPTED] * 2, "the next")
+    finally:
+        database.close()
+        node.stop()
+    (seg,) = [pydicom.dcmread(pacs.save(one, tmp_path / "back")) for one in pacs.find("SEG")]
+    found = [pydicom.dcmread(pacs.save(one, tmp_path / "back")) for one in pacs.find("SR")]
+    first, second = sorted(found, key=lambda one: "PredecessorDocumentsSequence" in one)
+    assert second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[
+        0
+    ].ReferencedSOPInstanceUID == first.SOPInstanceUID  # fmt: skip
+    for number, (document, verdict) in enumerate(((first, "Rejected"), (second, "Accepted"))):
+        (tmp_path / str(number)).mkdir()
+        assert errors(document, tmp_path / str(number)) == []
+        said = {
+            str(item.ConceptNameCodeSequence[0].CodeMeaning): item
+            for item in document.ContentSequence
+        }
+        assert said["Verdict"].ConceptCodeSequence[0].CodeMeaning == verdict
+        named = said["Result that was judged"].ReferencedSOPSequence[0]
+        assert named.ReferencedSOPInstanceUID == seg.SOPInstanceUID
+        assert said["Person Observer Name"].PersonName == "reader^"
+    assert "half of it is vessel" not in node.log

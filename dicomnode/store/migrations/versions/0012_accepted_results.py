@@ -18,8 +18,15 @@ def upgrade() -> None:
         )
     with op.batch_alter_table("result") as result:
         result.add_column(sa.Column("soft_mask", sa.String(length=64), nullable=True))
+        result.add_column(sa.Column("verdict_id", sa.Integer(), nullable=True))
+        result.create_foreign_key(op.f("fk_result_verdict_id"), "verdict", ["verdict_id"], ["id"])
+        result.create_index(op.f("ix_result_verdict_id"), ["verdict_id"])
     with op.batch_alter_table("verdict") as verdict:
         verdict.add_column(sa.Column("mended_digest", sa.String(length=64), nullable=True))
+        verdict.add_column(
+            sa.Column("told", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+        verdict.create_index(op.f("ix_verdict_told"), ["told"])
     _digest_what_was_mended()
 
 
@@ -42,9 +49,21 @@ def _digest_what_was_mended() -> None:
 
 
 def downgrade() -> None:
+    made = "(SELECT id FROM result WHERE verdict_id IS NOT NULL)"
+    op.execute(
+        "DELETE FROM commitment_delivery WHERE delivery_id IN "
+        f"(SELECT id FROM delivery WHERE result_id IN {made})"
+    )
+    op.execute(f"DELETE FROM delivery WHERE result_id IN {made}")
+    op.execute("DELETE FROM result WHERE verdict_id IS NOT NULL")
     with op.batch_alter_table("verdict") as verdict:
+        verdict.drop_index(op.f("ix_verdict_told"))
+        verdict.drop_column("told")
         verdict.drop_column("mended_digest")
     with op.batch_alter_table("result") as result:
+        result.drop_index(op.f("ix_result_verdict_id"))
+        result.drop_constraint(op.f("fk_result_verdict_id"), type_="foreignkey")
+        result.drop_column("verdict_id")
         result.drop_column("soft_mask")
     # An older version does not know these states, and would send all of it.
     op.execute("UPDATE delivery SET state = 'withdrawn' WHERE state IN ('unjudged', 'withheld')")
