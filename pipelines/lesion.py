@@ -36,7 +36,14 @@ from pipelines.parameters import (
 )
 from pipelines.reach import CONTEXT_MM, MARGIN_MM, REACH
 from pipelines.recist import RecistAxes
-from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, Parameter, SoftMask
+from pipelines.soft_mask import (
+    BACKGROUND,
+    FOREGROUND,
+    MENDED_BY_HAND,
+    UNKNOWN,
+    Parameter,
+    SoftMask,
+)
 from pipelines.trimap import (
     as_masks,
     mask_has_core,
@@ -423,6 +430,6 @@ def soft_mask_from_trimap(
         trimap=crop.with_array(trimap),
         method=method,
         parameters=parameters_of(method, values),
-        warnings=("its trimap was mended by hand", *_warnings(alpha, True, False), *said),
+        warnings=(MENDED_BY_HAND, *_warnings(alpha, True, False), *said),
         quantity=quantity_of(method),
     )

@@ -14,6 +14,9 @@ import numpy as np
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 """Values of a trimap (uint8)."""
 
+MENDED_BY_HAND = "its trimap was mended by hand"
+"""Among the warnings of a soft mask that came of what a reader painted."""
+
 Parameter = float | int | str | bool
 
 READERS_LEVEL = 0.35
@@ -110,7 +113,7 @@ class SoftMask:
         )
 
     @classmethod
-    def load(cls, path: Path) -> SoftMask:
+    def load(cls, path: Path | BinaryIO) -> SoftMask:
         """Read what `save` wrote; a file that names no quantity holds occupancy."""
         with np.load(path, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))

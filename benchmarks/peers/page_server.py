@@ -22,6 +22,8 @@ from dicomnode.web.look import Look
 from dicomnode.web.pages import static_files
 from dicomnode.web.service import WebService
 
+_POLICY = b"default-src 'self'; img-src 'self' data:"
+
 
 class _EverybodyHas(AuthenticationBackend):
     """Signs everybody in with some roles."""
@@ -42,7 +44,7 @@ class _Strict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"content-security-policy", b"default-src 'self'"))
+                message["headers"].append((b"content-security-policy", _POLICY))
             await send(message)
 
         await self._app(scope, receive, with_policy)

@@ -10,7 +10,7 @@ from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
 from dicomnode import proposed_contexts as proposed
-from dicomnode.conformance.specimens import REFUSAL, written_syntaxes
+from dicomnode.conformance.specimens import ASSESSMENT, REFUSAL, written_syntaxes
 from dicomnode.conformance.syntax_names import short_name
 from dicomnode.conformance.table import Table, yes
 from dicomnode.deliver.ladder_choice import choose
@@ -66,7 +66,11 @@ def site_activities(settings: NodeSettings) -> tuple[Activity, ...]:
             continue
         # As of a destination that was not probed yet.
         kinds = [choice.rung.name for choice in choose(one, lambda _: (None, "")) if choice.made]
-        wanted = written_syntaxes([*kinds, REFUSAL] if refusals else kinds)
+        if refusals:
+            kinds.append(REFUSAL)
+        if one.verdicts:
+            kinds.append(ASSESSMENT)
+        wanted = written_syntaxes(kinds)
         compressed = one.transfer_syntax != "explicit-le"
         found += [
             Activity(f"check {one.name}", proposed.verification()),

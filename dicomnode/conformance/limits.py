@@ -129,7 +129,10 @@ def peers(settings: NodeSettings) -> Table:
 
 def _destination(one: Destination) -> tuple[str, str, str, str]:
     results = one.results if isinstance(one.results, str) else ", ".join(one.results)
-    what = f"gets {results}; verify {one.verify}"
+    only = ", once a reader has accepted them" if one.deliver == "accepted" else ""
+    what = f"gets {results}{only}; verify {one.verify}"
+    if one.verdicts:
+        what += "; is told of readers' verdicts"
     if isinstance(one, DicomDestination):
         what += f"; storage commitment {'asked for' if one.commit else 'not asked for'}"
         return ("destination, C-STORE", one.name, _dicom_address(one), what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicomnode.conformance.specimens import REFUSAL, specimens
+from dicomnode.conformance.specimens import ASSESSMENT, REFUSAL, specimens
 from dicomnode.conformance.syntax_names import short_name
 from dicomnode.conformance.table import Table, yes
 from dicomnode.deliver.ladder_choice import AUTOMATIC
@@ -26,18 +26,18 @@ def created() -> Table:
         )
         for rung in LADDER.values()
     ]
-    refusal = made[REFUSAL]
-    rows.append(
+    rows += [
         (
-            REFUSAL,
-            class_name(refusal.SOPClassUID),
-            f"`{refusal.SOPClassUID}`",
-            str(refusal.Modality),
-            short_name(refusal.file_meta.TransferSyntaxUID),
-            "object of marks",
+            kind,
+            class_name(made[kind].SOPClassUID),
+            f"`{made[kind].SOPClassUID}`",
+            str(made[kind].Modality),
+            short_name(made[kind].file_meta.TransferSyntaxUID),
+            of,
             "No",
         )
-    )
+        for kind, of in ((REFUSAL, "object of marks"), (ASSESSMENT, "verdict"))
+    ]
     columns = ("Object", "SOP class", "UID", "Modality", "Written in", "One for each")
     columns += ('In "auto"',)
     return Table("created-objects", columns, tuple(rows))

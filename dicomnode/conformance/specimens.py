@@ -15,17 +15,20 @@ from dicomnode.demo.ct_series import CtSeriesDescription, ct_series
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.marks.mark_reading import Refusal
 from dicomnode.marks.recist_mark import RecistMark
+from dicomnode.results.assessment import Judgement, assessment
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.ladder import LADDER
 from dicomnode.results.lesion_result import Equipment, LesionResult, MarkSource
 from dicomnode.results.not_processed import not_processed
 from dicomnode.results.series_numbers import SeriesNumbers
 from dicomnode.results.uids import derive_uid
+from dicomnode.store.verdicts import REASONS
 from pipelines.measure import measure
 from pipelines.soft_mask import SoftMask
 
 REFUSAL = "not-processed"
-"""The one kind that is no rung of the ladder."""
+ASSESSMENT = "assessment"
+"""The kinds that are no rungs of the ladder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,9 @@ def _made(case: str) -> Specimens:
     held = result.slices[0]
     refusals = [Refusal("1.2", f"the reason {chosen.seed}")]
     made[REFUSAL] = not_processed(held, refusals, result.equipment)
+    said = Judgement(chosen.seed, "Reader", 1e9, False, False, "other", REASONS["other"])
+    seg = made["fractional-seg"]
+    made[ASSESSMENT] = assessment(seg, [MarkSource.of(seg)], said, result.equipment)
     return Specimens(made, held)
 
 

@@ -16,6 +16,8 @@ MEANINGS: dict[str, dict[StrEnum, str]] = {
         DeliveryState.VERIFIED: "It was read back.",
         DeliveryState.REFUSED: "The destination refused it for good. Nothing more is tried.",
         DeliveryState.EXHAUSTED: "Tried as often as configured. Nothing more is tried.",
+        DeliveryState.UNJUDGED: "Not sent before a reader accepts the soft mask.",
+        DeliveryState.WITHHELD: "Not sent (again): a reader rejected the soft mask.",
         DeliveryState.WITHDRAWN: "Not sent (again): superseded, or withdrawn by hand.",
     },
     "storage commitment, as SCU": {

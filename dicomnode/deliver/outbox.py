@@ -14,6 +14,7 @@ from dicomnode.deliver.parcel import Parcel
 from dicomnode.settings import RetrySettings
 from dicomnode.store.states import Confirmation, DeliveryState
 from dicomnode.store.tables import Delivery, Result
+from dicomnode.store.verdicts import HELD_BACK, hold_or_release
 
 OPEN = (DeliveryState.QUEUED, DeliveryState.SENT)
 """States from which an object is (again) sent."""
@@ -73,9 +74,11 @@ def begin(session: Session, delivery_id: int) -> bool:
     Returns
     -------
     bool
-        False where it is not to be sent any more.
+        False where it is not to be sent any more, or not before a reader accepts it.
     """
     delivery = session.get_one(Delivery, delivery_id)
+    # Whatever queued it, a retry or a resend: the newest verdict counts, and that until now.
+    hold_or_release(session, delivery)
     if delivery.state not in OPEN:
         return False
     delivery.state = DeliveryState.SENT
@@ -116,7 +119,7 @@ def record(
             delivery.confirm_attempts = 0
             delivery.commit_words = delivery.verify_words = None
             delivery.due_at = time.time() + confirm_after_s
-        case _ if delivery.state is DeliveryState.WITHDRAWN:
+        case _ if delivery.state in (DeliveryState.WITHDRAWN, *HELD_BACK):
             pass  # while it was on its way
         case Verdict.REFUSED:
             delivery.state = DeliveryState.REFUSED

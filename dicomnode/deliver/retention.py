@@ -9,6 +9,7 @@ from dicomnode.deliver.confirmation import HELD
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.states import DEAD_LETTERS, LesionState
 from dicomnode.store.tables import Commitment, Delivery, Lesion, Result, commitment_delivery
+from dicomnode.store.verdicts import HELD_BACK
 
 
 def forget_commitments(session: Session, before: float, limit: int = 500) -> int:
@@ -94,7 +95,7 @@ def forget_deliveries(session: Session, before: float, limit: int = 500) -> int:
         select(Delivery.id)
         .join(Delivery.result)
         .where(
-            Delivery.state.not_in(OPEN),
+            Delivery.state.not_in((*OPEN, *HELD_BACK)),
             Delivery.confirmation.is_(None),
             Delivery.changed_at < before,
             ~Delivery.commitments.any(),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from dicomnode.deliver.outbox import OPEN
 from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState
 from dicomnode.store.tables import Delivery
+from dicomnode.store.verdicts import HELD_BACK, why_held_back
 
 _NEXT = {
     Confirmation.COMMIT: "to be committed",
@@ -25,6 +26,9 @@ def in_short(delivery: Delivery) -> str:
         words += f", {_NEXT[delivery.confirmation]}"
     elif delivery.state in _HALFWAY and (delivery.commit_words or delivery.verify_words):
         words += ", no further"
+    why = _why_held_back(delivery)
+    if why is not None:
+        words += f", {why}"
     return words
 
 
@@ -52,6 +56,9 @@ def in_full(delivery: Delivery) -> Iterator[str]:
         )
     if delivery.resends:
         yield f"sent again {delivery.resends} time(s), because the peer did not have it"
+    why = _why_held_back(delivery)
+    if why is not None:
+        yield why
     if delivery.state in OPEN:
         again = "again " if delivery.attempts else ""
         yield f"to be sent {again}at {_moment(delivery.due_at)}"
@@ -61,6 +68,14 @@ def in_full(delivery: Delivery) -> Iterator[str]:
     for words in (delivery.commit_words, delivery.verify_words):
         if words:
             yield words
+
+
+def _why_held_back(delivery: Delivery) -> str | None:
+    lesion = delivery.result.lesion
+    if delivery.state not in HELD_BACK or lesion is None:
+        return None
+    reason = next((verdict.reason for verdict in reversed(lesion.verdicts)), None)
+    return why_held_back(delivery.state, reason)
 
 
 def _moment(seconds: float) -> str:

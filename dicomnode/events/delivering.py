@@ -40,6 +40,19 @@ EVENTS = (
         "Mend the way to the destination, then `dicomnode jobs retry`.",
     ),
     Event(
+        "delivery.unjudged",
+        "WARNING",
+        "A lesion got another soft mask while an object of the one before was on its way.",
+        _SENT,
+        "It waits for a reader to accept it at the lesion's page.",
+    ),
+    Event(
+        "delivery.withheld",
+        "WARNING",
+        "A reader rejected an object's soft mask while it was on its way, and not taken.",
+        _SENT,
+    ),
+    Event(
         "delivery.withdrawn",
         "WARNING",
         "An object was superseded or withdrawn by hand while it was on its way, and not taken.",

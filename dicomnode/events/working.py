@@ -162,6 +162,19 @@ EVENTS = (
         "report objects",
     ),
     Event(
+        "verdict.published",
+        "INFO",
+        "A report on a reader's verdict was written.",
+        "verdict objects",
+    ),
+    Event(
+        "verdict.failed",
+        "ERROR",
+        "A report on a reader's verdict could not be written; it is tried again.",
+        "detail",
+        _REPORT,
+    ),
+    Event(
         "refusals.fault",
         "ERROR",
         "An attempt at a report on refusals broke.",

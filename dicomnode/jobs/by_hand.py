@@ -22,8 +22,10 @@ from dicomnode.store.refusals import lesion_changed
 from dicomnode.store.standing import unsettle_replaced
 from dicomnode.store.states import DEAD_LETTERS, CircuitState, DeliveryState, JobAction, LesionState
 from dicomnode.store.tables import Circuit, Delivery, Instance, JobTrace, Lesion, PurgedInstance
+from dicomnode.store.verdicts import HELD_BACK
 
-"""Dead letters."""
+BY_HAND = (JobAction.RETRY, JobAction.CANCEL, JobAction.DISCARD)
+"""What an administrator can do; readers judge at the lesion page."""
 
 UNDER_WAY = (LesionState.WAITING, LesionState.READY, LesionState.SEGMENTED)
 """Lesions of which something is still to come."""
@@ -179,9 +181,11 @@ def _delivery(action: JobAction, delivery: Delivery) -> Change:
             delivery.due_at = time.time()
         case JobAction.RETRY if before in OPEN:
             delivery.due_at = time.time()
+        case JobAction.RETRY if before in HELD_BACK:
+            why_not = "a reader has to accept its soft mask first"
         case JobAction.RETRY:
             why_not = "the destination has it"
-        case JobAction.CANCEL if before in OPEN:
+        case JobAction.CANCEL if before in (*OPEN, *HELD_BACK):
             delivery.state = DeliveryState.WITHDRAWN
         case JobAction.CANCEL:
             why_not = "it is not on its way"

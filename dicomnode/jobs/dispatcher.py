@@ -222,7 +222,13 @@ class Dispatcher:
         with self._database.write() as session:
             if not self._is_wanted(session, ended):
                 return
-            lesions.record_published(session, ended.lesion_id, made, self._ladders.gather_s)
+            lesions.record_published(
+                session,
+                ended.lesion_id,
+                made,
+                self._ladders.gather_s,
+                self._ladders.only_accepted,
+            )
         logger.info("lesion.published lesion=%d objects=%d", ended.lesion_id, len(made))
         self._publishing.end(ended.lesion_id)
         self._on_published()

@@ -150,16 +150,18 @@ def record_published(
     lesion_id: int,
     objects: Sequence[PublishedObject],
     gather_s: float = 0.0,
+    only_accepted: Collection[str] = (),
 ) -> None:
     """The objects are on disk: each gets one delivery for each destination that wants it.
 
-    Objects of the whole series are made `gather_s` seconds later, with lesions that follow.
+    Objects of the whole series are made `gather_s` seconds later, with lesions that follow. The
+    destinations `only_accepted` get them once a reader has accepted the soft mask.
     """
     lesion = session.get_one(Lesion, lesion_id)
     if lesion.state is LesionState.SUPERSEDED:  # superseded while it was worked at
         return
     for made in objects:
-        record_object(session, made).lesion_id = lesion.id
+        record_object(session, made, lesion.id, only_accepted)
     lesion.state = LesionState.PUBLISHED
     lesion.attempts = 0
     lesion.reason = None

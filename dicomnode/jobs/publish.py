@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy.typing as npt
 import pydicom
@@ -23,7 +24,7 @@ from dicomnode.results.ladder import LADDER
 from dicomnode.results.source_frames import stand_in
 from dicomnode.store.files import write_durably
 from dicomnode.version import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERSION
-from pipelines.soft_mask import SoftMask
+from pipelines.soft_mask import MENDED_BY_HAND, SoftMask
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class PublishedObject:
     path: Path
     size: int
     destinations: tuple[str, ...]
+    soft_mask: str | None = None
+    """Digest (SHA-256) of the soft mask's file, where it was made of one."""
 
 
 @uncollected()
@@ -95,6 +98,7 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
     """
     needs_ct = any(LADDER[variant.rung].needs_ct for variant in request.variants)
     result, hu = read_lesion(request.lesion, with_ct=needs_ct)
+    digest = hashlib.sha256(request.lesion.soft_mask.read_bytes()).hexdigest()
     published: list[PublishedObject] = []
     empty: EmptyMask | NothingToReport | None = None
     for variant in request.variants:
@@ -105,9 +109,8 @@ def publish(request: PublishRequest) -> tuple[PublishedObject, ...]:
             empty = error
             continue
         for dataset in made if isinstance(made, list) else [made]:
-            published.append(
-                write_object(dataset, variant.rung, variant.destinations, request.folder)
-            )
+            written = write_object(dataset, variant.rung, variant.destinations, request.folder)
+            published.append(replace(written, soft_mask=digest))
     if empty is not None and not published:
         raise EmptyMask(str(empty))
     return tuple(published)
@@ -166,7 +169,11 @@ def read_lesion(
 
 def configuration_digest(mask: SoftMask) -> str:
     """Digest of all that, beside the voxels and the mark, decides a result."""
-    text = json.dumps([VERSION, mask.method, dict(mask.parameters)], sort_keys=True)
+    decided: list[Any] = [VERSION, mask.method, dict(mask.parameters)]
+    if MENDED_BY_HAND in mask.warnings:
+        # What a reader painted is in no parameter, and gives other objects of the same mark.
+        decided.append(hashlib.sha256(mask.trimap.array.tobytes()).hexdigest())
+    text = json.dumps(decided, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

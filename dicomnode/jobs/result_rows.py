@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from dicomnode.marks.serialised import from_json
 from dicomnode.store.instances import paths_of
 from dicomnode.store.states import DeliveryState
 from dicomnode.store.tables import Delivery, Lesion, Result
+from dicomnode.store.verdicts import hold_or_release
 
 
 def slice_files(session: Session, names: Sequence[str]) -> tuple[Path | FrameFile, ...]:
@@ -38,12 +39,30 @@ def lesion_files(session: Session, lesion: Lesion) -> LesionFiles:
     )
 
 
-def record_object(session: Session, made: PublishedObject) -> Result:
-    """Give an object a row, or its row again, and a delivery for each of its destinations."""
+def record_object(
+    session: Session,
+    made: PublishedObject,
+    lesion_id: int | None = None,
+    only_accepted: Collection[str] = (),
+) -> Result:
+    """Give an object a row, or its row again, and a delivery for each of its destinations.
+
+    Parameters
+    ----------
+    session : Session
+        Writing.
+    made : PublishedObject
+    lesion_id : int, optional
+        Of the lesion that it was made of, where that is one.
+    only_accepted : collection of str
+        Destinations that get it only once a reader has accepted the soft mask that it was made of.
+    """
     result = session.scalar(select(Result).where(Result.sop_instance_uid == made.sop_instance_uid))
     if result is None:
         result = Result(sop_instance_uid=made.sop_instance_uid)
         session.add(result)
+    result.lesion_id = lesion_id
+    result.soft_mask = made.soft_mask
     result.kind = made.kind
     result.sop_class_uid = made.sop_class_uid
     result.path = str(made.path)
@@ -56,4 +75,8 @@ def record_object(session: Session, made: PublishedObject) -> Result:
     for destination in made.destinations:
         if destination not in sent_to:
             result.deliveries.append(Delivery(destination=destination, state=DeliveryState.QUEUED))
+    session.flush()
+    for delivery in result.deliveries:
+        delivery.only_accepted = delivery.destination in only_accepted
+        hold_or_release(session, delivery)
     return result

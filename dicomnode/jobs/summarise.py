@@ -33,14 +33,17 @@ class SummaryVariant:
     ----------
     variant : Variant
     twins : tuple of tuple of Path
-        Of each lesion, the other objects that the same destinations get.
+        Of each of its lesions, the other objects that the same destinations get.
     predecessors : tuple of Path
         What the object takes the place of.
+    lesions : tuple of int
+        Indices of its lesions in the request: some destinations get only what was accepted.
     """
 
     variant: Variant
     twins: tuple[tuple[Path, ...], ...]
     predecessors: tuple[Path, ...]
+    lesions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def summarise(request: SummaryRequest) -> tuple[PublishedObject, ...]:
             theirs = [p for p in published if p.destinations == wanted.variant.destinations]
             twins[0] = (*twins[0], *(source_of(other.path) for other in theirs))
         try:
-            made = _make(results, wanted, twins)
+            made = _make([results[index] for index in wanted.lesions], wanted, twins)
         except NothingToReport:
             continue
         rung, destinations = wanted.variant.rung, wanted.variant.destinations

@@ -18,6 +18,7 @@ from dicomnode.jobs.variants import Ladders
 from dicomnode.store.standing import withdraw_result
 from dicomnode.store.states import DeliveryState, LesionState, SummaryState
 from dicomnode.store.tables import Delivery, Lesion, Result, Summary
+from dicomnode.store.verdicts import is_accepted
 
 
 def summary_request(
@@ -50,19 +51,26 @@ def summary_request(
     # Lesions of one rule have the destinations that it named when each was matched.
     destinations = tuple(dict.fromkeys(name for found in lesions for name in found.destinations))
     shared: dict[tuple, list[str]] = {}
+    accepted = [lesion for lesion in lesions if is_accepted(session, lesion)]
     for name in destinations:
-        twins = tuple(_twins(lesion, name) for lesion in lesions)
+        of = accepted if name in ladders.only_accepted else lesions
+        if not of:
+            continue
+        twins = {lesion.id: _twins(lesion, name) for lesion in of}
         # The rule may have been changed between two of its lesions: the newer one says.
         wanted = next(one.wanted_results for one in reversed(lesions) if name in one.destinations)
         for variant in ladders.variants(session, [name], "series", wanted):
-            shared.setdefault((replace(variant, destinations=()), twins), []).append(name)
+            key = (replace(variant, destinations=()), tuple(twins.items()))
+            shared.setdefault(key, []).append(name)
+    places = {lesion.id: place for place, lesion in enumerate(lesions)}
     variants = tuple(
         SummaryVariant(
             replace(variant, destinations=tuple(names)),
-            twins,
+            tuple(twins for _, twins in of_lesions),
             _predecessors(session, summary, variant.rung, names),
+            tuple(places[lesion_id] for lesion_id, _ in of_lesions),
         )
-        for (variant, twins), names in shared.items()
+        for (variant, of_lesions), names in shared.items()
     )
     if not variants:
         return None
@@ -134,7 +142,8 @@ def _twins(lesion: Lesion, destination: str) -> tuple[Path, ...]:
     return tuple(
         Path(result.path)
         for result in lesion.results
-        if any(
+        if result.verdict_id is None
+        and any(
             d.destination == destination and d.state is not DeliveryState.WITHDRAWN
             for d in result.deliveries
         )

@@ -64,6 +64,13 @@ class Ladders:
         """How long objects of a series wait for more of its lesions, in seconds."""
         return self._publish.gather_s
 
+    @property
+    def only_accepted(self) -> frozenset[str]:
+        """Names of the destinations that get only what a reader accepted."""
+        return frozenset(
+            name for name, one in self._destinations.items() if one.deliver == "accepted"
+        )
+
     def variants(
         self,
         session: Session,

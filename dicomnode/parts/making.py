@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dicomnode.assessments.teller import VerdictTeller
 from dicomnode.collect.collector import Collector
 from dicomnode.health.vitals import WorkerVitals
 from dicomnode.jobs.dispatcher import Dispatcher
@@ -84,6 +85,14 @@ class Making:
             settings.segment.attempts,
             on_results,
         )
+        self._teller = VerdictTeller(
+            database,
+            scheduler,
+            settings.destinations,
+            settings.publish,
+            folders.results,
+            on_results,
+        )
         self._retriever = Retriever(
             database,
             scheduler,
@@ -115,7 +124,15 @@ class Making:
     def threads(self) -> tuple[str, ...]:
         """Names of the threads that live as long as it does."""
         retrieves = ["retriever"] if self._ground.settings.sources else []
-        return ("engine", "dispatcher", "collector", "summariser", "refusals", *retrieves)
+        return (
+            "engine",
+            "dispatcher",
+            "collector",
+            "summariser",
+            "refusals",
+            "verdicts",
+            *retrieves,
+        )
 
     @property
     def status(self) -> str:
@@ -139,6 +156,7 @@ class Making:
         say_where_networks_run(self._ground.settings, self._engine.submit)
         self._summariser.start()
         self._refusals.start()
+        self._teller.start()
         self._collector.start()
 
     def start_asking(self) -> None:
@@ -188,6 +206,7 @@ class Making:
         self._dispatcher.stop()
         self._summariser.stop()
         self._refusals.stop()
+        self._teller.stop()
 
     def _on_asked(self, series_instance_uid: str) -> None:
         self._collector.revisit(series_instance_uid)
@@ -206,4 +225,5 @@ class Making:
         self._dispatcher.notify()
         self._summariser.notify()
         self._refusals.notify()
+        self._teller.notify()
         self._on_results()

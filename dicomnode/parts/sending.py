@@ -15,6 +15,7 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.deliver.prober import Prober
 from dicomnode.parts.ground import Ground
 from dicomnode.store.tables import Delivery
+from dicomnode.store.verdicts import follow_setting
 from dicomnode.woken_thread import DueService
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,9 @@ class Sending:
     def start(self) -> None:
         """Resume: send what is due."""
         self._warn_of_orphans()
+        with self._ground.database.write() as session:
+            for one in self._ground.settings.destinations:
+                follow_setting(session, one.name, one.deliver == "accepted")
         for courier in self._couriers:
             courier.start()
 

@@ -56,6 +56,29 @@ SHORT_AXIS_DIFFERENCE = CodedConcept("1009", SCHEME, "Short axis, computed minus
 NOT_PROCESSED = CodedConcept("1011", SCHEME, "Marks not processed")
 REASON = CodedConcept("1012", SCHEME, "Not processed, because")
 ITEM = CodedConcept("1013", SCHEME, "Item of the object")
+ASSESSMENT = CodedConcept("1014", SCHEME, "Assessment of a soft mask")
+JUDGED_RESULT = CodedConcept("1015", SCHEME, "Result that was judged")
+VERDICT = CodedConcept("1016", SCHEME, "Verdict")
+ACCEPTED = CodedConcept("1017", SCHEME, "Accepted")
+ACCEPTED_AS_MENDED = CodedConcept("1018", SCHEME, "Accepted as mended")
+REJECTED = CodedConcept("1019", SCHEME, "Rejected")
+REJECTED_BECAUSE = CodedConcept("1020", SCHEME, "Rejected, because")
+JUDGED_AT = CodedConcept("1021", SCHEME, "Judged at")
+REASONS = {
+    reason: str(1022 + place)
+    for place, reason in enumerate(
+        (
+            "no-lesion",
+            "wrong-place",
+            "too-large",
+            "too-small",
+            "wrong-edge",
+            "poor-images",
+            "other",
+        )
+    )
+}
+"""Code values of why a soft mask was rejected, by `dicomnode.store.verdicts.REASONS`."""
 
 
 def declare_scheme(document: Dataset) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from dicomnode.store.database import Database
 from dicomnode.store.files import fsync_directory
 from dicomnode.store.states import DEAD_LETTERS, DeliveryState, LesionState, StudyState
 from dicomnode.store.tables import Instance, Lesion, Purge, PurgedInstance, Result
+from dicomnode.store.verdicts import HELD_BACK
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _take_out(
         ).all()
         files = [instance.path for instance in instances]
         files += [result.path for result in results]
-        files += [lesion.soft_mask_path for lesion in lesions if lesion.soft_mask_path]
+        files += [file for lesion in lesions for file in _soft_masks(lesion)]
         purge = Purge(
             study_instance_uid=study_instance_uid,
             who=by.who,
@@ -240,9 +241,18 @@ def _trail(purge: Purge, instance: Instance) -> PurgedInstance:
 def _forget_file(result: Result) -> None:
     result.path = ""
     for delivery in result.deliveries:
-        if delivery.state in DEAD_LETTERS:
+        if delivery.state in (*DEAD_LETTERS, *HELD_BACK):
             delivery.state = DeliveryState.WITHDRAWN
             delivery.confirmation = None
+
+
+def _soft_masks(lesion: Lesion) -> Iterator[str]:
+    """The files of a lesion's soft mask, and of those that it had before."""
+    if lesion.soft_mask_path:
+        path = Path(lesion.soft_mask_path)
+        named = (f"{lesion.mark_key}.npz", f"{lesion.mark_key}-*.npz")  # as `lesion_queue` does
+        found = (file for name in named for file in path.parent.glob(name))
+        yield from dict.fromkeys(map(str, (path, *found)))
 
 
 def _forget_files(lesion: Lesion, by: By) -> None:

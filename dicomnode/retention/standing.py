@@ -13,6 +13,7 @@ from dicomnode.deliver.outbox import OPEN
 from dicomnode.settings import Destination
 from dicomnode.store.states import (
     DEAD_LETTERS,
+    DeliveryState,
     InstanceState,
     LesionState,
     ReportState,
@@ -311,6 +312,10 @@ def _finished(lesions: Sequence[Lesion], results: Sequence[Result]) -> tuple[Stu
     unsent = sum(not _is_held(lesion, of_series) for lesion in published)
     if unsent:
         return StudyState.UNSENT, f"results of {unsent} lesions are only here"
+    deliveries = [delivery for result in results for delivery in result.deliveries]
+    unjudged = sum(delivery.state is DeliveryState.UNJUDGED for delivery in deliveries)
+    if unjudged:  # some destination has them, and another one waits
+        return StudyState.UNSENT, f"{unjudged} deliveries wait for a reader's verdict"
     return StudyState.DELIVERED, f"results of {len(published)} lesions are delivered"
 
 

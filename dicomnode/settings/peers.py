@@ -74,6 +74,10 @@ class _Destination(Section):
     objects and each other. Reports and key objects name all in any case."""
     options: RungOptions = Field(default_factory=dict)
     """What single rungs are told besides; it wins over the two above."""
+    deliver: Literal["all", "accepted"] = "all"
+    """``accepted``: results of a lesion go only once a reader has accepted its soft mask."""
+    verdicts: bool = False
+    """Whether it is told, by a structured report, what readers say of results that it gets."""
     verify: Literal["none", "find", "pixels"] = "none"
     """How far a result is read back: not at all, by a query, or with its pixel data."""
 

@@ -9,7 +9,12 @@ from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.summaries import touch
 from dicomnode.store.tables import Lesion, Result
 
-_OPEN = (DeliveryState.QUEUED, DeliveryState.SENT)
+_UNDELIVERED = (
+    DeliveryState.QUEUED,
+    DeliveryState.SENT,
+    DeliveryState.UNJUDGED,
+    DeliveryState.WITHHELD,
+)
 
 
 def unsettle_replaced(session: Session, lesion_id: int) -> None:
@@ -46,11 +51,13 @@ def withdraw(session: Session, lesion: Lesion, but: frozenset[str] = frozenset()
     for result in results:
         if result.sop_instance_uid in but:
             continue
+        if but and result.verdict_id is not None:  # made anew itself, if it is to be
+            continue
         withdraw_result(result)
 
 
 def withdraw_result(result: Result) -> None:
     """Withdraw what was not delivered of one object. Needs a session that is writing."""
     for delivery in result.deliveries:
-        if delivery.state in _OPEN:
+        if delivery.state in _UNDELIVERED:
             delivery.state = DeliveryState.WITHDRAWN

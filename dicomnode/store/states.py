@@ -65,6 +65,10 @@ class DeliveryState(StrEnum):
     EXHAUSTED = "exhausted"
     """Repeated as often as allowed without an acceptance, or accepted as often as allowed by a
     peer that then says that it does not have it. A dead letter."""
+    UNJUDGED = "unjudged"
+    """Not sent before a reader accepts the soft mask that the object was made of."""
+    WITHHELD = "withheld"
+    """Not sent (again) because a reader rejected that soft mask, unless one accepts it later."""
     WITHDRAWN = "withdrawn"
     """Not sent (again): its lesion was superseded, or an administrator withdrew it."""
 
@@ -137,7 +141,7 @@ class CircuitState(StrEnum):
 
 
 class JobAction(StrEnum):
-    """What an administrator did to a lesion or a delivery."""
+    """What somebody did to a lesion or a delivery."""
 
     RETRY = "retry"
     """Taken up again."""
@@ -145,6 +149,8 @@ class JobAction(StrEnum):
     """What was still to be done is not done."""
     DISCARD = "discard"
     """What failed for good is left at that, and no longer told of."""
+    JUDGE = "judge"
+    """A reader accepted or rejected a lesion's soft mask."""
 
 
 class Decision(StrEnum):
@@ -162,7 +168,7 @@ class StudyState(StrEnum):
     DELIVERED = "delivered"
     """Every destination has all results, as far as its configuration asks."""
     UNSENT = "unsent"
-    """Results were made and are sent nowhere (a dry run, withdrawn): they are only here."""
+    """Results were made and are only here: of a dry run, withdrawn, or not accepted by a reader."""
     REFUSED = "refused"
     """It holds marks, and all were refused."""
     FAILED = "failed"

@@ -201,10 +201,19 @@ class Verdict(Base):
     """In the reader's own words; empty where they said nothing."""
     method: Mapped[str] = mapped_column(String(64))
     soft_mask: Mapped[str] = mapped_column(Text)
-    """Digest of the file that was judged: the lesion may get another one."""
+    """Digest (SHA-256) of the file that was judged: the lesion may get another one."""
     mended: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The soft mask that came of the trimap as the reader mended it, as its file would be; None
     where nothing was mended, or the study was deleted."""
+    mended_digest: Mapped[str | None] = mapped_column(String(64))
+    """Of `mended`; it stays when the study is deleted."""
+    told: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
+    """Whether those destinations were told of it that want to be, or nobody does."""
+
+    @property
+    def stands_for(self) -> str:
+        """Digest of the soft mask that the verdict is about: the mended one where there is one."""
+        return self.mended_digest or self.soft_mask
 
 
 class Finding(Base):
@@ -291,6 +300,11 @@ class Result(Base):
     sop_instance_uid: Mapped[str] = mapped_column(_UID, unique=True)
     path: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
+    verdict_id: Mapped[int | None] = mapped_column(ForeignKey("verdict.id"), index=True)
+    """The verdict on the lesion that it tells of; None of what is made of the soft mask."""
+    soft_mask: Mapped[str | None] = mapped_column(String(64))
+    """Digest (SHA-256) of the soft mask's file that it was made of; None of several lesions, of
+    refusals, and of what an older version made."""
     created_at: Mapped[float] = mapped_column(default=time.time)
 
     lesion: Mapped[Lesion | None] = relationship(back_populates="results")
@@ -308,6 +322,8 @@ class Delivery(Base):
     result_id: Mapped[int] = mapped_column(ForeignKey("result.id"), index=True)
     destination: Mapped[str] = mapped_column(Text)
     state: Mapped[DeliveryState] = mapped_column(_state(DeliveryState), index=True)
+    only_accepted: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it goes only once a reader has accepted the soft mask that the object was made of."""
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[float] = mapped_column(default=time.time, index=True)
     status: Mapped[int | None]
@@ -446,14 +462,14 @@ class Circuit(Base):
 
 
 class JobTrace(Base):
-    """That somebody took up, cancelled or discarded a lesion or a delivery; never changed."""
+    """That somebody took up, cancelled, discarded or judged a lesion or delivery; never changed."""
 
     __tablename__ = "job_trace"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[float] = mapped_column(default=time.time)
     who: Mapped[str] = mapped_column(Text)
-    """The user of the operating system."""
+    """The user of the operating system, or as the one who signed in is called."""
     why: Mapped[str] = mapped_column(Text)
     """In their words; empty where they said nothing."""
     action: Mapped[JobAction] = mapped_column(_state(JobAction))

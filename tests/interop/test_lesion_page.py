@@ -511,8 +511,9 @@ def test_the_trimap_is_mended_with_the_brush_and_judged(browser, tmp_path):
         browser.choose("#reason", "too-small")
         browser.click("#reject")
         browser.until("document.querySelectorAll('#verdicts li').length === 2")
-        browser.click("#as-before")
         assert view(browser, "view.own === view.lesion")
+        # What was accepted is the lesion's own from then on, also on the page.
+        np.testing.assert_array_equal(grid_of(browser, "view.own.trimap")[0], painted)
         assert browser.faults == []
         # A rejection without a reason is refused in words.
         browser.click("#reject")

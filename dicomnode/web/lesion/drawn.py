@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,8 @@ class DrawnLesion:
     ----------
     number : int
         Of the lesion's row.
+    digest : str
+        SHA-256 of the soft mask's file: a verdict says by it what was looked at.
     mask : SoftMask
     grid : PatientGrid
         The lattice of the others.
@@ -63,6 +67,7 @@ class DrawnLesion:
     """
 
     number: int
+    digest: str
     mask: SoftMask
     grid: PatientGrid
     hu: PlacedArray
@@ -80,10 +85,12 @@ class DrawnLesion:
         OSError
             If a file cannot be read.
         """
-        mask = SoftMask.load(record.files.soft_mask)
+        content = record.files.soft_mask.read_bytes()
+        mask = SoftMask.load(BytesIO(content))
         grid = PatientGrid(mask)
         return cls(
             number=record.lesion.id,
+            digest=hashlib.sha256(content).hexdigest(),
             mask=mask,
             grid=grid,
             hu=grid.place(*read_surroundings(record.files, mask, MARGIN_MM)),
@@ -99,6 +106,7 @@ class DrawnLesion:
         """Everything as one body for a browser."""
         about = {
             "id": self.number,
+            "softMask": self.digest,
             "spacing": self.grid.spacing,
             "sliceAxis": self.grid.slice_axis,
             "start": self.start,

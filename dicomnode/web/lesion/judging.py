@@ -7,7 +7,6 @@ import time
 from base64 import b64decode
 from binascii import Error as NotBase64
 from io import BytesIO
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,27 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicomnode.store.states import Decision
-from dicomnode.store.tables import Verdict
+from dicomnode.store.database import Database
+from dicomnode.store.files import write_durably
+from dicomnode.store.states import Decision, JobAction, LesionState
+from dicomnode.store.tables import JobTrace, Lesion, Verdict
+from dicomnode.store.verdicts import REASONS, judged
 from dicomnode.web.lesion.drawn import DrawnLesion
 from dicomnode.web.lesion.records import LesionRecord
 from dicomnode.web.lesion.workbench import NotComputed, Workbench
 from pipelines.soft_mask import SoftMask
 
-REASONS = MappingProxyType(
-    {
-        "no-lesion": "What was marked is no lesion",
-        "wrong-place": "It lies beside the lesion",
-        "too-large": "It holds more than the lesion",
-        "too-small": "It misses a part of the lesion",
-        "wrong-edge": "Its edge is too sharp or too wide",
-        "poor-images": "The images do not allow a soft mask",
-        "other": "Another reason, in words",
-    }
-)
-"""Codes of why a soft mask was rejected, and what they mean."""
-
 MOST_WORDS = 2000
+
+ANOTHER_MASK = "the lesion has another soft mask than the one that was looked at: load it again"
+
+_PUBLISHED = (LesionState.SEGMENTED, LesionState.PUBLISHED)
 
 
 class VerdictAsked(BaseModel):
@@ -49,6 +42,9 @@ class VerdictAsked(BaseModel):
     words: str = Field("", max_length=MOST_WORDS)
     trimap: str | None = None
     """As the reader mended it: bytes on the lesion's lattice, in base64."""
+    soft_mask: str | None = None
+    """Digest of the soft mask that was looked at, as the page was given it; the one that is there
+    now unless given."""
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> VerdictAsked:
@@ -97,8 +93,10 @@ def new_verdict(
     Raises
     ------
     NotComputed
-        If the mended trimap gives no result.
+        If the mended trimap gives no result, or another soft mask was looked at.
     """
+    if asked.soft_mask not in (None, drawn.digest):
+        raise NotComputed(ANOTHER_MASK)
     kept, method = None, drawn.mask.method
     if asked.trimap is not None:
         try:
@@ -117,9 +115,54 @@ def new_verdict(
         reason=asked.reason,
         words=asked.words.strip(),
         method=method,
-        soft_mask=hashlib.sha256(record.files.soft_mask.read_bytes()).hexdigest(),
+        soft_mask=drawn.digest,
         mended=kept,
+        mended_digest=None if kept is None else hashlib.sha256(kept).hexdigest(),
     )
+
+
+def keep_verdict(database: Database, record: LesionRecord, verdict: Verdict) -> None:
+    """Write a verdict down, and what follows from it: deliveries go, or are held back.
+
+    What was accepted as mended takes the place of the lesion's soft mask, and the lesion is
+    published anew: its objects take the place of those before. The worker is woken by the trace, in
+    whichever process it is.
+
+    Raises
+    ------
+    NotComputed
+        If the lesion has got another soft mask since it was read.
+    dicomnode.store.files.StorageError
+        If a mended soft mask cannot be written.
+    """
+    before = record.files.soft_mask
+    path = before
+    if verdict.mended is not None:
+        path = before.with_name(f"{record.lesion.mark_key}-{verdict.mended_digest[:16]}.npz")
+        write_durably(path, lambda file: file.write(verdict.mended))
+    with database.write() as session:
+        lesion = session.get_one(Lesion, record.lesion.id)
+        if lesion.soft_mask_path != str(before):
+            raise NotComputed(ANOTHER_MASK)
+        state = lesion.state
+        session.add(verdict)
+        if path != before and state in _PUBLISHED:
+            lesion.soft_mask_path = str(path)
+            lesion.volume_ml = SoftMask.load(BytesIO(verdict.mended)).volume_ml
+            lesion.state = LesionState.SEGMENTED
+            lesion.attempts = 0
+        judged(session, lesion)
+        session.add(
+            JobTrace(
+                who=verdict.who,
+                why="" if verdict.reason is None else REASONS[verdict.reason],
+                action=JobAction.JUDGE,
+                kind="lesion",
+                subject=str(lesion.id),
+                before=state.value,
+                after=lesion.state.value,
+            )
+        )
 
 
 def verdicts_of(session: Session, lesion_id: int) -> list[dict[str, Any]]:

@@ -11,12 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from dicomnode.store.database import Database
 from dicomnode.store.tables import Lesion
+from dicomnode.store.verdicts import REASONS
 from dicomnode.web.lesion.answers import for_viewers, posted_by_viewers
 from dicomnode.web.lesion.bundle import MEDIA_TYPE, bundle
 from dicomnode.web.lesion.drawn import mask_arrays, said_of, whole_slices_bundle
 from dicomnode.web.lesion.judging import (
-    REASONS,
     VerdictAsked,
+    keep_verdict,
     mended,
     new_verdict,
     verdicts_of,
@@ -156,8 +157,7 @@ class _Lesions:
         record = self._record(request, "judge")
         who = request.user.display_name
         verdict = new_verdict(record, self._opened.read(record), asked, who, self._workbench)
-        with self._database.write() as session:
-            session.add(verdict)
+        keep_verdict(self._database, record, verdict)
         with self._database.read() as session:
             return JSONResponse(verdicts_of(session, record.lesion.id), 201)
 

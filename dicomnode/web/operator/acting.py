@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from dicomnode.jobs.by_hand import By, Chosen, act
+from dicomnode.jobs.by_hand import BY_HAND, By, Chosen, act
 from dicomnode.store.database import Database
 from dicomnode.store.states import JobAction
 from dicomnode.store.tables import Delivery, Lesion, Result
@@ -96,8 +96,8 @@ def asked_in_json(body: bytes) -> Asked:
 
 def _asked(found: Mapping[str, Any]) -> Asked:
     action, why = found.get("action"), found.get("why", "")
-    if action not in tuple(JobAction):
-        raise HTTPException(400, f"found action {action!r}, expected one of {', '.join(JobAction)}")
+    if action not in BY_HAND:
+        raise HTTPException(400, f"found action {action!r}, expected one of {', '.join(BY_HAND)}")
     if not isinstance(why, str) or len(why) > _LONGEST or not why.isprintable():
         raise HTTPException(400, f"why is no line of up to {_LONGEST} characters")
     destination = found.get("destination")

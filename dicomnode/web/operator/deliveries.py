@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from dicomnode.deliver.answer import status_word
 from dicomnode.store.states import Confirmation, DeliveryState
-from dicomnode.store.tables import Delivery, Result
+from dicomnode.store.tables import Delivery, Result, Verdict
+from dicomnode.store.verdicts import why_held_back
 from dicomnode.web.operator.listing import Listing
 
 SORTS = {
@@ -22,6 +23,17 @@ SORTS = {
     "attempts": Delivery.attempts,
 }
 FILTERS = {"state": tuple(DeliveryState), "destination": None, "lesion": None}
+
+
+_REASON = (
+    select(Verdict.reason)
+    .where(Verdict.lesion_id == Result.lesion_id)
+    .order_by(Verdict.id.desc())
+    .limit(1)
+    .correlate(Result)
+    .scalar_subquery()
+)
+"""Code of the newest verdict."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class DeliveryRow:
     words: str | None
     commit_words: str | None
     verify_words: str | None
+    waits_because: str | None
+    """Why it waits for a reader's verdict."""
     due_at: float
     accepted_at: float | None
     committed_at: float | None
@@ -80,6 +94,7 @@ def list_deliveries(session: Session, listing: Listing) -> DeliveryList:
         Delivery.peer_words,
         Delivery.commit_words,
         Delivery.verify_words,
+        _REASON,
         Delivery.due_at,
         Delivery.accepted_at,
         Delivery.committed_at,
@@ -98,7 +113,9 @@ def list_deliveries(session: Session, listing: Listing) -> DeliveryList:
 def _row(row: Sequence) -> DeliveryRow:
     *first, status, words = row[:11]
     word = None if status is None else status_word(status, words or "")
-    return DeliveryRow(*first, word, *row[10:])
+    commit_words, verify_words, reason, *moments = row[11:]
+    waits = why_held_back(row[2], reason)
+    return DeliveryRow(*first, word, words, commit_words, verify_words, waits, *moments)
 
 
 def _narrowed(query: Select, listing: Listing) -> Select:

@@ -85,6 +85,8 @@ def _sent(deliveries: Mapping[DeliveryState, int], pending: int) -> list[Standin
         return ["failed", "not"]
     if any_of(OPEN):
         return ["now", "not"]
+    if deliveries.get(DeliveryState.UNJUDGED):
+        return ["now", "not"]
     if not any_of(_HELD):
         return ["not", "not"]
     if pending:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dicomnode.commands import app
 from dicomnode.conformance import ai_results, iod_modules, states, statuses
-from dicomnode.conformance.specimens import REFUSAL, specimens
+from dicomnode.conformance.specimens import ASSESSMENT, REFUSAL, specimens
 from dicomnode.conformance.statement import statement
 from dicomnode.receive import command_sets, commitment, encoded, upper_layer
 from dicomnode.receive.upper_layer import Rejection
@@ -175,7 +175,7 @@ def test_every_table_is_in_the_document():
 def test_every_kind_of_object_is_described():
     found = published_tables()
     kinds = {row["Object"] for row in found["created-objects"]}
-    assert kinds == LADDER.keys() | {REFUSAL}
+    assert kinds == LADDER.keys() | {REFUSAL, ASSESSMENT}
     for kind in kinds:
         assert iod_modules.knows(str(specimens().made[kind].SOPClassUID))
         assert found[f"attributes-{kind}"]

@@ -32,7 +32,7 @@ def test_headers_of_slices_that_lesions_share_are_read_once(tmp_path, monkeypatc
 
     for module in ("publish", "summarise"):
         monkeypatch.setattr(f"dicomnode.jobs.{module}.read_headers", counted)
-    wanted = SummaryVariant(Variant("rtstruct", 7300, (), ("pacs",)), ((), ()), ())
+    wanted = SummaryVariant(Variant("rtstruct", 7300, (), ("pacs",)), ((), ()), (), (0, 1))
     (summary,) = summarise(SummaryRequest(tuple(lesions), (wanted,), tmp_path))
     assert sorted(read) == sorted(images)
     regions = pydicom.dcmread(summary.path).StructureSetROISequence

@@ -62,8 +62,16 @@ def test_what_every_destination_has_is_delivered(store):
     assert state(store) is StudyState.DELIVERED
 
 
-@pytest.mark.parametrize("deliveries", [[], [DeliveryState.WITHDRAWN]])
-def test_results_that_nobody_has_are_unsent(store, deliveries):
+@pytest.mark.parametrize(
+    "deliveries",
+    [
+        [],
+        [DeliveryState.WITHDRAWN],
+        [DeliveryState.WITHHELD],
+        [DeliveryState.ACCEPTED, DeliveryState.UNJUDGED],
+    ],
+)
+def test_results_that_nobody_has_or_that_wait_for_a_reader_are_unsent(store, deliveries):
     store.make(MARK, deliveries=deliveries)
     assert state(store) is StudyState.UNSENT
 

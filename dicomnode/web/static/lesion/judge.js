@@ -138,10 +138,16 @@ export class Judge {
   }
 
   async say(decision) {
-    const said = { decision, reason: $('reason').value || null, words: $('words').value };
+    const said = { decision, soft_mask: this.view.lesion.softMask, reason: $('reason').value || null, words: $('words').value };
     if (decision === 'accepted' && this.before.length) said.trimap = base64(this.view.own.trimap.data);
     await this.controls.telling('Keeping the verdict', async () => {
       const answer = await asked(`${this.address}/verdicts`, this.posted('application/json', JSON.stringify(said)));
+      // What was accepted as mended is the lesion's soft mask from now on, on the same lattice.
+      if (said.trimap) {
+        Object.assign(this.view.lesion, await body(`${this.address}/volume`));
+        this.asBefore();
+        $('about').textContent += ' Measurements above are of the result before.';
+      }
       this.list(await answer.json());
       $('reason').value = $('words').value = '';
     });

@@ -14,9 +14,10 @@ import pytest
 
 from benchmarks.peers.lesion_store import LesionStore, lesion_store
 from benchmarks.peers.page_server import PageServer
+from dicomnode.jobs.publish import configuration_digest
 from dicomnode.retention.purge import By, purge_study
-from dicomnode.store.states import Decision, StudyState
-from dicomnode.store.tables import Lesion, Verdict
+from dicomnode.store.states import Decision, JobAction, LesionState, StudyState
+from dicomnode.store.tables import JobTrace, Lesion, Verdict
 from dicomnode.web.lesion import answers
 from pipelines.soft_mask import BACKGROUND, FOREGROUND, UNKNOWN, SoftMask
 from tests.dicomnode.web.lesion.test_bundle import unpacked
@@ -133,11 +134,38 @@ def test_what_was_accepted_as_mended_is_kept_as_a_soft_mask_and_goes_with_the_st
     np.testing.assert_allclose(mask.trimap.affine, store.mask.trimap.affine)
     assert mask.offset == store.mask.offset
     assert mask.volume_ml < store.mask.volume_ml
+    with store.database.read() as session:
+        lesion = session.get_one(Lesion, 1)
+        trace = session.query(JobTrace).one()
+    # Its objects are made anew, of what was mended.
+    assert lesion.state is LesionState.SEGMENTED
+    now = Path(lesion.soft_mask_path)
+    assert now.read_bytes() == verdict.mended
+    assert verdict.mended_digest == hashlib.sha256(verdict.mended).hexdigest()
+    assert configuration_digest(SoftMask.load(now)) != configuration_digest(store.mask)
+    assert (trace.action, trace.before, trace.after) == (
+        JobAction.JUDGE, "published", "segmented")  # fmt: skip
+    with store.database.write() as session:
+        session.get_one(Lesion, 1).state = LesionState.PUBLISHED
     purge_study(
         store.database, store.study_instance_uid, By("test", "test"), {}, frozenset(StudyState)
     )
     (verdict,) = verdicts(store)
     assert (verdict.decision, verdict.mended) == (Decision.ACCEPTED, None)
+    assert not now.exists()
+    store.database.close()
+
+
+def test_a_verdict_on_a_soft_mask_that_the_lesion_has_no_longer_is_refused(tmp_path):
+    store = lesion_store(tmp_path)
+    with PageServer(store.database) as server:
+        with urllib.request.urlopen(server.address("/lesions/1/volume"), timeout=120) as got:
+            looked_at = unpacked(got.read())["softMask"]
+        status, body = post(server, "verdicts", {**ACCEPTED, "soft_mask": "0" * 64}, JSON)
+        assert status == 422
+        assert "load it again" in json.loads(body)["error"]
+        assert verdicts(store) == []
+        assert post(server, "verdicts", {**ACCEPTED, "soft_mask": looked_at}, JSON)[0] == 201
     store.database.close()
 
 

@@ -1,0 +1,1 @@
+"""Readers' verdicts sent back to the destinations that want to be told of them."""
