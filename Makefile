@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# How many tests run at a time; some start servers and browsers of their own, and take a core each.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test lint audit clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check --fix .

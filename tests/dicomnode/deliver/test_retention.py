@@ -113,7 +113,7 @@ def test_a_finished_delivery_of_what_was_replaced_goes(database, state):
     assert ids(database, Delivery) == [kept]
 
 
-@pytest.mark.parametrize("lesion_state", set(LesionState) - {LesionState.SUPERSEDED})
+@pytest.mark.parametrize("lesion_state", sorted({*LesionState} - {LesionState.SUPERSEDED}))
 def test_the_delivery_of_what_stands_says_that_it_is_not_sent_again(database, lesion_state):
     kept = [delivery(database, state, lesion_state=lesion_state) for state in FINISHED]
     assert forget(database, retention.forget_deliveries) == 0
