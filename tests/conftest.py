@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+
+# Where several processes run tests, each is told the width of a terminal that it does not have, and
+# a console keeps what it finds first: tests say by themselves how wide theirs is.
+os.environ.pop("COLUMNS", None)
 
 import pytest
 

@@ -57,7 +57,12 @@ def jobs(
     query = (
         select(Lesion)
         .options(
-            selectinload(Lesion.results).selectinload(Result.deliveries),
+            # What is held back tells by which verdict of its lesion.
+            selectinload(Lesion.results)
+            .selectinload(Result.deliveries)
+            .joinedload(Delivery.result)
+            .joinedload(Result.lesion),
+            selectinload(Lesion.verdicts),
             selectinload(Lesion.retrievals),
         )
         .order_by(Lesion.id.desc())

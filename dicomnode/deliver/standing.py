@@ -71,9 +71,9 @@ def in_full(delivery: Delivery) -> Iterator[str]:
 
 
 def _why_held_back(delivery: Delivery) -> str | None:
-    lesion = delivery.result.lesion
-    if delivery.state not in HELD_BACK or lesion is None:
+    if delivery.state not in HELD_BACK or delivery.result.lesion is None:
         return None
+    lesion = delivery.result.lesion
     reason = next((verdict.reason for verdict in reversed(lesion.verdicts)), None)
     return why_held_back(delivery.state, reason)
 

@@ -51,11 +51,8 @@ def published(frames: list[FrameOf], made, folder, variants) -> dict[str, set[in
     )
     of_lesion = publish(PublishRequest(files, variants("lesion"), folder))
     twins = (tuple(one.path for one in of_lesion),)
-    of_series = summarise(
-        SummaryRequest(
-            (files,), tuple(SummaryVariant(one, twins, ()) for one in variants("series")), folder
-        )
-    )
+    series = tuple(SummaryVariant(one, twins, (), (0,)) for one in variants("series"))
+    of_series = summarise(SummaryRequest((files,), series, folder))
     found: dict[str, set[int]] = {}
     for one in (*of_lesion, *of_series):
         for item in references(pydicom.dcmread(one.path)):
