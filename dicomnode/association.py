@@ -12,6 +12,7 @@ from pynetdicom.association import Association
 
 from dicomnode.open_sockets import OpenSockets
 from dicomnode.proposed_contexts import Proposal
+from dicomnode.reactor_pause import ReactorPause
 from dicomnode.settings import DicomPeer
 from dicomnode.tls.asking import AskingTLS
 from dicomnode.tls.contexts import TLSFilesError
@@ -110,6 +111,7 @@ def associate(
     except OSError as error:  # a name that does not resolve
         raise NoAssociation(f"{called} could not be reached: {error.strerror}") from None
     if association.is_established:
+        ReactorPause(association).put_in_place()
         return association
     if association.is_rejected:
         answer = association.acceptor.primitive

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 _VIEWPORT = '[data-cy="viewport-pane"]'
 _SELECTORS = {
