@@ -88,7 +88,8 @@ class Node:
         """One line for people on what it does."""
         said = [part.status for part in self._parts]
         if Role.WEB in self.roles and not self.is_whole:
-            said.append(f"answers on {self.settings.web.host} port {self.web_port}")
+            web = self.settings.web
+            said.append(f"answers on {web.socket or f'{web.host} port {self.web_port}'}")
         return ", ".join(said)
 
     @property
