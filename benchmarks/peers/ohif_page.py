@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import select
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from benchmarks.peers.driven_browser import DrivenBrowser
 
 PATIENCE_S = 240.0
 
@@ -65,44 +63,11 @@ class PageState:
     failures: tuple[str, ...]
 
 
-class OhifBrowser:
-    """One Chromium with one page of OHIF at a time.
+class OhifBrowser(DrivenBrowser):
+    """One Chromium with one page of OHIF at a time."""
 
-    Parameters
-    ----------
-    folder : Path
-        With `drive.mjs` and its `node_modules`.
-    node, chromium : str
-        The programs.
-    """
-
-    def __init__(self, folder: Path, node: str, chromium: str) -> None:
-        self._command = [node, str(folder / "drive.mjs"), chromium]
-        self._folder = folder
-        self._process: subprocess.Popen[str] | None = None
-        self.version = ""
-
-    def __enter__(self) -> Self:
-        """Start the browser."""
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=self._folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        self.version = self._answer()["ready"]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Stop it."""
-        self._process.stdin.close()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    STUCK = OhifStuck
+    ANSWERS_WITHIN_S = 2 * PATIENCE_S
 
     def go(self, url: str) -> None:
         """Go to an address."""
@@ -185,19 +150,3 @@ class OhifBrowser:
         corners = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
         with Image.open(path) as page:
             return np.asarray(page.convert("RGB").crop(tuple(round(c) for c in corners)))
-
-    def _ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        self._process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        if not select.select([self._process.stdout], [], [], 2 * PATIENCE_S)[0]:
-            self._process.kill()
-            raise OhifStuck("the browser does not answer")
-        line = self._process.stdout.readline()
-        if not line:
-            raise OhifStuck("the browser has ended")
-        answer = json.loads(line)
-        if "fault" in answer:
-            raise OhifStuck(answer["fault"])
-        return answer

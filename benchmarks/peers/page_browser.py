@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import select
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-PATIENCE_S = 120.0
+from benchmarks.peers.driven_browser import DrivenBrowser
 
 Place = Sequence[float]
 
@@ -22,44 +20,10 @@ class PageStuck(AssertionError):
     """The page did not do what it was asked, or not in time."""
 
 
-class PageBrowser:
-    """One Chromium with one page at a time.
+class PageBrowser(DrivenBrowser):
+    """One Chromium with one of the node's pages at a time."""
 
-    Parameters
-    ----------
-    folder : Path
-        With `drive.mjs` and its `node_modules`.
-    node, chromium : str
-        The programs.
-    """
-
-    def __init__(self, folder: Path, node: str, chromium: str) -> None:
-        self._command = [node, "drive.mjs", chromium]
-        self._folder = folder
-        self._process: subprocess.Popen[str] | None = None
-        self.version = ""
-
-    def __enter__(self) -> Self:
-        """Start the browser."""
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=self._folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        self.version = self._answer()["ready"]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Stop it."""
-        self._process.stdin.close()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    STUCK = PageStuck
 
     def open(self, url: str, **window: Any) -> None:
         """Go to an address in a new window of a width, height, scale, with touch or scripts."""
@@ -131,17 +95,3 @@ class PageBrowser:
             " return [c.width, c.height, btoa(s)]; })()"
         )
         return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-
-    def _ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        self._process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
-        answer = self._answer()
-        if "fault" in answer:
-            raise PageStuck(f"{command}: {answer['fault']}")
-        return answer
-
-    def _answer(self) -> dict[str, Any]:
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_S)
-        line = self._process.stdout.readline() if ready else ""
-        if not line:
-            raise PageStuck(f"the browser said nothing for {PATIENCE_S:g} s")
-        return json.loads(line)
