@@ -12,12 +12,11 @@ from pydicom.sr.codedict import codes
 
 from dicomnode.marks.mark_reading import Refusal
 from dicomnode.results import report_codes as code
-from dicomnode.results.contributing_equipment import contributing_equipment
 from dicomnode.results.document_uids import NothingToReport
 from dicomnode.results.lesion_result import Equipment, MarkSource, ResultUids
 from dicomnode.results.research_notice import NOTICE
 from dicomnode.results.series_numbers import SeriesNumbers
-from dicomnode.results.sr_document import complete_document, observer_context, reference_header
+from dicomnode.results.sr_document import comprehensive_document, observer_context
 from dicomnode.results.uids import derive_uid
 
 SUMMARY_OF_ANALYSES = CodedConcept("111065", "DCM", "Summary of Analyses")
@@ -109,25 +108,16 @@ def not_processed(
     held = MarkSource(
         *(str(source[k].value) for k in ("SOPClassUID", "SOPInstanceUID", *keywords[:2]))
     )
-    document = hd.sr.ComprehensiveSR(
-        evidence=[reference_header(held)],
-        content=_content(source, refusals, equipment),
-        series_instance_uid=uids.series_instance_uid,
-        series_number=settings.series_numbers.number_of(uids.series_instance_uid),
-        sop_instance_uid=uids.sop_instance_uid,
-        instance_number=1,
-        manufacturer=equipment.manufacturer,
-        manufacturer_model_name=equipment.model_name,
-        software_versions=equipment.software_version,
-        device_serial_number=equipment.serial_number,
-        is_complete=True,
-        previous_versions=[reference_header(other) for other in predecessors] or None,
-        contributing_equipment=[contributing_equipment(equipment)],
-        specific_character_set="ISO_IR 192",
+    return comprehensive_document(
+        _content(source, refusals, equipment),
+        [held],
+        predecessors,
+        source,
+        uids,
+        settings.series_numbers.number_of(uids.series_instance_uid),
+        settings.series_description,
+        equipment,
     )
-    complete_document(document, source, settings.series_description)
-    code.declare_scheme(document)
-    return document
 
 
 def _content(

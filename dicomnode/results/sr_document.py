@@ -8,7 +8,9 @@ import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from dicomnode.results.lesion_result import Equipment, LesionResult, MarkSource
+from dicomnode.results.contributing_equipment import contributing_equipment
+from dicomnode.results.lesion_result import Equipment, LesionResult, MarkSource, ResultUids
+from dicomnode.results.report_codes import declare_scheme
 from dicomnode.results.research_notice import NOTICE
 from dicomnode.results.source_slices import copy_patient_and_study, source_headers
 from dicomnode.results.uids import derive_uid
@@ -93,3 +95,51 @@ def complete_document(document: hd.SOPClass, source: Dataset, description: str) 
     document.SeriesDescription = description[:64]
     if "CompletionFlag" in document:
         document.CompletionFlagDescription = NOTICE
+
+
+def comprehensive_document(
+    content: Dataset,
+    about: Sequence[MarkSource],
+    predecessors: Sequence[MarkSource],
+    source: Dataset,
+    uids: ResultUids,
+    series_number: int,
+    series_description: str,
+    equipment: Equipment,
+) -> Dataset:
+    """Make a Comprehensive SR (PS3.3 A.35.3) on stored objects, which takes the place of others.
+
+    Parameters
+    ----------
+    content : Dataset
+        Its root.
+    about : sequence of MarkSource
+        The objects that it refers to; not empty.
+    predecessors : sequence of MarkSource
+        Documents that it takes the place of.
+    source : Dataset
+        Patient and study are this one's.
+    uids : ResultUids
+    series_number : int
+    series_description : str
+    equipment : Equipment
+    """
+    document = hd.sr.ComprehensiveSR(
+        evidence=[reference_header(one) for one in about],
+        content=content,
+        series_instance_uid=uids.series_instance_uid,
+        series_number=series_number,
+        sop_instance_uid=uids.sop_instance_uid,
+        instance_number=1,
+        manufacturer=equipment.manufacturer,
+        manufacturer_model_name=equipment.model_name,
+        software_versions=equipment.software_version,
+        device_serial_number=equipment.serial_number,
+        is_complete=True,
+        previous_versions=[reference_header(one) for one in predecessors] or None,
+        contributing_equipment=[contributing_equipment(equipment)],
+        specific_character_set="ISO_IR 192",
+    )
+    complete_document(document, source, series_description)
+    declare_scheme(document)
+    return document
