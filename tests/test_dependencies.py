@@ -6,7 +6,9 @@ Whether an installed version has a known weakness is not asked here, for that ne
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +28,7 @@ FREE = re.compile(
     r"Python Software Foundation|Zlib|Unlicense",
     re.IGNORECASE,
 )
+OURS = {"dicomnode", "pipelines", "models", "benchmarks", "tests"}
 BOUND = re.compile(r"<|<=|==|~=")
 
 
@@ -62,6 +65,36 @@ def _is_wanted(asked: Requirement, extras: set[str]) -> bool:
     return asked.marker is None or any(
         asked.marker.evaluate({"extra": extra}) for extra in ("", *extras)
     )
+
+
+def test_all_that_tests_import_comes_with_the_tests():
+    """The README's second command installs `.[test]` and nothing else.
+
+    Benchmarks are looked through too, for tests import them; only what is imported at the head of a
+    file, without which the file could not be read.
+    """
+    asked = {asked.name for asked in ASKED[""] + ASKED["test"]}
+    wanted = {canonicalize_name(name) for name in asked}
+    given = metadata.packages_distributions()
+    missing = set()
+    for path in [*ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]:
+        if "node_modules" in path.parts:
+            continue
+        for name in _imported(ast.parse(path.read_text(encoding="utf-8"))) - OURS:
+            if not wanted & {canonicalize_name(one) for one in given.get(name, ())}:
+                missing.add((name, str(path.relative_to(ROOT))))
+    assert missing == set()
+
+
+def _imported(file: ast.Module) -> set[str]:
+    """First names of the modules imported at its head."""
+    found = set()
+    for statement in file.body:
+        if isinstance(statement, ast.Import):
+            found |= {one.name.partition(".")[0] for one in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            found.add(statement.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names)
 
 
 def test_what_is_installed_is_what_is_asked_for():

@@ -66,6 +66,10 @@ class PageBrowser(DrivenBrowser):
         """Move fingers along lines, together."""
         self._ask("fingers", lines=[[list(map(float, p)) for p in line] for line in lines])
 
+    def arrive(self, url: str) -> None:
+        """Wait until a page has sent its reader on to this address, and all of it is there."""
+        self._ask("arrive", url=url)
+
     def picture(self, path: Path) -> None:
         """Keep a picture of the window."""
         path.parent.mkdir(parents=True, exist_ok=True)

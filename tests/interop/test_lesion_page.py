@@ -463,6 +463,7 @@ def test_the_page_is_legible_whole_and_sound_at_every_size(browser, server, size
 
 def test_without_scripts_the_servers_pictures_come(browser, server):
     browser.open(server.address("/lesions/1"), scripts=False, width=1024, height=900)
+    browser.arrive(server.address("/lesions/1/plain"))
     browser.picture(PICTURES / "plain.png")
     assert any(address.endswith("/pictures/axial.png") for address in browser.requests)
 

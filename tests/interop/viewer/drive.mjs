@@ -33,6 +33,8 @@ const commands = {
     page.on('request', request => requests.push(request.url()));
     await page.goto(url);
   },
+  // Where a page sends its reader on: once that page and its pictures are there.
+  async arrive({ url }) { await page.waitForURL(url); },
   // Asked again and again from here: the page's policy lets nothing in it evaluate text.
   async until({ holds }) {
     for (const end = Date.now() + 60_000; !(await page.evaluate(holds));) {
