@@ -128,7 +128,9 @@ class OhifBrowser(DrivenBrowser):
             failures=tuple(answer["failures"]),
         )
 
-    def until(self, holds: Callable[[PageState], object], what: str) -> PageState:
+    def until(
+        self, holds: Callable[[PageState], object], what: str, within_s: float = PATIENCE_S
+    ) -> PageState:
         """Wait until something holds of the page.
 
         Raises
@@ -136,10 +138,10 @@ class OhifBrowser(DrivenBrowser):
         OhifStuck
             With what the page says instead.
         """
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + within_s
         while not holds(state := self.state()):
             if time.monotonic() > end:
-                raise OhifStuck(f"{what}: not within {PATIENCE_S:g} s, but {state}")
+                raise OhifStuck(f"{what}: not within {within_s:g} s, but {state}")
             time.sleep(0.1)
         return state
 

@@ -5,6 +5,7 @@ Pictures of every page are kept in test-artefacts/ohif.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -17,7 +18,7 @@ import pytest
 from scipy import ndimage
 
 from benchmarks.peers.ohif import OhifServer
-from benchmarks.peers.ohif_page import OhifBrowser, PageState
+from benchmarks.peers.ohif_page import PATIENCE_S, OhifBrowser, OhifStuck, PageState
 from benchmarks.peers.orthanc import Orthanc
 from dicomnode.deliver.answer import Verdict
 from dicomnode.deliver.store_scu import send
@@ -150,7 +151,12 @@ def longest_run(line: np.ndarray) -> slice:
     return slice(int(starts[longest]), int(stops[longest]))
 
 
-def see(browser: OhifBrowser, name: str, is_there: Callable[[Drawn], bool]) -> Drawn:
+def see(
+    browser: OhifBrowser,
+    name: str,
+    is_there: Callable[[Drawn], bool],
+    within_s: float = PATIENCE_S,
+) -> Drawn:
     """Wait until a page shows what it should; check that the CT below is the right slice."""
     found: list[Drawn] = []
 
@@ -160,7 +166,7 @@ def see(browser: OhifBrowser, name: str, is_there: Callable[[Drawn], bool]) -> D
         found.append(drawn(browser.picture(PICTURES / f"{name}.png"), state.position))
         return is_there(found[-1])
 
-    state = browser.until(looks_right, f"{name}: an overlay in its place")
+    state = browser.until(looks_right, f"{name}: an overlay in its place", within_s)
     check_that_nothing_went_wrong(state)
     seen = found[-1]
     low = WINDOW_CENTRE - WINDOW_WIDTH / 2
@@ -168,6 +174,21 @@ def see(browser: OhifBrowser, name: str, is_there: Callable[[Drawn], bool]) -> D
     beside = INSIDE & ~seen.touched
     assert np.abs(seen.colours.mean(axis=2) - grey)[beside].mean() < 8
     return seen
+
+
+def see_map(browser: OhifBrowser, name: str, load_it: Callable[[], None]) -> Drawn:
+    """Load the page and the parametric map on it until the map is drawn, at most three times.
+
+    On a busy machine OHIF 3.13 now and then takes one, says so, and does not draw it
+    (docs/viewers.md).
+    """
+    for _ in range(2):
+        load_it()
+        with contextlib.suppress(OhifStuck):
+            # What is nearly nothing is drawn nearly transparent.
+            return see(browser, name, covers("wedge", 0.15), within_s=PATIENCE_S / 3)
+    load_it()
+    return see(browser, name, covers("wedge", 0.15))
 
 
 def covers(shape: str, least: float) -> Callable[[Drawn], bool]:
@@ -231,10 +252,11 @@ def test_bands_of_alpha_lie_side_by_side_in_three_colours(browser, address):
 
 
 def test_a_parametric_map_is_drawn_in_colours_that_go_with_alpha(browser, address):
-    browser.open(address)
-    browser.load("parametric-map of wedge")
-    # What is nearly nothing is drawn nearly transparent.
-    seen = see(browser, "parametric-map", covers("wedge", 0.15))
+    def load_it():
+        browser.open(address)
+        browser.load("parametric-map of wedge")
+
+    seen = see_map(browser, "parametric-map", load_it)
     alpha = alpha_of("wedge", seen.index)
     steps = [np.median(seen.colours[np.isclose(alpha, step / 10)], axis=0) for step in range(2, 11)]
     for weaker, stronger in itertools.pairwise(steps):

@@ -26,6 +26,7 @@ from tests.interop.test_ohif import (
     make,
     on_lines,
     see,
+    see_map,
 )
 
 pytestmark = pytest.mark.interop
@@ -109,9 +110,11 @@ def test_bands_of_alpha_lie_side_by_side(browser, address):
 
 
 def test_a_parametric_map_is_drawn(browser, address):
-    open_study(browser, address)
-    browser.load("parametric-map of wedge")
-    see(browser, "node-parametric-map", covers("wedge", 0.15))
+    def load_it():
+        open_study(browser, address)
+        browser.load("parametric-map of wedge")
+
+    see_map(browser, "node-parametric-map", load_it)
 
 
 def test_measured_axes_open_as_a_measurement(browser, address):
