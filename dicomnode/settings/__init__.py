@@ -4,7 +4,8 @@ Environment variables win over the file: ``DICOMNODE_LISTEN__PORT=11113`` sets `
 ``[listen]``. A wrong setting stops the start with its line and the reason.
 """
 
-from dicomnode.settings.node import NodeSettings, SettingsError, load_settings
+from dicomnode.settings.file import SettingsError, load_settings
+from dicomnode.settings.node import NodeSettings
 from dicomnode.settings.peers import (
     CommitmentSettings,
     Destination,

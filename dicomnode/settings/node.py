@@ -1,27 +1,20 @@
-"""The whole of the settings, and what its parts must agree on."""
+"""The whole of the settings."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import (
     Field,
-    ValidationError,
 )
 from pydantic import model_validator as validates_whole
-from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dicomnode.routing.networks import network_problem
 from dicomnode.routing.rules import Rule
-from dicomnode.routing.wildcard import fits
+from dicomnode.settings.agreement import AGREEMENTS
 from dicomnode.settings.peers import (
-    KINDS,
     CommitmentSettings,
     Destination,
-    DicomDestination,
     DicomPeer,
     Source,
 )
@@ -47,14 +40,8 @@ from dicomnode.settings.working import (
     SegmentSettings,
 )
 from dicomnode.tls.settings import TLSSettings, with_shared_identity
-from dicomnode.toml_lines import line_of
 
-
-class SettingsError(ValueError):
-    """The configuration cannot be used; the text names the file, the line and the reason."""
-
-
-_OF_KINDS = ("sources", "destinations")
+OF_KINDS = ("sources", "destinations")
 
 
 class NodeSettings(BaseSettings):
@@ -109,7 +96,7 @@ class NodeSettings(BaseSettings):
                 return peers
             return [with_shared_identity(shared, peer) for peer in peers]
 
-        found = {name: told(given[name]) for name in _OF_KINDS if name in given}
+        found = {name: told(given[name]) for name in OF_KINDS if name in given}
         commitment = given.get("commitment")
         if isinstance(commitment, dict) and "peers" in commitment:
             found["commitment"] = {**commitment, "peers": told(commitment["peers"])}
@@ -120,152 +107,9 @@ class NodeSettings(BaseSettings):
         return {**given, **found}
 
     @validates_whole(mode="after")
-    def _peers_can_be_known(self) -> NodeSettings:
-        """A peer with TLS shows a certificate, which somebody that is trusted must have signed."""
-        for peer in self.peers:
-            if peer.tls is not None and peer.tls.ca_file is None:
-                raise ValueError(
-                    f"TLS to {peer.ae_title!r} needs ca_file, there or in [tls]: nothing says "
-                    "whose certificates are trusted"
-                )
-        if self.tls.port and not self.tls.only and self.tls.port == self.listen.port:
-            raise ValueError(
-                f"[tls] port and [listen] port are both {self.tls.port}; with [tls] only = true "
-                "nothing is taken without TLS"
-            )
-        return self
-
-    @validates_whole(mode="after")
-    def _callers_can_come_in(self) -> NodeSettings:
-        """Nobody is asked for a certificate where none can be shown, or forgotten who must call."""
-        for caller in self.callers:
-            if (caller.certificates or caller.tls) and self.tls.port is None:
-                raise ValueError(f"caller {caller.name!r} needs TLS, and [tls] has no port")
-            if caller.certificates and self.tls.clients == "none":
-                raise ValueError(
-                    f"caller {caller.name!r} needs a certificate, and [tls] clients asks for none"
-                )
-        if not self.listen.known_callers_only:
-            return self
-        calling = [s.ae_title for s in self.sources if s.kind == "c-move"]
-        calling += [
-            d.ae_title for d in self.destinations if isinstance(d, DicomDestination) and d.commit
-        ]
-        for ae_title in calling:
-            if not any(
-                caller.allow and any(fits(ae_title, pattern) for pattern in caller.ae_titles)
-                for caller in self.callers
-            ):
-                raise ValueError(
-                    f"{ae_title!r} sends by C-MOVE or reports storage commitment, and none of "
-                    "[[callers]] fits it: [listen] known_callers_only keeps it out"
-                )
-        return self
-
-    @validates_whole(mode="after")
-    def _names_meet(self) -> NodeSettings:
-        known = [destination.name for destination in self.destinations]
-        for what, names in (
-            ("destination", known),
-            ("source", [source.name for source in self.sources]),
-            ("rule", [rule.name for rule in self.rules]),
-            ("caller", [caller.name for caller in self.callers]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two {what}s are named {twice[0]!r}")
-        for rule in self.rules:
-            if not rule.destinations:
-                raise ValueError(f"rule {rule.name!r} names no destination: nothing would be sent")
-            for name in rule.destinations:
-                if name not in known:
-                    raise ValueError(
-                        f"rule {rule.name!r} names the destination {name!r}; "
-                        f"known are {', '.join(map(repr, known)) or 'none'}"
-                    )
-        return self
-
-    @validates_whole(mode="after")
-    def _profiles_are_known(self) -> NodeSettings:
-        """Each says on which line its rule stands."""
-        problems = []
-        for number, rule in enumerate(self.rules):
-            if rule.profile is not None and rule.profile not in self.profiles:
-                known = ", ".join(map(repr, self.profiles)) or "none"
-                field, found = "profile", rule.profile
-                problem = f"no profile {found!r}; known are {known}"
-            elif strange := sorted({*(rule.results or ())} - {*get_args(RungName)}):
-                field, found = "results", strange[0]
-                problem = f"no result {found!r}; known are {', '.join(get_args(RungName))}"
-            else:
-                continue
-            problems.append(
-                InitErrorDetails(
-                    type=PydanticCustomError("profile", "{problem}", {"problem": problem}),
-                    loc=("rules", number, field),
-                    input=found,
-                )
-            )
-        for name, results in self.profiles.items():
-            if not results:
-                problems.append(
-                    InitErrorDetails(
-                        type=PydanticCustomError("profile", "a profile names no result"),
-                        loc=("profiles", name),
-                        input=results,
-                    )
-                )
-        if problems:
-            raise ValidationError.from_exception_data(type(self).__name__, problems)
-        return self
-
-    @validates_whole(mode="after")
-    def _networks_can_run(self) -> NodeSettings:
-        """A network that cannot be used stops the start, and not the first study."""
-        options = self.networks.options
-        problems = []
-        for number, rule in enumerate(self.rules):
-            problem = network_problem(rule.method, options)
-            if problem is not None:
-                problems.append(
-                    InitErrorDetails(
-                        type=PydanticCustomError("network", "{problem}", {"problem": problem}),
-                        loc=("rules", number, "method"),
-                        input=rule.method,
-                    )
-                )
-        if problems:
-            # So that each says on which line its rule stands.
-            raise ValidationError.from_exception_data(type(self).__name__, problems)
-        return self
-
-    @validates_whole(mode="after")
-    def _moved_images_are_let_in(self) -> NodeSettings:
-        """C-MOVE makes the source call the node, as any sender does."""
-        let_in = self.listen.calling_ae_titles
-        for source in self.sources:
-            if let_in and source.kind == "c-move" and source.ae_title not in let_in:
-                raise ValueError(
-                    f"source {source.name!r} sends by C-MOVE as {source.ae_title!r}, "
-                    "which [listen] calling_ae_titles does not let in"
-                )
-        return self
-
-    @validates_whole(mode="after")
-    def _reports_are_let_in(self) -> NodeSettings:
-        """A peer may report a commitment on an association that it opens to the node."""
-        let_in = self.listen.calling_ae_titles
-        for destination in self.destinations:
-            if (
-                let_in
-                and isinstance(destination, DicomDestination)
-                and destination.commit
-                and destination.ae_title not in let_in
-            ):
-                raise ValueError(
-                    f"destination {destination.name!r} reports storage commitment as "
-                    f"{destination.ae_title!r}, which [listen] calling_ae_titles does not let in"
-                )
+    def _parts_agree(self) -> NodeSettings:
+        for agreement in AGREEMENTS:
+            agreement(self)
         return self
 
     @classmethod
@@ -279,13 +123,6 @@ class NodeSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what the file says."""
         return env_settings, init_settings
-
-    @validates_whole(mode="after")
-    def _something_is_sent(self) -> NodeSettings:
-        for destination in self.destinations:
-            if not destination.results:
-                raise ValueError(f"destination {destination.name!r} gets no results")
-        return self
 
     @property
     def routes(self) -> tuple[Rule, ...]:
@@ -310,39 +147,3 @@ class NodeSettings(BaseSettings):
                 return destination
         known = ", ".join(d.name for d in self.destinations) or "none"
         raise KeyError(f"no destination is named {name!r}; known are: {known}")
-
-
-def load_settings(path: Path) -> NodeSettings:
-    """Read and validate a configuration file.
-
-    Raises
-    ------
-    SettingsError
-        With the file, the line and the reason of everything that is wrong.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: {error}") from None
-    try:
-        return NodeSettings(**data)
-    except ValidationError as error:
-        problems = [_describe(problem, text) for problem in error.errors()]
-        raise SettingsError("\n".join(f"{path}:{problem}" for problem in problems)) from None
-
-
-def _describe(problem: Any, text: str) -> str:
-    # The kind of a source or destination is no key of the file, though pydantic names it as one.
-    location = tuple(
-        part
-        for depth, part in enumerate(problem["loc"])
-        if not (depth == 2 and part in KINDS and problem["loc"][0] in _OF_KINDS) and part != "[key]"
-    )
-    where = ".".join(str(part) for part in location) or "settings"
-    line = line_of(location, text)
-    reason = problem["msg"].removeprefix("Value error, ")
-    return f"{line or 1}: {where}: {reason}"
