@@ -19,6 +19,9 @@ from starlette.applications import Starlette
 from benchmarks.web_pages import ROOT, fill
 from dicomnode.audit import InstancesAccessed, Participant, StudyContent
 from dicomnode.audit.service import AuditService, audit_trail
+from dicomnode.routing.in_force import RulesInForce
+from dicomnode.routing.rules import Rule
+from dicomnode.rule_reload import RuleReload
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState, DeliveryState, LesionState
@@ -29,6 +32,7 @@ from dicomnode.web.look import Look
 from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.pages import static_files
 from dicomnode.web.service import WebService
+from pipelines.parameters import DEFAULT_METHOD
 
 LESIONS = 40
 STUDY = f"{ROOT}.3"
@@ -194,6 +198,26 @@ def test_studies_tell_what_became_of_their_marks(pages):
     assert pages.json("/api/studies?q=%25")["total"] == 0
     with_failed = pages.json("/api/studies?state=failed&sort=-failed")
     assert all(row["states"]["failed"] for row in with_failed["rows"])
+
+
+def test_rules_are_shown_with_the_method_and_destinations_that_they_leave_to_the_default(pages):
+    said = (
+        Rule(name="all that is there"),
+        Rule(name="liver", method="closed-form", destinations=("pacs", "archive")),
+    )
+    settings = pages.settings.model_copy(update={"rules": said})
+    RuleReload(settings, RulesInForce(said)).started(Path("node.toml"))
+    rows = {row["name"]: row for row in pages.json("/api/rules")["rows"]}
+    plain, liver = rows["all that is there"], rows["liver"]
+    assert (plain["method"], plain["destinations"]) == (DEFAULT_METHOD, [])
+    assert (liver["method"], liver["destinations"]) == ("closed-form", ["pacs", "archive"])
+    assert {(row["in_force"], row["method"]) for row in rows.values() if row["lesions"]} == {
+        (False, None)
+    }
+    status, text = pages.ask("/rules")
+    assert status == 200
+    assert f"<td>{DEFAULT_METHOD}</td>" in text
+    assert "<td>pacs, archive</td>" in text
 
 
 def test_a_study_tells_the_way_of_its_lesions_and_why(pages):
