@@ -96,9 +96,14 @@ export class Controls {
 
   async compareWith(method) {
     const { view } = this;
-    const done = await this.telling(method ? `Computing ${method}` : '', () => compare(view, method));
+    const done = await this.telling(method ? `Computing ${method} (Esc leaves it)` : '', () => compare(view, method));
     if (!done) { $('method').value = ''; await compare(view, ''); }
     this.layout();
+  }
+
+  compareNoMore() {
+    $('method').value = '';
+    this.compareWith('');
   }
 
   // The lesion's own result is another one now.
@@ -118,17 +123,23 @@ export class Controls {
 
   help() { $('help').showModal(); }
 
-  // Says what is being done until it is; a failure stays to be read.
+  // Says what is being done until it is, and for how long; a failure stays to be read.
   async telling(words, work) {
-    $('told').textContent = words;
-    try {
-      await work();
-      $('told').textContent = '';
-      return true;
-    } catch (error) {
-      $('told').textContent = error.message;
-      return false;
+    const told = $('told'), start = Date.now();
+    clearInterval(this.ticks);
+    const mine = this.ticks = setInterval(() => {
+      told.dataset.seconds = Math.round((Date.now() - start) / 1000);
+    }, 1000);
+    delete told.dataset.seconds;
+    told.textContent = words;
+    let failure = '';
+    await work().catch(error => { failure = error.message; });
+    if (this.ticks === mine) {
+      clearInterval(mine);
+      delete told.dataset.seconds;
+      told.textContent = failure;
     }
+    return !failure;
   }
 }
 
