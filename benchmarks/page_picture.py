@@ -31,8 +31,8 @@ from pipelines.phantom import NoduleKind
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = ROOT / "tests" / "interop" / "viewer"
 PICTURE = ROOT / "docs" / "page.png"
-SIZE = (1440, 960)
-ZOOM = 1.45
+SIZE = (1440, 1080)
+ZOOM = 1.5
 COLOURS = 256
 _GREY = 6
 """How far red, green and blue of a grey may be apart."""

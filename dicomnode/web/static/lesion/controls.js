@@ -48,7 +48,7 @@ export class Controls {
     }).reverse().join(', ');
     const alpha = (view.own.alpha.at(place) ?? 0) / 255;
     const other = view.other ? `, ${view.other.method} ${((view.other.alpha.at(place) ?? 0) / 255).toFixed(2)}` : '';
-    return `${view.hu.at(place) ?? '–'} HU, alpha ${alpha.toFixed(2)}${other}; ${where} mm from the mark`;
+    return `${String(view.hu.at(place) ?? '–').replace('-', '−')} HU, alpha ${alpha.toFixed(2)}${other}; ${where} mm from the mark`;
   }
 
   chooseTool(name) {
