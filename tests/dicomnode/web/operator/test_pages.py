@@ -17,7 +17,7 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 
 from benchmarks.web_pages import ROOT, fill
-from dicomnode.audit import InstancesAccessed, Participant, StudyContent
+from dicomnode.audit import InstancesAccessed, Participant, Query, StudyContent
 from dicomnode.audit.service import AuditService, audit_trail
 from dicomnode.routing.in_force import RulesInForce
 from dicomnode.routing.rules import Rule
@@ -299,8 +299,13 @@ def test_the_audit_trail_is_read_by_study_and_who_reads_it_is_in_it(pages):
     anna = Participant("anna", "10.0.0.7")
     journal.note_durably(InstancesAccessed(anna, StudyContent(STUDY)))
     journal.note_durably(InstancesAccessed(anna, StudyContent("1.2.3")))
+    journal.note_durably(
+        Query("1.2.840.10008.5.1.4.1.2.2.1", b"limit=1", asking=Participant("ben"))
+    )
     pages.ask("/audit")
     found = pages.json("/api/audit")
+    # A query is of no study, though its message names a SOP class.
+    assert [row["subjects"] for row in found["rows"] if row["who"] == ["ben"]] == [[]]
     assert [row["subjects"] for row in found["rows"] if row["who"] == ["anna (10.0.0.7)"]] == [
         ["1.2.3"],
         [STUDY],
