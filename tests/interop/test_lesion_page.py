@@ -409,9 +409,15 @@ def test_keys_do_all_that_can_be_done(page):
 
 def test_whole_slices_come_when_asked_for_and_go(page, store):
     page.press("w")
-    page.until("lesion.view.hu.shape[1] === " + str(store.volume.spatial_shape[1]))
+    page.until("lesion.view.hu !== lesion.view.lesion.hu")
+    shape = view(page, "view.hu.shape")
+    assert shape[1:] == list(store.volume.spatial_shape[1:])
     page.press("w")
     page.until("lesion.view.hu === lesion.view.lesion.hu")
+    # Asked for and not any more, before they have come.
+    page.run("(lesion.controls.wholeHu = undefined, 0)")
+    page.run("Promise.all([lesion.controls.whole(), lesion.controls.whole()]).then(() => 0)")
+    assert view(page, "view.hu === view.lesion.hu")
 
 
 def test_a_field_takes_keys_for_itself(page):

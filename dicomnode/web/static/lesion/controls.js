@@ -65,15 +65,15 @@ export class Controls {
   // The CT out to the edges of its slices comes when it is asked for.
   async whole() {
     const { view } = this, box = $('show-whole');
-    const wanted = view.hu === view.lesion.hu;
-    box.checked = wanted;
+    const wanted = box.checked = this.wide = !this.wide;
     await this.telling('Reading whole slices', async () => {
       if (wanted) this.wholeHu ??= (await body(`/lesions/${view.lesion.id}/slices`)).hu;
+      if (this.wide !== wanted) return;
       view.hu = wanted ? this.wholeHu : view.lesion.hu;
       view.moveTo(view.centre);
       view.voxelsChanged();
     });
-    box.checked = view.hu !== view.lesion.hu;
+    box.checked = this.wide = view.hu !== view.lesion.hu;
   }
 
   // The plane that keys act on, and that results are compared on.
