@@ -30,6 +30,11 @@ class DrivenBrowser:
         self._process: subprocess.Popen[str] | None = None
         self.version = ""
 
+    @property
+    def pid(self) -> int:
+        """Of what drives the browser; the browser's processes are its children."""
+        return self._process.pid
+
     def __enter__(self) -> Self:
         """Start the browser."""
         self._process = subprocess.Popen(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from dicomnode.audit import codes
 from dicomnode.audit.files import lines, segments
 from dicomnode.audit.record import BadRecord, Record, decode
 
@@ -96,7 +97,7 @@ def told(record: Record) -> Told:
         tuple(
             one.get("ParticipantObjectID", "")
             for one in document.iterfind("ParticipantObjectIdentification")
-            if one.get("ParticipantObjectTypeCode") == "2"
+            if _is_study(one)
         ),
         document.findtext(".//EventOutcomeDescription") or _details(document),
     )
@@ -115,6 +116,12 @@ def _begins_before(segment: Path, since: float) -> bool:
     """Whether those before this segment hold nothing of a moment, or later."""
     first = next(_whole(segment), None)
     return first is not None and first.at < since
+
+
+def _is_study(thing: ElementTree.Element) -> bool:
+    """Not so the patient of a study, nor the SOP class of a query."""
+    kind = thing.find("ParticipantObjectIDTypeCode")
+    return kind is not None and kind.get("csd-code") == codes.STUDY_INSTANCE_UID.value
 
 
 def _who(given: dict[str, str]) -> str:

@@ -88,7 +88,7 @@ class DemonstrationFailed(RuntimeError):
     """Something did not come back."""
 
 
-def demonstrate(seed: int, say: Callable[[str], None]) -> Demonstration:
+def demonstrate(seed: int, say: Callable[[str], None], store: Path) -> Demonstration:
     """Run the whole way on loopback, to a destination that gets what destinations get by default.
 
     Parameters
@@ -97,6 +97,8 @@ def demonstrate(seed: int, say: Callable[[str], None]) -> Demonstration:
         Of the phantom.
     say : callable
         Told what happens.
+    store : Path
+        Of the node; stays behind.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def demonstrate(seed: int, say: Callable[[str], None]) -> Demonstration:
     with (
         tempfile.TemporaryDirectory(prefix="dicomnode-demo-") as scratch,
         StandInPacs(Path(scratch) / "pacs", sop_classes=_SOP_CLASSES) as pacs,
-        Node(_settings(Path(scratch) / "node", pacs.port)) as node,
+        Node(_settings(store, pacs.port)) as node,
     ):
         say(f"node listens on port {node.port}, stand-in PACS on port {pacs.port}")
         say(f"sending {len(ct)} CT slices")

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
 from dicomnode.marks.lesion_mark import LesionMark
 from dicomnode.results.source_frames import StandIns
 from dicomnode.results.uids import derive_uid
+from pipelines.measurements import Measurements
 from pipelines.soft_mask import SoftMask
-
-if TYPE_CHECKING:
-    from pipelines.measure import Measurements
 
 
 @dataclass(frozen=True)

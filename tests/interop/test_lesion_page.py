@@ -340,10 +340,27 @@ def test_another_method_is_shown_beside_with_the_difference(page, store):
     assert np.abs(pixels[y, x] - expected)[clear].max() <= 3
     page.picture(PICTURES / "comparison.png")
     assert [v for v in page.accessibility() if v["impact"] in SERIOUS] == []
-    page.press("Shift+K")
-    page.choose("#method", "")
+    page.press("Escape")
     page.until("document.getElementById('difference').hidden")
     assert view(page, "lesion.panes.map(pane => pane.plane)") == list(PLANES)
+
+
+def test_who_waits_for_a_method_sees_how_long_and_can_leave_off(page):
+    # Never answered, as by a worker that computes for long.
+    page.run(
+        "(fetch => { globalThis.fetch = (address, options) => !address.includes('/methods/')"
+        " ? fetch(address, options) : new Promise((_, fail) => options.signal"
+        ".addEventListener('abort', () => fail(options.signal.reason))); })(fetch)"
+    )
+    page.choose("#method", "knn")
+    told = "document.getElementById('told')"
+    page.until(f"{told}.dataset.seconds >= 1")
+    assert page.run(f"{told}.textContent") == "Computing knn (Esc leaves it)"
+    page.run("document.activeElement.blur()")
+    page.press("Escape")
+    page.until(f"{told}.textContent === '' && {told}.dataset.seconds === undefined")
+    assert page.run("document.getElementById('method').value") == ""
+    assert view(page, "view.other") is None
 
 
 KEYS = [
@@ -392,9 +409,15 @@ def test_keys_do_all_that_can_be_done(page):
 
 def test_whole_slices_come_when_asked_for_and_go(page, store):
     page.press("w")
-    page.until("lesion.view.hu.shape[1] === " + str(store.volume.spatial_shape[1]))
+    page.until("lesion.view.hu !== lesion.view.lesion.hu")
+    shape = view(page, "view.hu.shape")
+    assert shape[1:] == list(store.volume.spatial_shape[1:])
     page.press("w")
     page.until("lesion.view.hu === lesion.view.lesion.hu")
+    # Asked for and not any more, before they have come.
+    page.run("(lesion.controls.wholeHu = undefined, 0)")
+    page.run("Promise.all([lesion.controls.whole(), lesion.controls.whole()]).then(() => 0)")
+    assert view(page, "view.hu === view.lesion.hu")
 
 
 def test_a_field_takes_keys_for_itself(page):

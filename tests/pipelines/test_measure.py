@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UnusableVolumeError
-from pipelines.measure import Measurements, measure
+from pipelines.measure import measure
+from pipelines.measurements import Measurements
 from pipelines.soft_mask import SoftMask
 
 AFFINE = np.array([[0, 0, 0.5, 0], [0, 0.5, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])

@@ -13,7 +13,7 @@ from pipelines.networks import ghost_on_cpu
 )
 def test_ghost_kernels_are_compiled_where_a_method_uses_them(methods, expected, monkeypatch):
     runs = []
-    monkeypatch.setattr(readiness, "soft_mask_from_recist", lambda *_: None)
+    monkeypatch.setattr(readiness, "soft_mask_from_recist", lambda *_, **__: None)
     run = ghost_on_cpu.alpha_on_cpu
     monkeypatch.setattr(
         ghost_on_cpu, "alpha_on_cpu", lambda *given: runs.append(given) or run(*given)

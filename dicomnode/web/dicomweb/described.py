@@ -62,9 +62,10 @@ class Described:
             return json.loads(card)
         return to_json(self.stored.header(), tags)
 
-    def uid(self, tag: str) -> str:
-        """A UID that studies or series are found by, or ""."""
-        return (self.some(ON_CARDS).get(tag, {}).get("Value") or [""])[0]
+    def uids(self, *tags: str) -> tuple[str, ...]:
+        """UIDs that studies or series are found by, each or ""."""
+        says = self.some(ON_CARDS)
+        return tuple((says.get(tag, {}).get("Value") or [""])[0] for tag in tags)
 
 
 class Descriptions:

@@ -67,6 +67,11 @@ def _results():  # a query
 
 # Made once: to make one takes longer than to run it.
 _RESULTS = _results()
+_STUDIES = (
+    select(Instance.study_instance_uid, func.min(Instance.path))
+    .group_by(Instance.study_instance_uid)
+    .order_by(func.max(Instance.received_at).desc(), Instance.study_instance_uid)
+)
 _RESULT = _RESULTS.where(Result.sop_instance_uid == bindparam("instance"))
 
 
@@ -126,16 +131,11 @@ class Holdings:
 
     def studies(self, only: Sequence[str] = ()) -> list[HeldStudy]:
         """All studies, or those of the UIDs that are here; what came last is first."""
-        last = func.max(Instance.received_at)
-        query = (
-            select(Instance.study_instance_uid, func.min(Instance.path))
-            .group_by(Instance.study_instance_uid)
-            .order_by(last.desc(), Instance.study_instance_uid)
-        )
+        query = _STUDIES
         if only:
             query = query.where(Instance.study_instance_uid.in_(only))
-        with self._database.read() as session:
-            return [HeldStudy(study, Path(path)) for study, path in session.execute(query)]
+        with self._database.engine.connect() as connection:
+            return [HeldStudy(study, Path(path)) for study, path in connection.execute(query)]
 
     def objects(
         self, study: str, series: str | None = None, instance: str | None = None
@@ -169,14 +169,9 @@ class Holdings:
         with self._database.engine.connect() as connection:
             rows = connection.execute(_COUNTS, {"study": study}).all()
             results = connection.execute(_RESULTS, {"study": study}).all()
-            again = {
-                row[0]
-                for row in connection.execute(
-                    select(Instance.sop_instance_uid).where(
-                        Instance.sop_instance_uid.in_([row[0] for row in results])
-                    )
-                )
-            }
+            made = [row[0] for row in results]
+            query = select(Instance.sop_instance_uid).where(Instance.sop_instance_uid.in_(made))
+            again = {row[0] for row in connection.execute(query)} if made else set()
         found = [Counted(row[0], row[1], row[2], Path(row[3])) for row in rows]
         for uid, sop_class, path in results:
             made = None if uid in again else self._made(uid, sop_class, Path(path))
@@ -233,5 +228,5 @@ class Holdings:
             says = self.descriptions.of(path)
         except Problem:
             return None
-        study, series = says.uid("0020000D"), says.uid("0020000E")
+        study, series = says.uids("0020000D", "0020000E")
         return Held(study, series, uid, sop_class, path) if study and series else None

@@ -22,6 +22,7 @@ from dicomnode.web.lesion.bundle import bundle
 from dicomnode.web.lesion.patient_grid import PatientGrid, PlacedArray
 from dicomnode.web.lesion.records import LesionRecord
 from dicomnode.web.lesion.surroundings import MARGIN_MM, read_surroundings
+from pipelines.measurements import Measurements
 from pipelines.soft_mask import SoftMask
 
 ALPHA_MEANS = {
@@ -172,9 +173,6 @@ def _start(record: LesionRecord, mask: SoftMask, grid: PatientGrid) -> tuple[flo
 
 def _marks(files: LesionFiles, mask: SoftMask, grid: PatientGrid) -> tuple[DrawnLine, ...]:
     """Axes and outlines of all readers, each in its slice."""
-    # Here, for it loads Numba and SciPy, which a node that starts need not wait for.
-    from pipelines.measure import Measurements
-
     headers, stand_ins = stand_in(
         read_headers(files.slices),
         [one.number if isinstance(one, FrameFile) else None for one in files.slices],

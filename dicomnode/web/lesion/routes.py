@@ -107,8 +107,10 @@ class _Lesions:
         return _body(whole_slices_bundle(self._record(request)))
 
     def measurements(self, request: Request) -> Response:
-        """What it measures, with units."""
-        return JSONResponse([asdict(row) for row in measured(self._record(request))])
+        """What it measures, with units. The page asks once it has drawn, and is at leisure then."""
+        rows = measured(self._record(request))
+        self._workbench.warm_up()
+        return JSONResponse([asdict(row) for row in rows])
 
     def method(self, request: Request) -> Response:
         """Alpha and trimap by another method, computed now."""

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from functools import cached_property
@@ -27,6 +27,7 @@ from dicomnode.routing.networks import network_problem
 from dicomnode.store.tables import Lesion
 from models import REGISTRY
 from pipelines.errors import SegmentationError
+from pipelines.matting import METHODS
 from pipelines.networks.options import NetworkOptions
 from pipelines.parameters import known_methods
 from pipelines.soft_mask import SoftMask
@@ -62,11 +63,43 @@ class Workbench:
         self._folder = tempfile.TemporaryDirectory(prefix="dicomnode-page-")
         self._lock = threading.Lock()
         self._asked: dict[Path, Future] = {}
+        self._ready: Future[None] | None = None
 
     @cached_property
     def methods(self) -> Sequence[str]:
         """Names of the methods that can be run on this machine."""
         return tuple(m for m in known_methods() if network_problem(m, self._networks) is None)
+
+    def warm_up(self) -> Future[None]:
+        """Start the worker and let it compile, or load, what the matting methods run on; once.
+
+        One method after the other: what somebody asks for meanwhile waits for one at most. Networks
+        are left for who asks for them, for their libraries take memory.
+
+        Returns
+        -------
+        Future
+            Done when the worker is as ready as it gets.
+        """
+        with self._lock:
+            if self._ready is not None:
+                return self._ready
+            self._ready = Future()
+        self._warm_up_for(iter(METHODS))
+        return self._ready
+
+    def _warm_up_for(self, methods: Iterator[str]) -> None:
+        method = next(methods, None)
+        try:
+            if method is not None:
+                # A method that cannot be warmed up says why to who asks for it.
+                self._engine.submit(_warmed_up, method).add_done_callback(
+                    lambda _: self._warm_up_for(methods)
+                )
+                return
+        except RuntimeError:  # The engine has been stopped.
+            pass
+        self._ready.set_result(None)
 
     def request(self, session: Session, lesion: Lesion, method: str) -> SegmentRequest:
         """Say what another method is to be run on: the same slices and the same mark."""
@@ -112,6 +145,13 @@ class Workbench:
         """End the worker, and delete what it computed. Safe to repeat."""
         self._engine.stop()
         self._folder.cleanup()
+
+
+def _warmed_up(method: str) -> None:
+    import dicomnode.jobs.segment  # noqa: F401
+    from pipelines.readiness import segment_a_ball
+
+    segment_a_ball(method)
 
 
 def _mended(crop: hd.Volume, trimap: npt.NDArray[np.uint8], before: SoftMask) -> SoftMask:

@@ -12,15 +12,26 @@ from sqlalchemy.orm import Session
 from dicomnode.rule_reload import RulesStatus
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
+from pipelines.parameters import DEFAULT_METHOD
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One rule, in the order in which they are asked. Times are seconds since 1970."""
+    """One rule, in the order in which they are asked. Times are seconds since 1970.
+
+    Attributes
+    ----------
+    rule : dict or None
+        As the configuration says it; None where it is no longer in force.
+    method : str or None
+        Also where the rule says none, and goes by the default.
+    """
 
     name: str
     in_force: bool
     rule: dict[str, Any] | None
+    method: str | None
+    destinations: tuple[str, ...]
     lesions: int
     states: dict[LesionState, int]
     fired_at: float | None
@@ -62,8 +73,18 @@ def list_rules(session: Session, store: Path) -> Rules:
     rows = []
     for name in [*names, *sorted({*fired} - {*names})]:
         states, newest = fired.get(name, ({}, None))
+        rule = rules.get(name)
         rows.append(
-            RuleRow(name, name in rules, rules.get(name), sum(states.values()), states, newest)
+            RuleRow(
+                name,
+                rule is not None,
+                rule,
+                None if rule is None else rule.get("method", DEFAULT_METHOD),
+                () if rule is None else tuple(rule.get("destinations", ())),
+                sum(states.values()),
+                states,
+                newest,
+            )
         )
     if status is None:
         return Rules(None, None, None, None, (), tuple(rows))

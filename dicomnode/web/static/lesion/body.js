@@ -8,6 +8,14 @@ export class Grid {
     this.steps = [shape[1] * shape[2], shape[2], 1];
   }
 
+  // Of all voxels, in the order of `data`.
+  *places() {
+    const [z0, y0, x0] = this.offset, [z1, y1, x1] = this.shape.map((n, a) => n + this.offset[a]);
+    for (let z = z0; z < z1; z++) {
+      for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) yield [z, y, x];
+    }
+  }
+
   // The value at a place of whole numbers, or nothing outside.
   at(place) {
     let index = 0;

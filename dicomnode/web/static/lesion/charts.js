@@ -5,14 +5,18 @@ const BINS = 60;
 const SAMPLES_MM = 0.25;
 const ALPHA_LINE = '#8fdca6', HU_LINE = '#e8eaec', SOFT = '#a9b1b8', RULE = '#3a4148';
 
-// A canvas of the size that it has on the page, in page pixels.
-function prepared(canvas) {
+// A canvas of the size that it has on the page, in page pixels; nothing where it shows all that
+// is to be shown.
+function prepared(canvas, ...shown) {
   const width = canvas.clientWidth, height = canvas.clientHeight, more = devicePixelRatio;
+  const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.75;
+  const key = [width, height, more, size, ...shown].join();
+  if (canvas.shown === key) return undefined;
+  canvas.shown = key;
   canvas.width = Math.round(width * more);
   canvas.height = Math.round(height * more);
   const context = canvas.getContext('2d');
   context.setTransform(more, 0, 0, more, 0, 0);
-  const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.75;
   context.font = `${size}px system-ui, sans-serif`;
   return { context, width, height, size };
 }
@@ -39,7 +43,9 @@ export function sampled(view) {
 }
 
 export function drawProfile(canvas, view) {
-  const { context, width, height, size } = prepared(canvas);
+  const found = prepared(canvas, view.version, view.maskVersion, view.profile);
+  if (!found) return;
+  const { context, width, height, size } = found;
   const points = sampled(view).filter(point => point.hu !== undefined);
   if (points.length < 2) {
     words(context, 'The line lies outside of the CT that is here.', width / 2, height / 2, 'center');
@@ -85,21 +91,16 @@ export function drawProfile(canvas, view) {
 
 // Voxels of the soft mask's box in bins of HU: of the lesion, each by its alpha, and of the rest.
 export function histogram(view) {
-  const { alpha } = view.own, { shape, offset } = alpha;
-  const values = [], weights = [];
+  const { alpha } = view.own, values = [], weights = [];
   let index = 0, low = Infinity, high = -Infinity;
-  for (let z = 0; z < shape[0]; z++) {
-    for (let y = 0; y < shape[1]; y++) {
-      for (let x = 0; x < shape[2]; x++, index++) {
-        const hu = view.lesion.hu.at([z + offset[0], y + offset[1], x + offset[2]]);
-        if (hu === undefined) continue;
-        const clipped = Math.min(1500, Math.max(-1024, hu));
-        values.push(clipped);
-        weights.push(alpha.data[index] / 255);
-        low = Math.min(low, clipped);
-        high = Math.max(high, clipped);
-      }
-    }
+  for (const place of alpha.places()) {
+    const hu = view.lesion.hu.at(place), weight = alpha.data[index++] / 255;
+    if (hu === undefined) continue;
+    const clipped = Math.min(1500, Math.max(-1024, hu));
+    values.push(clipped);
+    weights.push(weight);
+    low = Math.min(low, clipped);
+    high = Math.max(high, clipped);
   }
   const width = Math.max(1, (high - low) / BINS), lesion = new Float64Array(BINS), rest = new Float64Array(BINS);
   values.forEach((value, i) => {
@@ -111,11 +112,9 @@ export function histogram(view) {
 }
 
 export function drawHistogram(canvas, view) {
-  if (view.histogramOf !== view.own) {
-    view.histogramOf = view.own;
-    view.histogram = histogram(view);
-  }
-  const { context, width, height, size } = prepared(canvas), { low, width: bin, lesion, rest } = view.histogram;
+  const found = prepared(canvas, view.maskVersion);
+  if (!found) return;
+  const { context, width, height, size } = found, { low, width: bin, lesion, rest } = histogram(view);
   const left = size * 0.5, right = width - size * 0.5, top = size * 1.6, bottom = height - size * 1.4;
   const x = hu => left + (hu - low) / (bin * BINS) * (right - left);
   // Each with its own greatest bin: around a small lesion there is far more.
@@ -145,7 +144,9 @@ export function drawHistogram(canvas, view) {
 }
 
 export function drawLegend(canvas, view) {
-  const { context, width, size } = prepared(canvas), bar = size, left = size, right = width - size;
+  const found = prepared(canvas, view.opacity);
+  if (!found) return;
+  const { context, width, size } = found, bar = size, left = size, right = width - size;
   const x = alpha => left + alpha * (right - left);
   // As over middle grey, which lies between lung and soft tissue.
   ALPHA_COLOURS.forEach((colour, i) => {

@@ -30,16 +30,9 @@ export function figures(view) {
     most = Math.max(most, Math.abs(value));
   }
   const inside = grid => grid.data.reduce((n, value) => n + (value >= 127.5), 0);
-  // Of both: the place where own is inside and adding the difference stays inside.
   let both = 0, index = 0;
-  const { shape, offset } = own.alpha;
-  for (let z = 0; z < shape[0]; z++) {
-    for (let y = 0; y < shape[1]; y++) {
-      for (let x = 0; x < shape[2]; x++, index++) {
-        if (own.alpha.data[index] < 127.5) continue;
-        both += (other.alpha.at([z + offset[0], y + offset[1], x + offset[2]]) ?? 0) >= 127.5;
-      }
-    }
+  for (const place of own.alpha.places()) {
+    both += own.alpha.data[index++] >= 127.5 && other.alpha.at(place) >= 127.5;
   }
   const sizes = inside(own.alpha) + inside(other.alpha);
   const volume = result => result.volume === null ? 'no volume' : `${result.volume.toFixed(3)} ml`;
@@ -52,10 +45,17 @@ export function figures(view) {
   ];
 }
 
+// Whatever was asked for before and has not come is not waited for any more.
 export async function compare(view, method) {
-  const asked = view.asking = method;
-  const other = method ? await body(`/lesions/${view.lesion.id}/methods/${encodeURIComponent(method)}`) : null;
-  if (view.asking !== asked) return; // something else was asked for meanwhile
+  view.asking?.abort();
+  const { signal } = view.asking = new AbortController();
+  let other = null;
+  try {
+    if (method) other = await body(`/lesions/${view.lesion.id}/methods/${encodeURIComponent(method)}`, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  if (signal.aborted) return;
   view.other = other;
   view.difference = other && difference(view.own.alpha, other.alpha);
   view.masksChanged();

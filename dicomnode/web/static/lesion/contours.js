@@ -1,5 +1,10 @@
 // Curves of equal value on one plane, by marching squares (Lorensen and Cline 1987, in the plane).
 
+// From side to side of a square (top, right, bottom, left), by which of its corners are inside:
+// 1 the first of the upper row, 2 the second, 4 the second of the lower row, 8 the first.
+const LINES = ['', 'lt', 'tr', 'lr', 'rb', '', 'tb', 'bl', 'bl', 'tb', '', 'rb', 'lr', 'tr', 'lt', ''];
+const SADDLE = { 5: ['ltrb', 'trbl'], 10: ['trbl', 'ltrb'] };
+
 // Segments [across, down, across, down, …] between pixel centres, values linear between them.
 // Outside of the plane the value is 0, so that curves close. `values` runs fastest across.
 export function contours(values, columns, rows, level) {
@@ -12,29 +17,15 @@ export function contours(values, columns, rows, level) {
       const a = value(r, c), b = value(r, c + 1), d = value(r + 1, c + 1), e = value(r + 1, c);
       const kind = (a >= level) | (b >= level) << 1 | (d >= level) << 2 | (e >= level) << 3;
       if (kind === 0 || kind === 15) continue;
-      const top = () => [c + between(a, b), r];
-      const right = () => [c + 1, r + between(b, d)];
-      const bottom = () => [c + between(e, d), r + 1];
-      const left = () => [c, r + between(a, e)];
-      const line = (from, to) => found.push(...from(), ...to());
+      const at = {
+        t: () => [c + between(a, b), r],
+        r: () => [c + 1, r + between(b, d)],
+        b: () => [c + between(e, d), r + 1],
+        l: () => [c, r + between(a, e)],
+      };
       // A saddle is parted as the mean of its corners says.
-      const high = a + b + d + e >= 4 * level;
-      switch (kind) {
-        case 1: case 14: line(left, top); break;
-        case 2: case 13: line(top, right); break;
-        case 4: case 11: line(right, bottom); break;
-        case 8: case 7: line(bottom, left); break;
-        case 3: case 12: line(left, right); break;
-        case 6: case 9: line(top, bottom); break;
-        case 5:
-          if (high) { line(top, right); line(bottom, left); }
-          else { line(left, top); line(right, bottom); }
-          break;
-        case 10:
-          if (high) { line(left, top); line(right, bottom); }
-          else { line(top, right); line(bottom, left); }
-          break;
-      }
+      const sides = SADDLE[kind]?.[+(a + b + d + e >= 4 * level)] ?? LINES[kind];
+      for (const side of sides) found.push(...at[side]());
     }
   }
   return new Float32Array(found);

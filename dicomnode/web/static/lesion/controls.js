@@ -48,7 +48,7 @@ export class Controls {
     }).reverse().join(', ');
     const alpha = (view.own.alpha.at(place) ?? 0) / 255;
     const other = view.other ? `, ${view.other.method} ${((view.other.alpha.at(place) ?? 0) / 255).toFixed(2)}` : '';
-    return `${view.hu.at(place) ?? '–'} HU, alpha ${alpha.toFixed(2)}${other}; ${where} mm from the mark`;
+    return `${String(view.hu.at(place) ?? '–').replace('-', '−')} HU, alpha ${alpha.toFixed(2)}${other}; ${where} mm from the mark`;
   }
 
   chooseTool(name) {
@@ -65,15 +65,15 @@ export class Controls {
   // The CT out to the edges of its slices comes when it is asked for.
   async whole() {
     const { view } = this, box = $('show-whole');
-    const wanted = view.hu === view.lesion.hu;
-    box.checked = wanted;
+    const wanted = box.checked = this.wide = !this.wide;
     await this.telling('Reading whole slices', async () => {
       if (wanted) this.wholeHu ??= (await body(`/lesions/${view.lesion.id}/slices`)).hu;
+      if (this.wide !== wanted) return;
       view.hu = wanted ? this.wholeHu : view.lesion.hu;
       view.moveTo(view.centre);
       view.voxelsChanged();
     });
-    box.checked = view.hu !== view.lesion.hu;
+    box.checked = this.wide = view.hu !== view.lesion.hu;
   }
 
   // The plane that keys act on, and that results are compared on.
@@ -96,9 +96,14 @@ export class Controls {
 
   async compareWith(method) {
     const { view } = this;
-    const done = await this.telling(method ? `Computing ${method}` : '', () => compare(view, method));
+    const done = await this.telling(method ? `Computing ${method} (Esc leaves it)` : '', () => compare(view, method));
     if (!done) { $('method').value = ''; await compare(view, ''); }
     this.layout();
+  }
+
+  compareNoMore() {
+    $('method').value = '';
+    this.compareWith('');
   }
 
   // The lesion's own result is another one now.
@@ -118,17 +123,23 @@ export class Controls {
 
   help() { $('help').showModal(); }
 
-  // Says what is being done until it is; a failure stays to be read.
+  // Says what is being done until it is, and for how long; a failure stays to be read.
   async telling(words, work) {
-    $('told').textContent = words;
-    try {
-      await work();
-      $('told').textContent = '';
-      return true;
-    } catch (error) {
-      $('told').textContent = error.message;
-      return false;
+    const told = $('told'), start = Date.now();
+    clearInterval(this.ticks);
+    const mine = this.ticks = setInterval(() => {
+      told.dataset.seconds = Math.round((Date.now() - start) / 1000);
+    }, 1000);
+    delete told.dataset.seconds;
+    told.textContent = words;
+    let failure = '';
+    await work().catch(error => { failure = error.message; });
+    if (this.ticks === mine) {
+      clearInterval(mine);
+      delete told.dataset.seconds;
+      told.textContent = failure;
     }
+    return !failure;
   }
 }
 

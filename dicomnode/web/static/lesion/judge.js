@@ -5,13 +5,7 @@ import { PLANES } from './planes.js';
 const $ = id => document.getElementById(id);
 const MOST_STROKES = 50;
 
-function base64(bytes) {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 32768) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-  }
-  return btoa(text);
-}
+const base64 = bytes => btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
 
 export class Judge {
   constructor(view, controls, address) {

@@ -19,68 +19,61 @@ const pan = (down, across) => inPlane(down, across, (view, _plane, d, a) =>
   view.panBy(view.active, 5 * d, 5 * a));
 const scroll = n => ({ view }) => view.step(PLANES[view.active].through, n);
 
-// [keys as pressed, as named in the panel, what they do, action]
-export const KEYS = [
-  [['ArrowUp'], '↑', 'Crosshair up in the plane', step(-1, 0)],
-  [['ArrowDown'], '↓', 'Crosshair down', step(1, 0)],
-  [['ArrowLeft'], '←', 'Crosshair to the left', step(0, -1)],
-  [['ArrowRight'], '→', 'Crosshair to the right', step(0, 1)],
-  [['PageUp', '.'], 'Page up or .', 'Next slice', scroll(1)],
-  [['PageDown', ','], 'Page down or ,', 'Slice before', scroll(-1)],
-  [['Shift+PageUp', '>'], 'Shift + Page up', 'Five slices on', scroll(5)],
-  [['Shift+PageDown', '<'], 'Shift + Page down', 'Five slices back', scroll(-5)],
-  [['Shift+ArrowUp'], 'Shift + ↑', 'Look further up', pan(-1, 0)],
-  [['Shift+ArrowDown'], 'Shift + ↓', 'Look further down', pan(1, 0)],
-  [['Shift+ArrowLeft'], 'Shift + ←', 'Look further left', pan(0, -1)],
-  [['Shift+ArrowRight'], 'Shift + →', 'Look further right', pan(0, 1)],
-  [['+', '='], '+', 'Closer', ({ view }) => view.zoomBy(1.25)],
-  [['-', '_'], '−', 'Farther', ({ view }) => view.zoomBy(0.8)],
-  [['0', 'Home'], '0', 'As at first', ({ view }) => view.home()],
-  [['1'], '1', 'Window for lung', preset('lung')],
-  [['2'], '2', 'Window for mediastinum', preset('mediastinum')],
-  [['3'], '3', 'Window for bone', preset('bone')],
-  [['4'], '4', 'Window as found', preset('start')],
-  [['Alt+ArrowUp'], 'Alt + ↑', 'Window centre up by 20 HU', byWindow(20, 0)],
-  [['Alt+ArrowDown'], 'Alt + ↓', 'Window centre down by 20 HU', byWindow(-20, 0)],
-  [['Alt+ArrowRight'], 'Alt + →', 'Window wider by 40 HU', byWindow(0, 40)],
-  [['Alt+ArrowLeft'], 'Alt + ←', 'Window narrower by 40 HU', byWindow(0, -40)],
-  [['['], '[', 'Alpha fainter', ({ view }) => view.setOpacity(view.opacity - 0.05)],
-  [[']'], ']', 'Alpha stronger', ({ view }) => view.setOpacity(view.opacity + 0.05)],
-  [['a'], 'A', 'Alpha as colour', toggle('colour')],
-  [['c'], 'C', 'Contours at 25, 50 and 75 %', toggle('contours')],
-  [['t'], 'T', 'Trimap', toggle('trimap')],
-  [['m'], 'M', 'The reader’s mark', toggle('marks')],
-  [['x'], 'X', 'Crosshair', toggle('crosshair')],
-  [['i'], 'I', 'Smooth between voxels, or voxels as they are', toggle('smooth')],
-  [['w'], 'W', 'Whole slices', toggle('whole')],
-  [['v'], 'V', 'Drag moves the crosshair', tool('crosshair')],
-  [['d'], 'D', 'Drag changes the window', tool('window')],
-  [['g'], 'G', 'Drag pans', tool('pan')],
-  [['z'], 'Z', 'Drag zooms', tool('zoom')],
-  [['p'], 'P', 'Drag lays the line of the profile', tool('profile')],
-  [['h'], 'H', 'Profile through the crosshair, across the plane',
-    ({ view }) => profile(view, 'across')],
-  [['Shift+H'], 'Shift + H', 'Profile through the crosshair, down the plane',
-    ({ view }) => profile(view, 'down')],
-  [['n'], 'N', 'Next plane for keys and comparisons', controls => controls.nextPlane()],
-  [['k'], 'K', 'Compare with the next method', controls => controls.nextMethod(1)],
-  [['Shift+K'], 'Shift + K', 'Compare with the method before', controls => controls.nextMethod(-1)],
-  [['b'], 'B', 'Drag paints the trimap', tool('brush')],
-  [['u'], 'U', 'What the brush paints: lesion, unknown, background', ({ judge }) => judge.nextPaint()],
-  [['{'], '{', 'Smaller brush', ({ judge }) => judge.resize(0.8)],
-  [['}'], '}', 'Larger brush', ({ judge }) => judge.resize(1.25)],
-  [[' '], 'Space', 'Paint at the crosshair', ({ judge, view }) => judge.stroke(view.active)],
-  [['Backspace'], 'Backspace', 'Take the last stroke back', ({ judge }) => judge.undo()],
-  [['?', 'F1'], '?', 'This panel', controls => controls.help()],
+const ARROWS = [
+  ['Up', '↑', 'up', -1, 0], ['Down', '↓', 'down', 1, 0],
+  ['Left', '←', 'to the left', 0, -1], ['Right', '→', 'to the right', 0, 1],
 ];
 
-const BY_HAND = [
-  ['Tab', 'From plane to plane, and to the controls'],
-  ['Wheel', 'Slices; with Ctrl closer or farther'],
-  ['Right button', 'Drag changes the window'],
-  ['Middle button', 'Drag pans; so does Shift'],
-  ['One finger', 'As chosen under Drag'],
-  ['Two fingers', 'Pinch to zoom, move to pan'],
+// [key or keys as pressed, what they do, action, as named in the panel where that is not the key]
+export const KEYS = [
+  ...ARROWS.map(([name, arrow, way, down, across]) =>
+    [`Arrow${name}`, `Crosshair ${way}`, step(down, across), arrow]),
+  [['PageUp', '.'], 'Next slice', scroll(1), 'Page up or .'],
+  [['PageDown', ','], 'Slice before', scroll(-1), 'Page down or ,'],
+  [['Shift+PageUp', '>'], 'Five slices on', scroll(5), 'Shift + Page up'],
+  [['Shift+PageDown', '<'], 'Five slices back', scroll(-5), 'Shift + Page down'],
+  ...ARROWS.map(([name, arrow, way, down, across]) =>
+    [`Shift+Arrow${name}`, `Look further ${way}`, pan(down, across), `Shift + ${arrow}`]),
+  [['+', '='], 'Closer', ({ view }) => view.zoomBy(1.25), '+'],
+  [['-', '_'], 'Farther', ({ view }) => view.zoomBy(0.8), '−'],
+  [['0', 'Home'], 'As at first', ({ view }) => view.home(), '0'],
+  ['1', 'Window for lung', preset('lung')],
+  ['2', 'Window for mediastinum', preset('mediastinum')],
+  ['3', 'Window for bone', preset('bone')],
+  ['4', 'Window as found', preset('start')],
+  ['Alt+ArrowUp', 'Window centre up by 20 HU', byWindow(20, 0), 'Alt + ↑'],
+  ['Alt+ArrowDown', 'Window centre down by 20 HU', byWindow(-20, 0), 'Alt + ↓'],
+  ['Alt+ArrowRight', 'Window wider by 40 HU', byWindow(0, 40), 'Alt + →'],
+  ['Alt+ArrowLeft', 'Window narrower by 40 HU', byWindow(0, -40), 'Alt + ←'],
+  ['[', 'Alpha fainter', ({ view }) => view.setOpacity(view.opacity - 0.05)],
+  [']', 'Alpha stronger', ({ view }) => view.setOpacity(view.opacity + 0.05)],
+  ['a', 'Alpha as colour', toggle('colour')],
+  ['c', 'Contours at 25, 50 and 75 %', toggle('contours')],
+  ['t', 'Trimap', toggle('trimap')],
+  ['m', 'The reader’s mark', toggle('marks')],
+  ['x', 'Crosshair', toggle('crosshair')],
+  ['i', 'Smooth between voxels, or voxels as they are', toggle('smooth')],
+  ['w', 'Whole slices', toggle('whole')],
+  ['v', 'Drag moves the crosshair', tool('crosshair')],
+  ['d', 'Drag changes the window', tool('window')],
+  ['g', 'Drag pans', tool('pan')],
+  ['z', 'Drag zooms', tool('zoom')],
+  ['p', 'Drag lays the line of the profile', tool('profile')],
+  ['h', 'Profile through the crosshair, across the plane',
+    ({ view }) => profile(view, 'across')],
+  ['Shift+H', 'Profile through the crosshair, down the plane',
+    ({ view }) => profile(view, 'down'), 'Shift + H'],
+  ['n', 'Next plane for keys and comparisons', controls => controls.nextPlane()],
+  ['k', 'Compare with the next method', controls => controls.nextMethod(1)],
+  ['Shift+K', 'Compare with the method before', controls => controls.nextMethod(-1), 'Shift + K'],
+  ['Escape', 'Compare no more', controls => controls.compareNoMore(), 'Esc'],
+  ['b', 'Drag paints the trimap', tool('brush')],
+  ['u', 'What the brush paints: lesion, unknown, background', ({ judge }) => judge.nextPaint()],
+  ['{', 'Smaller brush', ({ judge }) => judge.resize(0.8)],
+  ['}', 'Larger brush', ({ judge }) => judge.resize(1.25)],
+  [' ', 'Paint at the crosshair', ({ judge, view }) => judge.stroke(view.active), 'Space'],
+  ['Backspace', 'Take the last stroke back', ({ judge }) => judge.undo(), 'Backspace'],
+  [['?', 'F1'], 'This panel', controls => controls.help(), '?'],
 ];
 
 function profile(view, along) {
@@ -96,7 +89,7 @@ export function pressed(event) {
 }
 
 export function listen(controls) {
-  const actions = new Map(KEYS.flatMap(([keys, , , act]) => keys.map(key => [key, act])));
+  const actions = new Map(KEYS.flatMap(([keys, , act]) => [keys].flat().map(key => [key, act])));
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return;
     // Fields and lists keep what they understand themselves.
@@ -115,7 +108,7 @@ export function listen(controls) {
 }
 
 export function writeKeys(panel) {
-  for (const [, name, what] of [...KEYS, ...BY_HAND.map(([name, what]) => [, name, what])]) {
+  for (const [keys, what, , name = keys.toUpperCase()] of KEYS) {
     const row = document.createElement('div'), key = document.createElement('kbd');
     key.textContent = name;
     row.append(key, what);

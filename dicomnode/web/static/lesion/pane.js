@@ -2,6 +2,7 @@
 import { contours } from './contours.js';
 import { PLANES } from './planes.js';
 import { Pictures, asAlpha, asDifference, asGrey, asTrimap, cut } from './slices.js';
+import { words } from './words.js';
 
 const NOTICE = 'Research, not for diagnosis';
 const AXIS_COLOURS = ['#ff8f6b', '#7fd4a2', '#7fb2ff']; // of the planes that the crosshair shows
@@ -55,11 +56,6 @@ export class Pane {
     return place;
   }
 
-  // A line's width: device pixels, more where letters are larger.
-  get unit() {
-    return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 * devicePixelRatio;
-  }
-
   get slice() { return Math.round(this.view.centre[this.axes.through]); }
 
   // What of the result is drawn here: alpha and trimap, or the difference.
@@ -76,6 +72,8 @@ export class Pane {
       canvas.width = width;
       canvas.height = height;
     }
+    // A line's width in device pixels, more where letters are larger.
+    this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16 * devicePixelRatio;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.globalAlpha = 1;
     context.fillStyle = '#000';
@@ -186,16 +184,16 @@ export class Pane {
   drawCrosshair() {
     const { context, canvas, view, axes } = this, gap = 14 * this.unit;
     const [x, y] = this.toScreen(view.centre).map(v => Math.round(v) + 0.5);
-    const lines = [
-      [axes.down, [0, y, x - gap, y, x + gap, y, canvas.width, y]],
-      [axes.across, [x, 0, x, y - gap, x, y + gap, x, canvas.height]],
-    ];
-    for (const [axis, [x0, y0, x1, y1, x2, y2, x3, y3]] of lines) {
+    const { width, height } = canvas;
+    for (const [axis, ...lines] of [
+      [axes.down, [0, y, x - gap, y], [x + gap, y, width, y]],
+      [axes.across, [x, 0, x, y - gap], [x, y + gap, x, height]],
+    ]) {
       context.beginPath();
-      context.moveTo(x0, y0);
-      context.lineTo(x1, y1);
-      context.moveTo(x2, y2);
-      context.lineTo(x3, y3);
+      for (const [fromX, fromY, toX, toY] of lines) {
+        context.moveTo(fromX, fromY);
+        context.lineTo(toX, toY);
+      }
       context.globalAlpha = 0.75;
       this.stroke(AXIS_COLOURS[axis], 1);
       context.globalAlpha = 1;
@@ -216,31 +214,32 @@ export class Pane {
 
   write() {
     const { canvas, context, view, axes } = this;
-    const size = Math.round(12.8 * this.unit);
-    const { width, height } = canvas, edge = Math.round(size / 2);
-    context.font = `600 ${size}px system-ui, sans-serif`;
-    context.lineWidth = size / 4;
-    context.strokeStyle = '#000';
-    const words = (text, x, y, align, baseline, colour) => {
-      Object.assign(context, { textAlign: align, textBaseline: baseline, fillStyle: colour });
-      context.strokeText(text, x, y);
-      context.fillText(text, x, y);
+    const { width, height } = canvas, { unit } = this, size = Math.round(12.8 * unit);
+    // Parts of what room there is, from left to right and from top to bottom.
+    const put = (text, across, down, colour, lower = 0) => {
+      const picture = words(text, size, colour), edge = size / 4;
+      context.drawImage(picture,
+        Math.round(edge + across * (width - picture.width - 2 * edge)),
+        Math.round(edge + down * (height - picture.height - 2 * edge) + lower));
     };
-    words(this.title(), edge, edge, 'left', 'top', AXIS_COLOURS[axes.through]);
-    words(NOTICE, width - edge, height - edge, 'right', 'bottom', '#ffcf70');
     const [left, right, top, bottom] = axes.sides, soft = '#dde2e6';
-    words(left, edge, height / 2, 'left', 'middle', soft);
-    words(right, width - edge, height / 2, 'right', 'middle', soft);
+    put(this.title(), 0, 0, AXIS_COLOURS[axes.through]);
+    put(NOTICE, 1, 1, '#ffcf70');
+    put(left, 0, 0.5, soft);
+    put(right, 1, 0.5, soft);
     // Clear of the title and of the notice, where a pane is narrow.
-    words(top, width / 2, edge + 1.5 * size, 'center', 'top', soft);
-    words(bottom, width / 2, height - edge - 1.5 * size, 'center', 'bottom', soft);
+    put(top, 0.5, 0, soft, 1.5 * size);
+    put(bottom, 0.5, 1, soft, -1.5 * size);
     const mm = SCALES_MM.findLast(n => n * this.scale <= width / 4) ?? 1;
-    context.fillStyle = soft;
-    context.fillRect(edge, height - edge - 2 * this.unit, mm * this.scale, 2 * this.unit);
-    words(`${mm} mm`, edge, height - edge - 5 * this.unit, 'left', 'bottom', soft);
+    for (const [colour, more] of [['#000', unit], [soft, 0]]) {
+      context.fillStyle = colour;
+      context.fillRect(size / 2 - more, height - size / 2 - 2 * unit - more,
+        mm * this.scale + 2 * more, 2 * unit + 2 * more);
+    }
+    put(`${mm} mm`, 0, 1, soft, -5 * unit);
     if (view.active === this.plane && document.activeElement === canvas) {
       context.strokeStyle = '#8ec5ff';
-      context.lineWidth = 2 * this.unit;
+      context.lineWidth = 2 * unit;
       context.strokeRect(0, 0, width, height);
     }
   }

@@ -25,9 +25,11 @@ export function greys(window) {
   if (greyTable && greyWindow[0] === window[0] && greyWindow[1] === window[1]) return greyTable;
   greyTable ??= new Uint32Array(65536);
   greyWindow = [...window];
-  const scale = 255 / (window[1] - window[0]);
-  for (let i = 0; i < 65536; i++) {
-    const grey = Math.round(Math.min(255, Math.max(0, (i - 32768 - window[0]) * scale)));
+  const [low, high] = window, scale = 255 / (high - low);
+  const from = Math.max(0, Math.ceil(low) + 32768), to = Math.min(65535, Math.floor(high) + 32768);
+  greyTable.fill(rgba(0, 0, 0, 255), 0, from).fill(rgba(255, 255, 255, 255), to + 1);
+  for (let i = from; i <= to; i++) {
+    const grey = Math.round((i - 32768 - low) * scale);
     greyTable[i] = rgba(grey, grey, grey, 255);
   }
   return greyTable;

@@ -17,8 +17,11 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 
 from benchmarks.web_pages import ROOT, fill
-from dicomnode.audit import InstancesAccessed, Participant, StudyContent
+from dicomnode.audit import InstancesAccessed, Participant, Query, StudyContent
 from dicomnode.audit.service import AuditService, audit_trail
+from dicomnode.routing.in_force import RulesInForce
+from dicomnode.routing.rules import Rule
+from dicomnode.rule_reload import RuleReload
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState, DeliveryState, LesionState
@@ -29,6 +32,7 @@ from dicomnode.web.look import Look
 from dicomnode.web.operator.routes import operator_routes
 from dicomnode.web.pages import static_files
 from dicomnode.web.service import WebService
+from pipelines.parameters import DEFAULT_METHOD
 
 LESIONS = 40
 STUDY = f"{ROOT}.3"
@@ -196,6 +200,26 @@ def test_studies_tell_what_became_of_their_marks(pages):
     assert all(row["states"]["failed"] for row in with_failed["rows"])
 
 
+def test_rules_are_shown_with_the_method_and_destinations_that_they_leave_to_the_default(pages):
+    said = (
+        Rule(name="all that is there"),
+        Rule(name="liver", method="closed-form", destinations=("pacs", "archive")),
+    )
+    settings = pages.settings.model_copy(update={"rules": said})
+    RuleReload(settings, RulesInForce(said)).started(Path("node.toml"))
+    rows = {row["name"]: row for row in pages.json("/api/rules")["rows"]}
+    plain, liver = rows["all that is there"], rows["liver"]
+    assert (plain["method"], plain["destinations"]) == (DEFAULT_METHOD, [])
+    assert (liver["method"], liver["destinations"]) == ("closed-form", ["pacs", "archive"])
+    assert {(row["in_force"], row["method"]) for row in rows.values() if row["lesions"]} == {
+        (False, None)
+    }
+    status, text = pages.ask("/rules")
+    assert status == 200
+    assert f"<td>{DEFAULT_METHOD}</td>" in text
+    assert "<td>pacs, archive</td>" in text
+
+
 def test_a_study_tells_the_way_of_its_lesions_and_why(pages):
     found = pages.json(f"/api/studies/{STUDY}")
     assert [row["number"] for row in found["lesions"]] == [13, 14, 15, 16]
@@ -275,8 +299,13 @@ def test_the_audit_trail_is_read_by_study_and_who_reads_it_is_in_it(pages):
     anna = Participant("anna", "10.0.0.7")
     journal.note_durably(InstancesAccessed(anna, StudyContent(STUDY)))
     journal.note_durably(InstancesAccessed(anna, StudyContent("1.2.3")))
+    journal.note_durably(
+        Query("1.2.840.10008.5.1.4.1.2.2.1", b"limit=1", asking=Participant("ben"))
+    )
     pages.ask("/audit")
     found = pages.json("/api/audit")
+    # A query is of no study, though its message names a SOP class.
+    assert [row["subjects"] for row in found["rows"] if row["who"] == ["ben"]] == [[]]
     assert [row["subjects"] for row in found["rows"] if row["who"] == ["anna (10.0.0.7)"]] == [
         ["1.2.3"],
         [STUDY],
