@@ -23,13 +23,6 @@ def opened(settings: NodeSettings) -> Iterator[Session]:
 
 
 @contextmanager
-def opened_to_write(settings: NodeSettings) -> Iterator[Session]:
-    """Give a session that commits at the end, or leave with why there is none."""
-    with opened_database(settings) as database, database.write() as session:
-        yield session
-
-
-@contextmanager
 def opened_database(settings: NodeSettings) -> Iterator[Database]:
     """Give the database, or leave with why there is none."""
     file = make_url(settings.store.url).database
