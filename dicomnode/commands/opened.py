@@ -35,7 +35,7 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
     except SQLAlchemyError as error:
         raise complain(
             f"the store cannot be read ({type(error).__name__}); "
-            "run this as the user that the node runs as"
+            "run this as the user that the node runs as; `dicomnode doctor` says more"
         ) from None
     finally:
         database.close()
