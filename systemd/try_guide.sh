@@ -37,14 +37,13 @@ typed() { # a section, and the number of its block
 }
 
 echo "== a clean Debian 12"
-debootstrap --include=systemd-sysv,dbus,ca-certificates,curl,dcmtk,orthanc bookworm "$root" > "$root.log"
+debootstrap --include=systemd-sysv,dbus,ca-certificates bookworm "$root" > "$root.log"
 git clone --quiet . "$root/root/clone"
 cp -L /etc/resolv.conf "$root/etc/"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 cp /etc/pip.conf "$root/etc/" 2> /dev/null || true
 # How packages are fetched from here.
 mapfile -t passed < <(env | grep -E '^(PIP_|SSL_CERT_FILE=|https?_proxy=)' || true)
-sed -i 's/"DicomAet" : "ORTHANC"/"DicomAet" : "PACS"/' "$root/etc/orthanc/orthanc.json"
 
 echo "== boot"
 systemd-nspawn --quiet --directory "$root" --register=no --keep-unit --console=pipe --boot \
@@ -59,7 +58,12 @@ for _ in {1..60}; do
     guest 'systemctl is-system-running --wait' 2> /dev/null | grep -qE 'running|degraded' && break
     sleep 1
 done
-guest 'systemctl start orthanc'
+
+echo "== a PACS, and who sends"
+guest 'export DEBIAN_FRONTEND=noninteractive
+apt-get install --yes --no-install-recommends curl dcmtk orthanc > /root/peers.log
+sed -i "s/\"DicomAet\" : \"ORTHANC\"/\"DicomAet\" : \"PACS\"/" /etc/orthanc/orthanc.json
+systemctl restart orthanc'
 
 typed Install 1
 # What "Configure" asks for stands in the example: a PACS of this name and port. The web service is chosen.

@@ -82,3 +82,15 @@ def test_units_leave_folders_as_private_as_they_were_made():
         text = unit.read_text(encoding="utf-8")
         for key, folder in folders.items():
             assert f"{key}DirectoryMode={modes[f'{folder}/dicomnode']}" in text
+
+
+def test_the_script_that_follows_the_guide_finds_what_it_types():
+    script = ROOT / "systemd" / "try_guide.sh"
+    assert run("bash", "-n", script).returncode == 0
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", guide, re.MULTILINE | re.DOTALL))
+    asked = re.findall(r'(?:typed|blocks) (?:"([^"$]+)"|([A-Z]\w+)) (\d)', script.read_text())
+    assert len(asked) >= 7
+    for quoted, word, number in asked:
+        blocks = re.findall(r"^```$.*?^```$", sections[quoted or word], re.MULTILINE | re.DOTALL)
+        assert len(blocks) >= int(number)
