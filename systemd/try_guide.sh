@@ -40,6 +40,7 @@ echo "== a clean Debian 12"
 debootstrap --include=systemd-sysv,dbus,ca-certificates bookworm "$root" > "$root.log"
 git clone --quiet . "$root/root/clone"
 cp -L /etc/resolv.conf "$root/etc/"
+echo "127.0.1.1 $(uname --nodename)" >> "$root/etc/hosts"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 cp /etc/pip.conf "$root/etc/" 2> /dev/null || true
 # How packages are fetched from here.
