@@ -2,13 +2,15 @@
 
     python -m benchmarks.soak --seed 1 --json bench-out/soak.json --plot bench-out/soak.png
     python -m benchmarks.soak --senders 4 --instances 500 --lesions 5 --kills 7 --seconds 240
+    python -m benchmarks.soak --parts --instances 4000 --lesions 16 --kills 20
 
 Senders repeat what was refused or left without an answer, as a PACS does, and write down what was
 answered with 0x0000. Some studies hold a mark, whose result goes to Orthanc. While the first part
 of the objects is sent (`--calm-from`), the node, its workers, whoever writes to the database, and
 Orthanc are killed, stopped or locked out, in an order and at moments that follow from the seed;
 then nothing goes wrong, and memory is compared. It ends within `--seconds`, with what is known by
-then.
+then. With `--parts` the node is three processes, as the units of ``dicomnode.target`` run it; each
+is killed while the others go on, besides.
 
 The exit status is 0 where every promise held, 1 where one was broken, 3 where time ran out first or
 too little was sent to compare memory.
@@ -38,7 +40,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--instances", type=int, default=default.instances)
     parser.add_argument("--lesions", type=int, default=default.lesions)
     parser.add_argument("--kills", type=int, default=default.kills, help="faults of all kinds")
-    parser.add_argument("--kinds", nargs="+", choices=Faults.KINDS, default=list(Faults.KINDS))
+    parser.add_argument("--parts", action="store_true", help="receiver, worker and web apart")
+    parser.add_argument("--kinds", nargs="+", choices=[*Faults.KINDS, *Faults.PARTS])
     parser.add_argument("--seconds", type=float, default=default.seconds, help="at most")
     parser.add_argument(
         "--calm-from",
@@ -54,7 +57,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=None, help="of the run; a new one is made")
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--plot", type=Path, default=None)
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.kinds = given.kinds or [*Faults.KINDS, *(Faults.PARTS if given.parts else ())]
+    if not given.parts and set(given.kinds) & set(Faults.PARTS):
+        parser.error("a part is killed where there are some: --parts")
+    return given
 
 
 def main() -> None:
@@ -71,6 +78,7 @@ def main() -> None:
         pause_s=given.pause,
         seed=given.seed,
         kinds=tuple(given.kinds),
+        parts=given.parts,
     )
     with tempfile.TemporaryDirectory(prefix="soak-", dir=given.folder) as folder:
         report, course = soak(options, Path(folder))

@@ -12,3 +12,11 @@ CREDENTIALS = "CREDENTIALS_DIRECTORY"
 def credential_path(path: Path) -> Path:
     """The file that a setting names; a relative one lies with systemd's credentials."""
     return Path(os.environ.get(CREDENTIALS, ".")) / path
+
+
+def how_to_give(path: Path) -> str:
+    """Say how a unit is given a file that is not there; nothing of a file that is no credential."""
+    folder = os.environ.get(CREDENTIALS)
+    if path.is_absolute() and (folder is None or path.parent != Path(folder)):
+        return ""
+    return "; it is a credential, which LoadCredential= gives to each unit that needs it"

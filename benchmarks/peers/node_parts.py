@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -43,10 +42,16 @@ class NodeParts(NodeProcess):
         """What all parts have logged, one after another."""
         return "".join((self.folder / f"{role}.log").read_text() for role in ROLES)
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the parts that were started and not ended, without the worker's processes."""
+        return tuple(process.pid for process in list(self._parts.values()))
+
     def start(self) -> None:
-        """Start all at once, and wait until each says that it runs."""
+        """Start those that do not run, all at once, and wait until each says that it runs."""
         for role in ROLES:
-            self.begin(role)
+            if role not in self._parts:
+                self.begin(role)
         for role in ROLES:
             self.wait_for(role)
 
@@ -66,21 +71,25 @@ class NodeParts(NodeProcess):
                 ],
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                env=self._environment(),
             )
 
     def wait_for(self, role: Role) -> None:
-        """Wait until a part says that it runs."""
+        """Wait until a part says that it runs. Raises TimeoutError where it does not."""
         process, end = self._parts[role], time.monotonic() + PATIENCE_S
         while not self.says(role, process.pid):
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"the {role} did not start: {self.folder / f'{role}.log'}")
+                raise TimeoutError(f"the {role} did not start: {self.folder / f'{role}.log'}")
             time.sleep(0.05)
 
     def says(self, role: Role, pid: int) -> bool:
         """Whether a process says that it plays a role."""
         (part,) = (part for part in parts_seen(self.settings.store.path) if part.role is role)
         return part.runs and part.beat is not None and part.beat.pid == pid
+
+    def pid_of(self, role: Role) -> int:
+        """Of the process that plays a part."""
+        return self._parts[role].pid
 
     def kill_part(self, role: Role) -> None:
         """Kill one part at once, without any chance to tidy up."""

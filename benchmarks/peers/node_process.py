@@ -97,6 +97,12 @@ class NodeProcess:
         """Of the process."""
         return self._process.pid
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of every process that was started and not ended, without their workers."""
+        process = self._process
+        return () if process is None else (process.pid,)
+
     def start(self) -> None:
         """Start, and wait until it listens."""
         with open(self.folder / "node.log", "ab") as log:

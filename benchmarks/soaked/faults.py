@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from benchmarks.peers.node_parts import NodeParts
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
+from dicomnode.store.lock import ROLES, Role
 
 _LOOK_EVERY_S = 0.002
 _A_TRANSACTION_S = 5.0
@@ -47,7 +50,7 @@ class Fault:
 
 
 class NeverBack(RuntimeError):
-    """The node did not listen again."""
+    """The node, or a part of it, did not run again."""
 
 
 class Faults:
@@ -56,6 +59,7 @@ class Faults:
     Parameters
     ----------
     node : NodeProcess
+        With kinds of `PARTS`, a `NodeParts`.
     pacs : Orthanc
     chance : random.Random
     hold_s : float
@@ -63,6 +67,8 @@ class Faults:
     """
 
     KINDS = ("node", "writer", "worker", "stopped", "locked", "pacs", "refusing")
+    PARTS = tuple(f"part-{role}" for role in ROLES)
+    """Of a node in three parts, besides: one part is killed, the others go on."""
 
     def __init__(
         self, node: NodeProcess, pacs: Orthanc, chance: random.Random, hold_s: float
@@ -78,6 +84,8 @@ class Faults:
             "pacs": self._kill_pacs,
             "refusing": self._refuse,
         }
+        for role, kind in zip(ROLES, self.PARTS, strict=True):
+            self._deeds[kind] = partial(self._kill_part, role)
 
     def order(self, count: int, kinds: tuple[str, ...] = KINDS) -> list[str]:
         """So many kinds by chance, each as often as the others."""
@@ -107,6 +115,21 @@ class Faults:
             self._node.kill()
         raise NeverBack(f"the node does not listen {_LISTENS_WITHIN_S:g} s after it was killed")
 
+    def _kill_part(self, role: Role) -> None:
+        """Kill one part, and start it as systemd does: again, where it ends."""
+        node = self._node
+        if not isinstance(node, NodeParts):
+            raise TypeError("expected a node in three parts")
+        node.kill_part(role)
+        end = time.monotonic() + _LISTENS_WITHIN_S
+        while time.monotonic() < end:
+            node.begin(role)
+            with contextlib.suppress(TimeoutError):
+                node.wait_for(role)
+                return
+            node.kill_part(role)
+        raise NeverBack(f"the {role} does not run {_LISTENS_WITHIN_S:g} s after it was killed")
+
     def _kill_node(self) -> None:
         self._node.kill()
         self.start_node()
@@ -122,16 +145,19 @@ class Faults:
 
     def _kill_worker(self) -> None:
         """Kill a process that computes; one that does nothing where none is at work."""
-        workers = [child for child in _children(self._node.pid) if child.num_threads() > 1]
+        children = [child for pid in self._node.pids for child in _children(pid)]
+        workers = [child for child in children if child.num_threads() > 1]
         if workers:
             busy = sorted(workers, key=lambda one: sum(one.cpu_times()[:2]))
             with contextlib.suppress(psutil.NoSuchProcess):
                 busy[-1].kill()
 
     def _stop_for_a_while(self) -> None:
-        os.kill(self._node.pid, signal.SIGSTOP)
+        """One process, of those that the node has."""
+        pid = self._chance.choice(self._node.pids)
+        os.kill(pid, signal.SIGSTOP)
         time.sleep(self._hold_s)
-        os.kill(self._node.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
     def _lock_database(self) -> None:
         """Somebody else writes: the node's transactions wait, or fail and are made anew."""

@@ -18,8 +18,11 @@ _COLOURS = {
     "locked": "#999999",
     "pacs": "#0072B2",
     "refusing": "#56B4E9",
+    "part-receiver": "#332288",
+    "part-worker": "#882255",
+    "part-web": "#117733",
 }
-"""Okabe and Ito 2008."""
+"""Okabe and Ito 2008, and some more."""
 
 
 def plot(looks: Sequence[Look], faults: Sequence[Fault], path: Path) -> None:

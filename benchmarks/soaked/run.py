@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks.peers.node_parts import NodeParts
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
 from benchmarks.soaked.faults import Fault, Faults, NeverBack
@@ -33,6 +34,7 @@ class Options:
     pause_s: float = 0.0
     seed: int = 1
     kinds: tuple[str, ...] = Faults.KINDS
+    parts: bool = False
 
 
 @dataclass
@@ -65,7 +67,7 @@ def soak(options: Options, folder: Path) -> tuple[dict[str, object], Course]:
     end = time.monotonic() + options.seconds
     material = Material(Plan.of(options.instances, options.lesions), options.seed)
     pacs = Orthanc(folder / "orthanc")
-    node = NodeProcess(
+    node = (NodeParts if options.parts else NodeProcess)(
         folder / "node",
         pacs.AE_TITLE,
         pacs.dicom_port,
@@ -184,7 +186,9 @@ def _report(
             "all": round(course.ended_at_s, 1),
         },
         "killed_to_listening_s": [
-            fault.took_s for fault in course.struck if fault.kind in ("node", "writer")
+            fault.took_s
+            for fault in course.struck
+            if fault.kind in ("node", "writer", *Faults.PARTS)
         ],
         "faults": [asdict(fault) for fault in course.struck],
         "looks": [asdict(look) for look in course.looks],

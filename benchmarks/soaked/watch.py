@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import threading
 import time
@@ -31,15 +32,15 @@ class Look:
     ----------
     at_s : float
         Since the soak began.
-    life : int
-        Process id of the node; 0 where it does not run.
+    life : tuple of int
+        Process ids of the node, of its parts if it runs in three; none where it does not run.
     rss_mb, tree_mb : float
-        Of the node's own process, and of it with its workers.
+        Of the node's own process or parts, and of them with their workers.
     acknowledged, delivered : int
     """
 
     at_s: float
-    life: int
+    life: tuple[int, ...]
     rss_mb: float
     tree_mb: float
     acknowledged: int
@@ -101,14 +102,17 @@ class Watch:
         return self._delivered
 
 
-def _memory(node: NodeProcess) -> tuple[float, float, int]:
-    try:
-        process = psutil.Process(node.pid)
-        own = process.memory_info().rss
-        tree = own + sum(_rss(child) for child in process.children(recursive=True))
-    except (AttributeError, psutil.Error):  # it was killed
-        return 0.0, 0.0, 0
-    return own / 2**20, tree / 2**20, process.pid
+def _memory(node: NodeProcess) -> tuple[float, float, tuple[int, ...]]:
+    own = tree = 0
+    life = []
+    for pid in node.pids:
+        with contextlib.suppress(psutil.Error):  # it was killed
+            process = psutil.Process(pid)
+            rss = process.memory_info().rss
+            own += rss
+            tree += rss + sum(_rss(child) for child in process.children(recursive=True))
+            life.append(pid)
+    return own / 2**20, tree / 2**20, tuple(life)
 
 
 def _rss(process: psutil.Process) -> int:

@@ -7,12 +7,15 @@ that an administrator noted elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from dicomnode.audit.files import HEAD, SENT, DamagedMark, Mark, lines, segments
 from dicomnode.audit.record import GENESIS, BadRecord, Forgotten, Record, decode
+
+_TRIES = 5
 
 
 class Damage(StrEnum):
@@ -87,7 +90,7 @@ class Verified:
 
 
 def verify(folder: Path, only_last: bool = False, expected: Mark | None = None) -> Verified:
-    """Read the journal and follow its chain, also while a node appends to it.
+    """Read the journal and follow its chain, also while a node appends to it or lets files go.
 
     Parameters
     ----------
@@ -102,6 +105,13 @@ def verify(folder: Path, only_last: bool = False, expected: Mark | None = None) 
     OSError
         A file cannot be read.
     """
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(FileNotFoundError):  # one was let go before it was read
+            return _verify(folder, only_last, expected)
+    return _verify(folder, only_last, expected)
+
+
+def _verify(folder: Path, only_last: bool, expected: Mark | None) -> Verified:
     # First, so that whatever is appended meanwhile is no damage.
     marks = [_mark(folder, HEAD, "the head"), _mark(folder, SENT, "what the collector has")]
     if expected is not None:

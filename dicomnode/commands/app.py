@@ -16,6 +16,8 @@ app = typer.Typer(
     help="Turns radiologists' marks into soft masks and sends them back to the PACS. "
     "Research software, not for diagnosis.",
     no_args_is_help=True,
+    # Names of sections, such as [retention], are words and no markup.
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
 

@@ -106,7 +106,10 @@ def show(
         for record in found:
             typer.echo(json.dumps(asdict(record)))
         return
-    table = Table("number", "when", "what", "outcome", "who", "study or subject", "words")
+    table = Table()
+    for name in ("number", "when", "what", "outcome", "who", "study or subject", "words"):
+        # A UID that is cut short finds nothing.
+        table.add_column(name, overflow="fold")
     for record in found:
         table.add_row(*_row(record))
     console.print(table)

@@ -11,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
 
+from dicomnode.audit import Action, InstancesAccessed, Participant, StudyContent
+from dicomnode.audit.service import command_trail
+from dicomnode.audit.trail import NotAudited
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
@@ -18,9 +21,12 @@ from dicomnode.commands.app import (
     configured,
     console,
 )
-from dicomnode.commands.opened import opened, opened_to_write
+from dicomnode.commands.opened import opened, opened_database
 from dicomnode.commands.user import user
 from dicomnode.jobs.by_hand import By, Change, Chosen, act, choose_deliveries, choose_lesions
+from dicomnode.jobs.touched_studies import studies_touched
+from dicomnode.settings import NodeSettings
+from dicomnode.store.database import Database
 from dicomnode.store.states import DeliveryState, JobAction, LesionState
 from dicomnode.store.tables import JobTrace
 
@@ -123,14 +129,34 @@ def _do(config: Configuration, action: JobAction, chosen: Chosen, why: str, yes:
         typer.confirm(
             f"{action.value} {lesions} lesion(s) and {deliveries} deliver(ies)?", abort=True
         )
-    with opened_to_write(settings) as session:
-        changes = act(session, action, chosen, By(user(), why))
-        found = {(change.kind, change.subject) for change in changes}
+    try:
+        with opened_database(settings) as database, database.write() as session:
+            changes = act(session, action, chosen, By(user(), why))
+            _audit(settings, database, studies_touched(session, changes), action)
+    except NotAudited as error:
+        raise complain(f"{error}: nothing was changed") from None
+    found = {(change.kind, change.subject) for change in changes}
     _tell(changes)
     named = [("lesion", i) for i in chosen.lesions] + [("delivery", i) for i in chosen.deliveries]
     unknown = [f"{kind} {i}" for kind, i in named if (kind, str(i)) not in found]
     if unknown:
         raise complain(f"not there: {', '.join(unknown)}")
+
+
+def _audit(
+    settings: NodeSettings, database: Database, studies: Sequence[str], action: JobAction
+) -> None:
+    """Tell the trail before the rows count: what it cannot be told of does not happen."""
+    if not studies:
+        return
+    trail = command_trail(settings, database)
+    by, words = Participant(user()), f"jobs {action.value}"
+    *others, last = [
+        InstancesAccessed(by, StudyContent(uid), Action.UPDATE, reason=words) for uid in studies
+    ]
+    for message in others:
+        trail.note(message)
+    trail.note_durably(last)  # and the others before it
 
 
 def _tell(changes: Sequence[Change]) -> None:

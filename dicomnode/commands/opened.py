@@ -23,13 +23,6 @@ def opened(settings: NodeSettings) -> Iterator[Session]:
 
 
 @contextmanager
-def opened_to_write(settings: NodeSettings) -> Iterator[Session]:
-    """Give a session that commits at the end, or leave with why there is none."""
-    with opened_database(settings) as database, database.write() as session:
-        yield session
-
-
-@contextmanager
 def opened_database(settings: NodeSettings) -> Iterator[Database]:
     """Give the database, or leave with why there is none."""
     file = make_url(settings.store.url).database
@@ -42,7 +35,7 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
     except SQLAlchemyError as error:
         raise complain(
             f"the store cannot be read ({type(error).__name__}); "
-            "run this as the user that the node runs as"
+            "run this as the user that the node runs as; `dicomnode doctor` says more"
         ) from None
     finally:
         database.close()

@@ -9,16 +9,19 @@ from dicomnode.audit import (
     Alert,
     ApplicationActivity,
     DataExport,
+    InstancesAccessed,
     InstancesTransferred,
     LogUsed,
     Message,
     Participant,
     Query,
     SecurityAlert,
+    SignIn,
     Start,
     StudyContent,
     StudyDeleted,
     TransferBegun,
+    UserAuthentication,
 )
 from dicomnode.audit.document import write
 from dicomnode.audit.elements import Source
@@ -27,12 +30,16 @@ from dicomnode.conformance.table import Table
 _NODE = Participant("process number of the node", "host", "dicomnode", ("AE",))
 _PEER = Participant.ae("AE title of the peer", "10.0.0.1")
 _USER = Participant("user of the operating system")
+_WEB_USER = Participant("user of the web service", "10.0.0.1")
 _STUDY = StudyContent("1.2.3", (("1.2.840.10008.5.1.4.1.1.2", 1),))
 
 _TOLD: tuple[tuple[str, Message], ...] = (
     ("The node has started.", ApplicationActivity(Start.STARTED)),
     ("The node stops.", ApplicationActivity(Start.STOPPED)),
-    ("`dicomnode audit show` was used.", LogUsed(_USER, "file:///store/audit")),
+    (
+        "`dicomnode audit show` was used, or the page of the audit trail.",
+        LogUsed(_USER, "file:///store/audit"),
+    ),
     (
         "Instances of a study have come for 5 seconds on one association and more may come.",
         TransferBegun(_STUDY, sender=_PEER),
@@ -56,6 +63,26 @@ _TOLD: tuple[tuple[str, Message], ...] = (
         "A study is deleted, by retention or `dicomnode purge`. Written durably before its files "
         "go.",
         StudyDeleted(_USER, _STUDY),
+    ),
+    (
+        "Somebody looked at a study by the web service or DICOMweb. Action C: stored into it; U: "
+        "judged a lesion of it, or took up, cancelled or discarded jobs of it.",
+        InstancesAccessed(_WEB_USER, _STUDY),
+    ),
+    (
+        "Jobs of a study were taken up, cancelled or discarded by `dicomnode jobs`. Written "
+        "durably before they are.",
+        InstancesAccessed(_USER, _STUDY, Action.UPDATE),
+    ),
+    (
+        "Somebody searched by the web service or DICOMweb.",
+        Query("1.2.840.10008.5.1.4.1.2.2.1", b"", asking=_WEB_USER),
+    ),
+    ("Somebody signed in, or was refused.", UserAuthentication(_WEB_USER, SignIn.LOGIN)),
+    ("Somebody signed out.", UserAuthentication(_WEB_USER, SignIn.LOGOUT)),
+    (
+        "Somebody who signed in asked for what another role may.",
+        SecurityAlert(Alert.RESTRICTED_FUNCTION, "", _WEB_USER),
     ),
     (
         "The node asks a source, by C-FIND or QIDO-RS.",

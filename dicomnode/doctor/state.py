@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dicomnode.deliver.outbox import OPEN
@@ -58,6 +58,9 @@ def look_at_state(settings: NodeSettings) -> StateReport:
                 report.findings.append(_integrity(session))
             report.findings.extend(_content(session, report))
     except SQLAlchemyError as error:
+        if not url.startswith("sqlite"):
+            report.findings.append(_unanswered(error))
+            return report
         # Its text holds statements and addresses.
         report.findings.append(
             failed(
@@ -70,6 +73,18 @@ def look_at_state(settings: NodeSettings) -> StateReport:
     finally:
         database.close()
     return report
+
+
+def _unanswered(error: SQLAlchemyError) -> Finding:
+    """A server that was not reached, or lets the node in no more; it says why, and no password."""
+    said = error.orig if isinstance(error, OperationalError) else None
+    why = type(error).__name__ if said is None else " ".join(str(said).split())
+    return failed(
+        "database",
+        f"it cannot be read: {why}",
+        "See that the server runs, lets the node's user in, and that this user can read the files "
+        "that [store] database_url names. The server's own log says more.",
+    )
 
 
 def _version(session: Session, url: str) -> Finding:

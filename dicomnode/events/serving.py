@@ -95,7 +95,8 @@ EVENTS = (
     Event(
         "web.looked",
         "INFO",
-        "Somebody searched, read or stored by DICOMweb; the same is told again after five minutes.",
+        "Somebody searched, read, stored, judged or acted on jobs by the web service; "
+        "the same look is told again after five minutes.",
         "user action study",
     ),
     Event(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from dicomnode.credentials import credential_path
+from dicomnode.credentials import credential_path, how_to_give
 from dicomnode.tls.settings import PeerTLS, TLSIdentity, TLSSettings
 
 _CIPHERS = "ECDHE+AESGCM:@SECLEVEL=2"
@@ -147,4 +147,6 @@ def _readable(path: Path) -> None:
 
 
 def _unread(path: Path, error: Exception) -> str:
-    return f"{path}: cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+    why = getattr(error, "strerror", None) or type(error).__name__
+    how = how_to_give(path) if isinstance(error, FileNotFoundError) else ""
+    return f"{path}: cannot be read ({why}){how}"

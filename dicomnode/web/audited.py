@@ -24,6 +24,7 @@ _ACTIONS = {
     "query": Action.READ,
     "write": Action.CREATE,
     "judge": Action.UPDATE,
+    "act": Action.UPDATE,
 }
 
 

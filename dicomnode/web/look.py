@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 logger = logging.getLogger(__name__)
 
-Action = Literal["read", "query", "write", "judge"]
+Action = Literal["read", "query", "write", "judge", "act"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Look:
         As the one who signed in is called.
     address : str
         Of the machine that asked.
-    action : {"read", "query", "write", "judge"}
+    action : {"read", "query", "write", "judge", "act"}
     study_instance_uid : str, optional
         None for a query over studies.
     query : str
@@ -54,7 +54,7 @@ def look_by(
     ----------
     request : Request
         Of somebody who signed in.
-    action : {"read", "query", "write", "judge"}
+    action : {"read", "query", "write", "judge", "act"}
     study_instance_uid : str, optional
     query : str
     """

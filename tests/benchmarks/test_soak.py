@@ -7,6 +7,7 @@ import random
 import pytest
 from sqlalchemy import delete, select
 
+from benchmarks.peers.node_parts import NodeParts
 from benchmarks.soaked.faults import Faults
 from benchmarks.soaked.material import Material, Plan
 from benchmarks.soaked.verdict import judge
@@ -51,8 +52,8 @@ def test_the_judge_sees_what_is_lost_cut_or_left(tmp_path):
 
 def test_growth_is_seen_where_the_node_lived_on():
     def looks(last: float, life: int = 1) -> list[Look]:
-        flat = [Look(i / 2, 1, 100.0, 300.0, i, 0) for i in range(30)]
-        return flat + [Look(15 + i / 2, life, last, 300.0, i, 0) for i in range(10)]
+        flat = [Look(i / 2, (1,), 100.0, 300.0, i, 0) for i in range(30)]
+        return flat + [Look(15 + i / 2, (life,), last, 300.0, i, 0) for i in range(10)]
 
     assert growth(looks(110.0), lambda look: look.rss_mb) == pytest.approx(0.1)
     assert growth(looks(110.0), lambda look: look.tree_mb) == 0
@@ -80,3 +81,24 @@ def test_every_kind_of_fault_has_its_turn():
     faults = Faults(Node(), None, random.Random(1), 1.0)
     order = faults.order(2 * len(Faults.KINDS))
     assert sorted(order) == sorted(2 * Faults.KINDS)
+    assert set(Faults.PARTS) == {"part-receiver", "part-worker", "part-web"}
+
+
+def test_a_part_that_is_killed_is_started_until_it_runs_and_no_other_is(tmp_path, monkeypatch):
+    node = NodeParts(tmp_path, "PACS", 4242)
+    done: list[tuple[str, str]] = []
+    refused = iter([True, False])
+
+    def wait_for(role: str) -> None:
+        done.append(("waits", role))
+        if next(refused):
+            raise TimeoutError
+
+    monkeypatch.setattr(node, "kill_part", lambda role: done.append(("killed", role)))
+    monkeypatch.setattr(node, "begin", lambda role: done.append(("begun", role)))
+    monkeypatch.setattr(node, "wait_for", wait_for)
+    faults = Faults(node, None, random.Random(1), 1.0)
+    fault = faults.strike("part-web", 0.0)
+    assert fault.kind == "part-web"
+    assert [what for what, role in done] == ["killed", "begun", "waits"] * 2
+    assert {role for _, role in done} == {"web"}

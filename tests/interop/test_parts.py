@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -63,6 +64,10 @@ def test_what_is_acknowledged_comes_out_once_whichever_part_is_killed(parts, pac
 
     send(made[0])
     until(lambda: len(pacs.find("SEG")) == 1, "the first result", PATIENCE_S)
+    # As its unit has it (MemoryDenyWriteExecute=): nothing that compiles.
+    mapped = Path(f"/proc/{parts.pid_of(Role.RECEIVER)}/maps").read_text()
+    assert "llvmlite" not in mapped
+    assert "rwxp" not in mapped
 
     # The worker dies in the midst of its work; receiving goes on without it.
     send(made[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.soaked.faults import Faults
 from benchmarks.soaked.plot import plot
 from benchmarks.soaked.run import Options, soak
 from tests.interop.peers import need
@@ -12,22 +13,28 @@ pytestmark = pytest.mark.interop
 
 
 @pytest.mark.timeout(600)
-def test_kills_under_load_lose_nothing_and_double_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("kinds", "parts", "seed"),
+    [(("node", "writer"), False, 7), (Faults.PARTS, True, 0)],
+    ids=["whole", "parts: the receiver first, while objects come"],
+)
+def test_kills_under_load_lose_nothing_and_double_nothing(tmp_path, kinds, parts, seed):
     need("Orthanc")
     options = Options(
         senders=4,
         instances=80,
         lesions=2,
-        kills=2,
-        kinds=("node", "writer"),
+        kills=len(kinds),
+        kinds=kinds,
+        parts=parts,
         seconds=500.0,
         pause_s=0.02,
-        seed=7,
+        seed=seed,
     )
     report, course = soak(options, tmp_path)
     assert report["broken"] == []
     assert report["acknowledged"] == report["objects"] == 4 * 24 + 2
-    assert sorted(fault.kind for fault in course.struck) == ["node", "writer"]
+    assert sorted(fault.kind for fault in course.struck) == sorted(kinds)
     assert course.settled
     assert report["results_in_orthanc"] == sum(report["lesions"].values()) == 2
     assert report["repeats"] > 0

@@ -64,3 +64,33 @@ def test_units_run_the_parts_that_they_are_named_for():
         # The whole and its parts exclude one another.
         (excluded,) = re.findall(r"^Conflicts=(.+)$", text, re.MULTILINE)
         assert ("dicomnode.service" in excluded) is bool(role)
+
+
+def test_only_the_units_that_compute_may_write_what_they_run():
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8")
+        expected = "yes" if unit.stem == "dicomnode-receiver" else "no"
+        assert re.findall(r"^MemoryDenyWriteExecute=(.+)$", text, re.MULTILINE) == [expected]
+
+
+def test_units_leave_folders_as_private_as_they_were_made():
+    """systemd sets a folder's mode at each start, and complains of another one of /etc."""
+    made = (ROOT / "systemd" / "dicomnode.tmpfiles").read_text(encoding="utf-8")
+    folders = {"State": "/var/lib", "Cache": "/var/cache", "Configuration": "/etc"}
+    modes = dict(re.findall(r"^d (\S+) (\d+) ", made, re.MULTILINE))
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8")
+        for key, folder in folders.items():
+            assert f"{key}DirectoryMode={modes[f'{folder}/dicomnode']}" in text
+
+
+def test_the_script_that_follows_the_guide_finds_what_it_types():
+    script = ROOT / "systemd" / "try_guide.sh"
+    assert run("bash", "-n", script).returncode == 0
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", guide, re.MULTILINE | re.DOTALL))
+    asked = re.findall(r'(?:typed|blocks) (?:"([^"$]+)"|([A-Z]\w+)) (\d)', script.read_text())
+    assert len(asked) >= 7
+    for quoted, word, number in asked:
+        blocks = re.findall(r"^```$.*?^```$", sections[quoted or word], re.MULTILINE | re.DOTALL)
+        assert len(blocks) >= int(number)

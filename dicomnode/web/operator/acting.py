@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
 from dicomnode.jobs.by_hand import BY_HAND, By, Chosen, act
 from dicomnode.store.database import Database
 from dicomnode.store.states import JobAction
-from dicomnode.store.tables import Delivery, Lesion, Result
 
 _MOST = 500
 _LONGEST = 200
@@ -143,18 +140,3 @@ def do(database: Database, asked: Asked, user: str) -> Acted:
         tuple(ChangeRow(c.kind, c.subject, c.before, c.after, c.why_not) for c in changes),
         unknown,
     )
-
-
-def studies_of(session: Session, changes: Sequence[ChangeRow]) -> tuple[str, ...]:
-    """The studies whose lesions, or results of lesions, were changed."""
-    done = [change for change in changes if not change.why_not]
-    lesions = [int(change.subject) for change in done if change.kind == "lesion"]
-    deliveries = [int(change.subject) for change in done if change.kind == "delivery"]
-    of_results = select(Result.lesion_id).join(Result.deliveries).where(Delivery.id.in_(deliveries))
-    found = session.scalars(
-        select(Lesion.study_instance_uid)
-        .where(Lesion.id.in_(lesions) | Lesion.id.in_(of_results))
-        .where(Lesion.study_instance_uid.is_not(None))
-        .distinct()
-    )
-    return tuple(sorted(found))

@@ -16,13 +16,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dicomnode.audit import LogUsed, NullTrail, Participant, Trail
+from dicomnode.jobs.touched_studies import studies_touched
 from dicomnode.settings import NodeSettings
 from dicomnode.settings.web import RoleName
 from dicomnode.store.database import Database
 from dicomnode.store.uid import is_valid_uid
 from dicomnode.web.look import OnLook, look_by
 from dicomnode.web.operator import deliveries, lesions, studies
-from dicomnode.web.operator.acting import asked_in_form, asked_in_json, do, studies_of
+from dicomnode.web.operator.acting import asked_in_form, asked_in_json, do
 from dicomnode.web.operator.audit_log import AuditLog, read_audit_log
 from dicomnode.web.operator.configuration import Configuration, shown_configuration
 from dicomnode.web.operator.deliveries import DeliveryList, list_deliveries
@@ -254,8 +255,8 @@ def _acts(database: Database, on_look: OnLook) -> list[BaseRoute]:
         def done() -> Any:
             acted = do(database, asked, request.user.name)
             with database.read() as session:
-                for uid in studies_of(session, acted.changes):
-                    on_look(look_by(request, "write", uid))
+                for uid in studies_touched(session, acted.changes):
+                    on_look(look_by(request, "act", uid))
             return acted
 
         return await run_in_threadpool(done)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from dicomnode.audit import verify as verify_module
 from dicomnode.audit.files import HEAD, SENT, Mark, records, segments
 from dicomnode.audit.journal import Entry, Journal
 from dicomnode.audit.record import GENESIS, Forgotten
@@ -294,3 +295,14 @@ def test_what_was_let_go_is_no_damage_where_a_record_says_so(tmp_path):
     assert (found.whole, found.first, found.forgotten) == (True, 2, 1)
     segments(tmp_path)[0].unlink()  # and one more, of which nothing says so
     assert damages(tmp_path) == [Damage.MISSING]
+
+
+def test_a_file_that_is_let_go_while_it_is_verified_is_no_fault(tmp_path, monkeypatch):
+    journal(tmp_path).append(entries("one", "two"))
+    gone = tmp_path / "000000000000.jsonl"
+    listed = iter([[gone, *segments(tmp_path)], segments(tmp_path)])
+    monkeypatch.setattr(verify_module, "segments", lambda _: next(listed))
+    assert verify(tmp_path).whole
+    monkeypatch.setattr(verify_module, "segments", lambda _: [gone])
+    with pytest.raises(FileNotFoundError):
+        verify(tmp_path)

@@ -371,3 +371,10 @@ def test_looking_at_a_store_without_a_database_makes_none(tmp_path):
     assert result.exit_code == 2
     assert "has the node run?" in result.output
     assert list((tmp_path / "store").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "section"), [("purge", "[retention]"), ("ohif", "[web]"), ("probe", "[probe]")]
+)
+def test_help_names_sections_of_the_configuration(command, section):
+    assert section in run(command, "--help").output

@@ -325,3 +325,14 @@ def test_parts_that_run_on_their_own_are_told_of_one_by_one(tmp_path, monkeypatc
         assert found()["part worker"].verdict is Verdict.WARN
         assert "9.9.9 is installed" in found()["part worker"].words
     assert found() == {}
+
+
+def test_a_database_server_that_is_away_says_why(tmp_path):
+    pytest.importorskip("psycopg")
+    url = f"postgresql+psycopg://node:secret0@127.0.0.1:{free_port()}/node"
+    settings = NodeSettings(store={"path": str(tmp_path), "database_url": url})
+    (found,) = look_at_state(settings).findings
+    assert found.verdict is Verdict.FAIL
+    assert "Connection refused" in found.words
+    assert "server" in found.mend
+    assert "secret0" not in found.words + found.mend

@@ -8,16 +8,28 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from dicomnode.audit.journal import Journal
+from dicomnode.audit.told import newest_records
 from dicomnode.commands.app import app
+from dicomnode.commands.user import user
 from dicomnode.deliver import circuit, outbox
 from dicomnode.deliver.answer import Answer, Verdict
 from dicomnode.jobs import lesion_queue
-from dicomnode.jobs.by_hand import By, Chosen, act
+from dicomnode.jobs.by_hand import By, Change, Chosen, act
 from dicomnode.jobs.hand_watch import HandWatch
+from dicomnode.jobs.touched_studies import studies_touched
 from dicomnode.settings import CircuitSettings, RetrySettings
 from dicomnode.store.database import Database
-from dicomnode.store.states import DeliveryState, JobAction, LesionState
-from dicomnode.store.tables import Circuit, Delivery, JobTrace, Lesion, Result
+from dicomnode.store.states import DeliveryState, JobAction, LesionState, SummaryState
+from dicomnode.store.tables import (
+    Circuit,
+    Delivery,
+    JobTrace,
+    Lesion,
+    RefusalReport,
+    Result,
+    Summary,
+)
 from pipelines.networks.options import NetworkOptions
 from tests.dicomnode.jobs.rows import add_lesion, lesion
 
@@ -211,3 +223,56 @@ def test_the_commands_ask_before_something_is_lost_and_say_what_they_did(configu
     told = run("trace").output
     assert told.count("discard") == 1
     assert "test [data]" in told
+
+
+def audited(configuration: str) -> list[str]:
+    """All messages of the trail."""
+    return [record.xml for record in newest_records(Path(configuration).parent / "audit", 99)]
+
+
+def test_the_audit_trail_has_what_was_done_by_hand_before_it_counts(configuration, monkeypatch):
+    def run(*words: str):
+        return CliRunner().invoke(app, ["jobs", *words, "--config", configuration])
+
+    assert run("discard", "--lesion", "1", "--yes").exit_code == 0
+    (told,) = audited(configuration)
+    for part in ("1.2.1", 'EventActionCode="U"', f'UserID="{user()}"', "jobs discard"):
+        assert part in told
+    # What is left as it is, is no news.
+    assert run("discard", "--lesion", "1", "--yes").exit_code == 0
+    assert len(audited(configuration)) == 1
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "append", full)
+        refused = run("retry", "--lesion", "1")
+    assert (refused.exit_code, "nothing was changed" in refused.stderr) == (2, True)
+    assert "lesion 1: refused -> waiting" in run("retry", "--lesion", "1").output
+    assert len(audited(configuration)) == 2
+
+
+def test_a_result_of_anything_belongs_to_a_study(database):
+    lesion_id = add_lesion(database, 1)
+    made_of = {
+        "lesion": {"lesion_id": lesion_id},
+        "series": {"summary": Summary(series_instance_uid="1.2.1.1", rule="all", method="m",
+                                      state=SummaryState.PUBLISHED, due_at=0.0)},
+        "refusals": {"refusal_report": RefusalReport(source_sop_instance_uid="1.2.4.1",
+                                                     state=SummaryState.PUBLISHED, waits_from=0.0)},
+    }  # fmt: skip
+    with database.write() as session:
+        for number, of in enumerate(made_of.values(), start=1):
+            made = Result(kind="report", sop_class_uid="1.2", sop_instance_uid=f"1.2.{number}",
+                          path="/nowhere", size=1, **of)  # fmt: skip
+            made.deliveries = [Delivery(id=number, destination="pacs", state=DeliveryState.REFUSED)]
+            session.add(made)
+    with database.read() as session:
+        for number in (1, 2, 3):
+            changed = Change("delivery", str(number), "refused", "withdrawn")
+            assert studies_touched(session, [changed]) == ("1.2.1",)
+        left = Change("delivery", "1", "accepted", "accepted", "the destination has it")
+        circuit = Change("circuit", "pacs", "open", "open")
+        assert studies_touched(session, [left, circuit]) == ()
+        assert studies_touched(session, [Change("lesion", "1", "ready", "refused")]) == ("1.2.1",)

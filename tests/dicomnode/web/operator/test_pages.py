@@ -344,7 +344,7 @@ def test_an_operator_takes_up_cancels_and_discards(pages):
     done = pages.json("/api/jobs", role="operator", body=json.dumps(asked), **json_body)
     assert [change["subject"] for change in done["changes"]] == [str(failed[0])]
     assert done["unknown"] == ["lesion 999999"]
-    assert [look.action for look in pages.looks] == ["write"]
+    assert [look.action for look in pages.looks] == ["act"]
     form = f"action=cancel&lesion={waiting[0]}&lesion={failed[1]}&why="
     status, text = pages.ask("/jobs", "operator", form)
     assert status == 200
