@@ -47,7 +47,8 @@ class PreparedInsert:
 def _converter(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """What makes a value of a column the driver's; None where it is already.
 
-    JSON and states of a slice are mostly those of the slice before, so what came of them is kept.
+    JSON and states of a slice are mostly those of the slice before, so what came of them is kept;
+    of values that are equal, as 0.0 and -0.0 are, the form of the first is.
     """
     convert = column.type.dialect_impl(dialect).bind_processor(dialect)
     return None if convert is None else lru_cache(maxsize=256)(convert)
