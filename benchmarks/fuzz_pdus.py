@@ -1,14 +1,16 @@
 """Damaged PDUs, command sets and data sets: does the receiver crash, hang or leak?
 
     python -m benchmarks.fuzz_pdus --count 1000000 --seed 1 --json bench-out/fuzz_pdus.json
+    python -m benchmarks.fuzz_pdus --count 500000 --first 500000 --seed 1    # the second half of it
     python -m benchmarks.fuzz_pdus --seed 1 --case 4711     # one case again, with its traceback
 
 Each case is what one peer sends: an A-ASSOCIATE-RQ (a fifth of them), the PDUs of an association
 (two fifths), a command set, or a data set, with one fault or several. It follows from the seed and
-its number alone. Most are given to the receiver in this process, a share over sockets to one that
-listens. A crash is any error other than those that the receiver has types for, and any line that
-the node logs as ERROR; a leak is growth of memory, objects, threads or descriptors over the second
-half, or a file or an association that is left over.
+its number alone, so that halves can run beside each other. Most are given to the receiver in this
+process, a share over sockets to one that listens. A crash is any error other than those that the
+receiver has types for, and any line that the node logs as ERROR; a leak is growth of memory,
+objects, threads or descriptors over the second half of a run, or a file or an association that is
+left over.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -110,9 +113,14 @@ class Outcome:
 
 
 def fuzz(
-    count: int, seed: int, socket_share: float, folder: Path, on_progress=lambda done: None
+    count: int,
+    seed: int,
+    socket_share: float,
+    folder: Path,
+    on_progress: Callable[[int], None] = lambda done: None,
+    first: int = 0,
 ) -> Outcome:
-    """Run the cases 0 to `count`, those of a share over sockets."""
+    """Run `count` cases from number `first` on, those of a share over sockets."""
     outcome, material = Outcome(), Material(seed)
     errors = Errors()
     logger = logging.getLogger("dicomnode")
@@ -124,7 +132,7 @@ def fuzz(
     receiver = Receiver(folder / "in-process", errors)
     try:
         with ListeningReceiver(folder / "listening", errors) as listening:
-            for number in range(count):
+            for done, number in enumerate(range(first, first + count), 1):
                 damaged = material.damaged(number)
                 by_socket = every and number % every == 0 and damaged.kind in _STREAMS
                 if by_socket:
@@ -135,10 +143,10 @@ def fuzz(
                 outcome.add(damaged.kind, told)
                 if by_socket and outcome.over_sockets % _SOCKETS_AT_A_TIME == 0:
                     _note_left_over(outcome, number, listening.settled())
-                if number % _LOOK_EVERY == _LOOK_EVERY - 1 or number == count - 1:
+                if done % _LOOK_EVERY == 0 or done == count:
                     _note_left_over(outcome, number, listening.settled() + receiver.left_over())
-                    outcome.looks.append(_look(number + 1))
-                    on_progress(number + 1)
+                    outcome.looks.append(_look(done))
+                    on_progress(done)
     finally:
         receiver.close()
         logger.removeHandler(errors)
@@ -173,9 +181,10 @@ def memory_folder() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def _report(outcome: Outcome, count: int, seed: int, seconds: float) -> dict:
+def _report(outcome: Outcome, count: int, first: int, seed: int, seconds: float) -> dict:
     return {
         "cases": count,
+        "first": first,
         "seed": seed,
         "seconds": round(seconds, 1),
         "over_sockets": outcome.over_sockets,
@@ -208,6 +217,7 @@ def main() -> None:
     """Run the cases, print what came of them, write JSON; exit code 1 for a fault or a leak."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--socket-share", type=float, default=0.02)
     parser.add_argument("--case", type=int, help="only this one, in process; its fault is raised")
@@ -230,12 +240,14 @@ def main() -> None:
                 arguments.socket_share,
                 Path(scratch),
                 lambda done: bar.update(task, completed=done),
+                arguments.first,
             )
         seconds = time.monotonic() - started
-    _print(outcome, f"{arguments.count} cases in {seconds:.0f} s, seed {arguments.seed}")
+    said = f"{arguments.count} cases from {arguments.first} on in {seconds:.0f} s"
+    _print(outcome, f"{said}, seed {arguments.seed}")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        report = _report(outcome, arguments.count, arguments.seed, seconds)
+        report = _report(outcome, arguments.count, arguments.first, arguments.seed, seconds)
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     if outcome.faults or outcome.leaks:
         raise SystemExit(1)

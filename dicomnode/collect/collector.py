@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from dicomnode.collect.stack import NotYet
 from dicomnode.collect.supersede import settle, unsettled
 from dicomnode.faults import describe_fault
 from dicomnode.marks.serialised import to_json
+from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
@@ -94,6 +95,8 @@ class Collector:
         self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._arrived: set[str] = set()
+        # What waiting lesions name; None while that is not known.
+        self._awaited: frozenset[str] | None = None
         self._put: set[int] = set()
         self._blocked: set[int] = set()
         self._look_at_all = False
@@ -116,14 +119,22 @@ class Collector:
         self._thread.stop()
 
     def notify(self, received: ReceivedInstance) -> None:
-        """Say that an instance has been stored. Returns at once."""
+        """Say that an instance has been stored. Returns at once.
+
+        A CT that no lesion waits for wakes nobody: who marks it later looks for it in the rows,
+        and its own was there before this was said.
+        """
         header = received.header
-        self.revisit(
+        uids = (
             header.sop_instance_uid,
             header.series_instance_uid,
             header.frame_of_reference_uid,
             header.concatenation_source_uid,
         )
+        awaited = self._awaited
+        marks = header.sop_class_uid not in CT_CLASSES
+        if marks or awaited is None or not awaited.isdisjoint(uids):
+            self.revisit(*uids)
 
     def revisit(self, *uids: str | None) -> None:
         """Say that something is new about what these UIDs name. Returns at once."""
@@ -214,8 +225,14 @@ class Collector:
 
     def _waiting_for(self, arrived: set[str]) -> Iterable[int]:
         """Ids of waiting lesions that the arrived slices, series or frames of reference touch."""
+        if not arrived:
+            return []
+        return [i for i, *uids in self._waited_for() if arrived.intersection(uids)]
+
+    def _waited_for(self) -> Sequence[Row[tuple[int, str | None, str | None, str | None]]]:
+        """Ids of waiting lesions, with the slice, series and frame of reference that each names."""
         with self._database.read() as session:
-            rows = session.execute(
+            return session.execute(
                 select(
                     Lesion.id,
                     Lesion.key_sop_instance_uid,
@@ -223,7 +240,6 @@ class Collector:
                     Lesion.frame_of_reference_uid,
                 ).where(Lesion.state == LesionState.WAITING)
             ).all()
-        return [lesion_id for lesion_id, *uids in rows if arrived.intersection(uids)]
 
     def _on_mask(self, lesion_id: int) -> None:
         """A mask was put on its CT, for one lesion or to compare others with it."""
@@ -235,6 +251,7 @@ class Collector:
     def _join(self, lesion_ids: Iterable[int]) -> None:
         # The scheduler's threads join lesions, too, whose series has fallen quiet.
         with self._joining:
+            self._awaited = None  # whatever arrives from here on may come too late for this look
             known = SeriesOfPass()
             joined: dict[int, Joined] = {}
             for lesion_id in lesion_ids:
@@ -244,6 +261,9 @@ class Collector:
                 elif decision is not None:
                     self._record(lesion_id, decision)
             self._settle_all(joined, known)
+            self._awaited = frozenset(
+                uid for _, *uids in self._waited_for() for uid in uids if uid is not None
+            )
 
     def _settle_all(self, joined: Mapping[int, Joined], known: SeriesOfPass) -> None:
         """Compare lesions that met their CT, and those that are unsettled, with their neighbours.

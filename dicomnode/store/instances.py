@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from sqlalchemy import insert, select, update
@@ -15,11 +14,9 @@ from sqlalchemy.sql.dml import Insert
 
 from dicomnode.store.database import Database
 from dicomnode.store.group_commit import GroupCommit
-from dicomnode.store.received import InstanceHeader, ReceivedInstance
+from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.states import InstanceState
 from dicomnode.store.tables import Instance
-
-_OF_HEADER = tuple(field.name for field in fields(InstanceHeader))
 
 
 class InstanceIndex:
@@ -91,16 +88,15 @@ class InstanceIndex:
     def _row(self, received: ReceivedInstance) -> dict[str, object]:
         header = received.header
         image = header.sop_class_uid in self._image_classes
-        return dict(
-            {name: getattr(header, name) for name in _OF_HEADER},
-            path=str(received.path),
-            size=received.size,
-            calling_ae=received.calling_ae,
-            called_ae=received.called_ae,
-            priority=received.priority,
-            received_at=time.time(),
-            state=InstanceState.HELD if image else InstanceState.RECEIVED,
-        )
+        return vars(header) | {
+            "path": str(received.path),
+            "size": received.size,
+            "calling_ae": received.calling_ae,
+            "called_ae": received.called_ae,
+            "priority": received.priority,
+            "received_at": time.time(),
+            "state": InstanceState.HELD if image else InstanceState.RECEIVED,
+        }
 
 
 def _put(dialect: str) -> Insert:

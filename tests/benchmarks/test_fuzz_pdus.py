@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_thousands_of_damaged_pdus_crash_nothing_and_leave_nothing(tmp_path):
     found = set(outcome.counts)
     for kind in ("association", "conversation", "command set", "data set"):
         assert {(kind, Verdict.TAKEN), (kind, Verdict.REFUSED)} <= found
+
+
+def test_parts_are_the_cases_that_the_whole_has(tmp_path):
+    whole = fuzz(60, seed=5, socket_share=0.1, folder=tmp_path / "whole")
+    parts = [fuzz(30, 5, 0.1, tmp_path / str(first), first=first) for first in (0, 30)]
+    assert sum((part.counts for part in parts), Counter()) == whole.counts
+    assert sum(part.over_sockets for part in parts) == whole.over_sockets > 0
+    assert [part.looks[-1].cases for part in parts] == [30, 30]
 
 
 def test_a_case_follows_from_its_seed_and_number():

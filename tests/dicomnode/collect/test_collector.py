@@ -18,6 +18,7 @@ from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.instances import InstanceIndex
+from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Finding, Lesion
 from tests.dicomnode.studies import save, study
@@ -171,3 +172,77 @@ def test_more_marks_than_one_pass_looks_at_are_all_joined(database, tmp_path, mo
             time.sleep(0.05)
     finally:
         collector.stop()
+
+
+@pytest.fixture
+def started(database):
+    """A collector that runs, and what it is told by itself."""
+    collector = Collector(
+        database,
+        BackgroundScheduler(timezone="UTC"),
+        CollectSettings(quiet_period_s=1e-6),
+        [Rule(name="all")],
+        lambda: None,
+    )
+    collector.start()
+    yield collector
+    collector.stop()
+
+
+def until(reached) -> None:
+    end = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def received(database, folder, objects) -> list[ReceivedInstance]:
+    """Store objects and index them, as the receiver does before it says so."""
+    save(objects, folder)
+    found = [finding.received for finding in find_instances(folder)]
+    for one in found:
+        InstanceIndex(database, CT_CLASSES).add(one)
+    return found
+
+
+def test_a_ct_wakes_the_collector_only_while_a_lesion_waits_for_it(
+    database, collect, tmp_path, monkeypatch
+):
+    made, other = study("awaited"), study("other")
+    collector = collect([made.report, *other.ct])
+    woken = []
+    monkeypatch.setattr(collector, "revisit", lambda *uids: woken.append(uids[0]))
+    for one in received(database, tmp_path / "other", other.ct):
+        collector.notify(one)
+    assert woken == []
+    for one in received(database, tmp_path / "awaited", made.ct):
+        collector.notify(one)
+    assert woken == [lesions(database)[0].key_sop_instance_uid]
+    woken.clear()
+    collector.collect_all()
+    assert lesions(database)[0].state is LesionState.READY
+    for one in received(database, tmp_path / "again", made.ct):
+        collector.notify(one)
+    assert woken == []
+    (report,) = received(database, tmp_path / "report", [made.report])
+    collector.notify(report)
+    assert woken == [made.report.SOPInstanceUID]
+
+
+def test_a_ct_that_comes_while_its_lesion_is_looked_at_is_not_missed(
+    database, started, tmp_path, monkeypatch
+):
+    made = study("meanwhile")
+    true_join = collecting.join
+
+    def join(session, lesion, *rest):
+        decision = true_join(session, lesion, *rest)
+        monkeypatch.setattr(collecting, "join", true_join)
+        for one in received(database, tmp_path / "ct", made.ct):
+            started.notify(one)
+        return decision
+
+    monkeypatch.setattr(collecting, "join", join)
+    for one in received(database, tmp_path / "report", [made.report]):
+        started.notify(one)
+    until(lambda: [lesion.state for lesion in lesions(database)] == [LesionState.READY])
