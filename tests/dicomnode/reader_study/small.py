@@ -31,7 +31,9 @@ class SmallStudy:
     made: Made
 
 
-def small_study(folder: Path, cases: int = 3, **changes: Any) -> SmallStudy:
+def small_study(
+    folder: Path, cases: int = 3, database: Database | None = None, **changes: Any
+) -> SmallStudy:
     """Write the files, and make the study; `changes` are of its definition."""
     files = folder / "files"
     files.mkdir()
@@ -49,8 +51,9 @@ def small_study(folder: Path, cases: int = 3, **changes: Any) -> SmallStudy:
     )
     store = folder / "store"
     store.mkdir()
-    database = Database(f"sqlite:///{store / 'node.sqlite'}")
-    database.upgrade()
+    if database is None:
+        database = Database(f"sqlite:///{store / 'node.sqlite'}")
+        database.upgrade()
     made = make_study(database, store, definition, files, "tester")
     return SmallStudy(database, store, files, definition, made)
 

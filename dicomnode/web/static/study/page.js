@@ -107,8 +107,10 @@ export class Reading {
   }
 
   nextWindow() {
-    const names = ['start', ...Object.keys(WINDOWS)];
-    this.view.preset(names[(names.indexOf(this.view.presetName()) + 1) % names.length]);
+    // The one as found may be one of the others: what would change nothing is passed over.
+    const { view } = this, names = ['start', ...Object.keys(WINDOWS)], now = view.presetName();
+    let place = names.indexOf(now);
+    do view.preset(names[place = (place + 1) % names.length]); while (view.presetName() === now);
   }
 
   toggleAll() { this.all = !this.all; this.layout(); }
