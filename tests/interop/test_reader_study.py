@@ -266,7 +266,7 @@ def test_an_operator_closes_the_study_and_sees_what_came_of_it(browser, study, p
             browser.press("ABCD"[order_of(study, who, number).index(3)].lower(), "Enter")
         browser.arrive(pages.address("/reader-studies/1"))
         browser.picture(PICTURES / f"{who}-done.png")
-        assert "All is answered" in browser.run("document.body.innerText")
+        assert "Nothing is left to answer" in browser.run("document.body.innerText")
     sign_in(browser, pages, "olga", "/reader-studies/1")
     assert "mask-1" not in browser.run("document.body.innerText")
     browser.picture(PICTURES / "standing.png")

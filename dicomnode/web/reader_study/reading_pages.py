@@ -27,6 +27,7 @@ from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyPresentation
 from dicomnode.web.lesion.bundle import MEDIA_TYPE
 from dicomnode.web.lesion.plane_pictures import PLANES
 from dicomnode.web.look import Action, OnLook, look_by
+from dicomnode.web.operator.looks import LooksOnce
 from dicomnode.web.pages import page
 from dicomnode.web.reader_study.case_body import OpenedCases, case_body
 from dicomnode.web.reader_study.case_picture import case_picture, lesion_planes
@@ -40,6 +41,7 @@ class ReadingPages:
     def __init__(self, database: Database, on_look: OnLook) -> None:
         self._database = database
         self._on_look = on_look
+        self._on_pictures = LooksOnce(on_look)
         self._opened = OpenedCases()
 
     def case(self, request: Request) -> Response:
@@ -52,7 +54,7 @@ class ReadingPages:
         study, shown = self._open(request)
         self._look(request, shown)
         voxels = self._opened.read(shown.case.path)
-        seen(self._database, shown.id)
+        self._seen(shown)
         planes = [("axial", place) for place in lesion_planes(voxels)]
         planes += [(name, voxels.start[PLANES[name].through]) for name in ("coronal", "sagittal")]
         return page(
@@ -67,7 +69,7 @@ class ReadingPages:
         study, shown = self._open(request)
         self._look(request, shown)
         body = case_body(self._opened.read(shown.case.path), shown.shown_order, study.display)
-        seen(self._database, shown.id)
+        self._seen(shown)
         return Response(body, media_type=MEDIA_TYPE)
 
     def picture(self, request: Request) -> Response:
@@ -76,7 +78,7 @@ class ReadingPages:
         name, place = request.path_params["plane"], request.query_params.get("at", "")
         if name not in PLANES:
             raise NotThere(f"found no such plane, known are: {', '.join(PLANES)}")
-        self._look(request, shown)
+        self._look(request, shown, told=self._on_pictures)  # many of one look
         voxels = self._opened.read(shown.case.path)
         try:
             drawn = case_picture(voxels, shown.shown_order, study.display, name, int(place))
@@ -116,6 +118,10 @@ class ReadingPages:
                 raise NotThere("the images of this case were deleted")
         return study, shown
 
+    def _seen(self, shown: ReaderStudyPresentation) -> None:
+        if shown.shown_at is None:
+            seen(self._database, shown.id)
+
     def _of_page(
         self, request: Request, study: ReaderStudy, shown: ReaderStudyPresentation
     ) -> dict[str, object]:
@@ -139,14 +145,19 @@ class ReadingPages:
         }
 
     def _look(
-        self, request: Request, shown: ReaderStudyPresentation, action: Action = "read"
+        self,
+        request: Request,
+        shown: ReaderStudyPresentation,
+        action: Action = "read",
+        told: OnLook | None = None,
     ) -> None:
         """Tell who looks; of what came from no DICOM study, at which address."""
         uid = shown.case.study_instance_uid
         if uid is not None:
-            self._on_look(look_by(request, action, uid))
+            look = look_by(request, action, uid)
         else:
-            self._on_look(look_by(request, "query", query=request.url.path))
+            look = look_by(request, "query", query=request.url.path)
+        (told or self._on_look)(look)
 
 
 def _fields(body: bytes) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ from starlette.routing import BaseRoute, Route
 from dicomnode.store.database import Database
 from dicomnode.web.look import OnLook
 from dicomnode.web.operator.description import Described
-from dicomnode.web.operator.looks import LooksOnce
 from dicomnode.web.reader_study.answers import posted_by, shown_to
 from dicomnode.web.reader_study.reading_pages import ReadingPages
 from dicomnode.web.reader_study.shown import OwnStudies, Standings
@@ -24,7 +23,7 @@ def reader_study_routes(database: Database, on_look: OnLook) -> tuple[BaseRoute,
     on_look : callable
         Told of each look at a case, and at results, before it is answered.
     """
-    reading = ReadingPages(database, LooksOnce(on_look))
+    reading = ReadingPages(database, on_look)
     studies = StudyPages(database, on_look)
     at = "/reader-studies/{id:int}"
     case = f"{at}/cases/{{number:int}}"

@@ -71,6 +71,7 @@ class StudyPages:
         """Take no more answers."""
         number = request.path_params["id"]
         close(self._database, number, request.user.name)
+        self._on_look(look_by(request, "query", query=request.url.path))
         return RedirectResponse(f"/reader-studies/{number}/results", 303)
 
     def results(self, request: Request) -> Response:

@@ -6,16 +6,26 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from benchmarks.peers.lesion_store import lesion_store
+from dicomnode.marks import Contour, Outline
+from dicomnode.marks.lesion_mark import LesionMark, Opinion, reference_to
+from dicomnode.marks.read_marks import read_marks
+from dicomnode.marks.serialised import to_json
 from dicomnode.reader_study.case_file import CaseVoxels
 from dicomnode.reader_study.definition import StudyDefinition
 from dicomnode.reader_study.making import NotMade, make_study
 from dicomnode.reader_study.taking_part import find_study
+from dicomnode.receive.folder import find_instance
+from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retention.purge import By, purge_study
+from dicomnode.store.instances import InstanceIndex, paths_of
 from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.states import StudyState
+from dicomnode.store.tables import Lesion
+from tests.dicomnode.mask_objects import segmentation
 from tests.dicomnode.reader_study.small import SPACING, egg, small_study
 
 
@@ -125,6 +135,62 @@ def test_a_lesion_of_the_node_is_shown_as_it_lies_in_the_patient(tmp_path, direc
     first = voxels.offset
     inner = tuple(slice(f, f + n) for f, n in zip(first, voxels.alpha.shape[1:], strict=True))
     assert voxels.hu[inner][voxels.alpha[0] == 255].mean() == pytest.approx(40, abs=5)
+    store.database.close()
+
+
+def test_masks_of_a_segmentation_and_of_outlines_are_the_readers_of_a_lesion(tmp_path):
+    """As a node keeps them that got a SEG and an RTSTRUCT of one lesion."""
+    store = lesion_store(tmp_path)
+    with store.database.read() as session:
+        lesion = session.get_one(Lesion, 1)
+        paths = paths_of(session, lesion.slices)
+        report = lesion.source_sop_instance_uid
+    ct = [pydicom.dcmread(path) for path in paths]
+    whole = np.zeros(store.volume.spatial_shape, bool)
+    first, shape = store.mask.offset, store.mask.alpha.spatial_shape
+    whole[tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))] = (
+        store.mask.alpha.array >= 0.5
+    )
+    seg = segmentation(ct, [whole])
+    path = tmp_path / "instances" / "seg.dcm"
+    seg.save_as(path)
+    InstanceIndex(store.database, CT_CLASSES).add(find_instance(path).received)
+    (segment,) = read_marks(seg).segments
+    centre = np.argwhere(whole).mean(axis=0)
+    square = np.array([[-8, -8], [-8, 8], [8, 8], [8, -8]]) + centre[1:]
+    contours = tuple(
+        Contour(store.volume.map_indices_to_reference(np.insert(square, 0, index, axis=1)))
+        for index in range(round(centre[0]) - 2, round(centre[0]) + 3)
+    )
+    outline = Outline(contours, report, "region 1", str(ct[0].FrameOfReferenceUID))
+    mark = LesionMark((Opinion(segment=reference_to(segment)), Opinion(outline=outline)))
+    with store.database.write() as session:
+        session.get_one(Lesion, 1).mark = to_json(mark)
+    candidates = [
+        {"name": f"reader-{n}", "origin": "person", "from": "reader", "reader": n} for n in (1, 2)
+    ] + [
+        {"name": "both", "origin": "computer", "from": "consensus", "share": 1.0},
+        {"name": "matte", "origin": "computer", "from": "node"},
+        {"name": "new", "origin": "computer", "from": "method", "method": "closed-form"},
+    ]
+    definition = of_the_node(candidates=candidates)
+    made = make_study(store.database, tmp_path, definition, tmp_path, "tester")
+    assert made.left_out == ()
+    with store.database.read() as session:
+        (case,) = find_study(session, made.study_id).cases
+    segmented, outlined, both, matte, new = CaseVoxels.load(Path(case.path)).alpha
+    assert (segmented > 0).sum() == whole.sum()
+    assert (outlined > 0).any(axis=(1, 2)).sum() == 5
+    assert (outlined > 0).sum() == pytest.approx(5 * 16 * 16, rel=0.15)
+    np.testing.assert_array_equal(both, np.minimum(segmented, outlined))
+    assert ((matte >= 128) == (segmented > 0)).mean() > 0.99
+    assert set(np.unique(new)) - {0, 255}
+    assert case.provenance[2]["needed"] == 2
+    assert case.provenance[4]["method"] == "closed-form"
+    three = [*candidates[:2], candidates[0] | {"name": "reader-3", "reader": 3}]
+    third = of_the_node(name="third", candidates=three)
+    with pytest.raises(NotMade, match="found masks of 2 readers"):
+        make_study(store.database, tmp_path, third, tmp_path, "tester")
     store.database.close()
 
 

@@ -288,10 +288,11 @@ def test_every_look_is_told(study, pages):
     pages.looks.clear()
     answer(pages, number, "A")
     answer(pages, other, "A")
+    answer(pages, number, "B")
     told = [(look.user, look.action, look.study_instance_uid) for look in pages.looks]
-    assert ("anna", "read", "1.2.3") in told
-    assert ("anna", "judge", "1.2.3") in told
-    assert ("anna", "query", None) in told
+    assert told.count(("anna", "read", "1.2.3")) == 2
+    assert told.count(("anna", "judge", "1.2.3")) == 2
+    assert told.count(("anna", "query", None)) == 2
 
 
 def _case(study: SmallStudy, number: int) -> int:
@@ -313,7 +314,7 @@ def test_images_that_are_gone_are_said(study, pages):
             case.path = ""
     assert pages.ask(f"{CASE}/1/volume").status == 404
     assert "were deleted" in pages.ask(f"{CASE}/1/volume").text
-    assert "All is answered" in pages.ask("/reader-studies/1").text
+    assert "Nothing is left to answer" in pages.ask("/reader-studies/1").text
 
 
 def test_origins_are_asked_and_kept(tmp_path):
