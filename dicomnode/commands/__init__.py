@@ -20,6 +20,7 @@ from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
 from dicomnode.commands.study import study_app
 from dicomnode.commands.study_demo import study_demo
+from dicomnode.commands.study_results import study_export, study_results_command
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.token import token_app
 from dicomnode.commands.train import train
@@ -48,6 +49,8 @@ __all__ = [
     "serve",
     "study_app",
     "study_demo",
+    "study_export",
+    "study_results_command",
     "token_app",
     "train",
     "upgrade",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from dicomnode.audit.messages import InstancesAccessed
+from dicomnode.audit.participants import Participant, StudyContent
 from dicomnode.commands.app import (
     DEFAULT_CONFIGURATION,
     Configuration,
@@ -26,7 +26,6 @@ from dicomnode.commands.app import (
     console,
 )
 from dicomnode.commands.opened import opened, opened_database
-from dicomnode.commands.study_tables import result_tables
 from dicomnode.commands.user import user
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
@@ -34,6 +33,7 @@ from dicomnode.store.lock import StoreInUse
 from dicomnode.store.reader_studies import ReaderStudy
 
 if TYPE_CHECKING:
+    from dicomnode.reader_study.definition import StudyDefinition
     from dicomnode.reader_study.making import Made
     from dicomnode.settings import NodeSettings
 
@@ -44,12 +44,6 @@ study_app = typer.Typer(
 app.add_typer(study_app, name="study")
 
 Name = Annotated[str, typer.Argument(help="Name of the study.")]
-Interim = Annotated[
-    bool,
-    typer.Option(
-        help="Also of a study that is open. Who has seen results must not take part any more."
-    ),
-]
 
 
 @study_app.command("new")
@@ -73,8 +67,8 @@ def new(
     with opened_database(settings) as database:
         made = making(database, settings, definition, file.parent)
     for name, why in made.left_out:
-        _say(f"left out: {name}: {why}")
-    _say(f"{made.cases} cases; readers find it at /reader-studies/{made.study_id}")
+        say(f"left out: {name}: {why}")
+    say(f"{made.cases} cases; readers find it at /reader-studies/{made.study_id}")
 
 
 @study_app.command("list")
@@ -109,7 +103,7 @@ def show(
     It tells which candidate is which method, and not which letter a reader sees it under.
     """
     with opened(configured(config)) as session:
-        study = _found(session, name)
+        study = found_study(session, name)
         cases = [
             {
                 "number": case.number,
@@ -137,60 +131,11 @@ def close_study(
 
     with opened_database(configured(config)) as database:
         with database.read() as session:
-            number = _found(session, name).id
+            number = found_study(session, name).id
         if not yes:
             typer.confirm(f"Close {name} for good?", abort=True)
         was_open = close(database, number, user())
-    _say("closed" if was_open else "it was closed already")
-
-
-@study_app.command("results")
-def results(
-    name: Name,
-    config: Configuration = DEFAULT_CONFIGURATION,
-    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
-    interim: Interim = False,
-) -> None:
-    """Show preference, agreement, repeats and places of a closed study."""
-    from dicomnode.reader_study.exports import NOTICE, results_json
-    from dicomnode.reader_study.readings import study_results
-
-    with _unblinded(config, name, interim) as (session, study):
-        if as_json:
-            typer.echo(json.dumps(results_json(session, study), indent=1))
-            return
-        found = study_results(session, study)
-    for table in result_tables(found):
-        console.print(table)
-    if study.closed_at is None:
-        _say("interim: the study is open")
-    _say(NOTICE)
-
-
-@study_app.command("export")
-def export(
-    name: Name,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
-    config: Configuration = DEFAULT_CONFIGURATION,
-    interim: Interim = False,
-) -> None:
-    """Write answers as CSV, one row each, and all figures as JSON."""
-    from dicomnode.reader_study.exports import answers_csv, origins_csv, results_json
-
-    with _unblinded(config, name, interim) as (session, study):
-        texts = {
-            f"{name}-answers.csv": answers_csv(session, study),
-            f"{name}-results.json": json.dumps(results_json(session, study), indent=1) + "\n",
-        }
-        if study.asks_origin:
-            texts[f"{name}-origins.csv"] = origins_csv(session, study)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, text in texts.items():
-            (out / file).write_text(text, encoding="utf-8", newline="")
-            _say(str(out / file))
-    except OSError as error:
-        raise complain(f"{out}: cannot be written: {error.strerror}") from None
+    say("closed" if was_open else "it was closed already")
 
 
 @study_app.command("delete")
@@ -205,7 +150,7 @@ def delete(
     settings = configured(config)
     with opened_database(settings) as database:
         with database.read() as session:
-            _found(session, name)
+            found_study(session, name)
         if not yes:
             typer.confirm(f"Delete {name} and every answer to it?", abort=True)
         try:
@@ -214,26 +159,46 @@ def delete(
             raise complain(f"{error}: try again later") from None
         except OSError as error:
             raise complain(f"not all files were deleted: {error}") from None
-    _say("deleted")
+    say("deleted")
 
 
-def making(database: Database, settings: NodeSettings, definition, folder: Path) -> Made:
-    """Make a study and tell of each case; leaves with why there is none."""
+def making(
+    database: Database, settings: NodeSettings, definition: StudyDefinition, folder: Path
+) -> Made:
+    """Make a study, tell of each case, and audit whose images are kept with it.
+
+    Leaves with why there is none.
+    """
+    from dicomnode.audit.service import command_trail
+    from dicomnode.audit.trail import NotAudited
+    from dicomnode.reader_study.ending import delete_study
     from dicomnode.reader_study.making import NotMade, make_study
 
+    who, networks = user(), settings.networks.options
     with console.status("reading") as status:
         try:
-            return make_study(
+            made = make_study(
                 database,
                 settings.store.path,
                 definition,
                 folder,
-                user(),
-                settings.networks.options,
+                who,
+                networks,
                 lambda name: status.update(name),
             )
         except (NotMade, FileNotFoundError, StorageError) as error:
             raise complain(f"no study was made: {error}") from None
+    with database.read() as session:
+        cases = session.get_one(ReaderStudy, made.study_id).cases
+        looked_at = sorted({case.study_instance_uid for case in cases} - {None})
+    try:
+        trail = command_trail(settings, database)
+        for uid in looked_at:
+            trail.note_durably(InstancesAccessed(Participant(who), StudyContent(uid)))
+    except NotAudited as error:
+        delete_study(database, settings.store.path, definition.name)
+        raise complain(f"no study was made: {error}") from None
+    return made
 
 
 def _make_store(settings: NodeSettings) -> None:
@@ -250,19 +215,8 @@ def _make_store(settings: NodeSettings) -> None:
     database.close()
 
 
-@contextmanager
-def _unblinded(config: Path, name: str, interim: bool) -> Iterator[tuple[Session, ReaderStudy]]:
-    with opened(configured(config)) as session:
-        study = _found(session, name)
-        if study.closed_at is None and not interim:
-            raise complain(
-                f"{name} is open: close it first, or ask with --interim, after which nobody who "
-                "has seen results must take part"
-            )
-        yield session, study
-
-
-def _found(session: Session, name: str) -> ReaderStudy:
+def found_study(session: Session, name: str) -> ReaderStudy:
+    """The study of a name; leaves where there is none."""
     study = session.scalar(select(ReaderStudy).where(ReaderStudy.name == name))
     if study is None:
         raise complain(f"found no reader study {name!r}: `dicomnode study list` has all")
@@ -275,5 +229,6 @@ def _day(moment: float | None) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
+    """Print a line that may hold anything."""
     console.print(words, markup=False, highlight=False, soft_wrap=True)

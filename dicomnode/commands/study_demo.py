@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dicomnode.commands.app import complain, configured, console
-from dicomnode.commands.study import making, study_app
+from dicomnode.commands.app import complain, configured
+from dicomnode.commands.study import making, say, study_app
 from dicomnode.store.database import Database
 from dicomnode.store.lock import Role
 
@@ -57,17 +57,13 @@ def study_demo(
     finally:
         database.close()
     tokens = TokenFile(tokens_path(settings.web, settings.store.path))
-    _say(f"{made.cases} cases. Sign in at http://127.0.0.1:{port}/reader-studies/{made.study_id}")
+    say(f"{made.cases} cases. Sign in at http://127.0.0.1:{port}/reader-studies/{made.study_id}")
     for name, role in _PEOPLE:
-        _say(f"as {name}, {role}, with {tokens.add(name, role)}")
-    _say("The operator closes the study, and sees its results. Research, not for diagnosis.")
+        say(f"as {name}, {role}, with {tokens.add(name, role)}")
+    say("The operator closes the study, and sees its results. Research, not for diagnosis.")
     command = f"dicomnode serve --only web --config {config}"
     if not serve:
-        _say(f"To serve it: {command}")
+        say(f"To serve it: {command}")
         return
-    _say(f"Ctrl-C ends it; {command} goes on.")
+    say(f"Ctrl-C ends it; {command} goes on.")
     serve_node(config, [Role.WEB])
-
-
-def _say(words: str) -> None:
-    console.print(words, markup=False, highlight=False, soft_wrap=True)

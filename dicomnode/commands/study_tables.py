@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pipelines.reader_study.figures import Results
     from pipelines.reader_study.proportion import Proportion
-    from pipelines.reader_study.results import Results
 
 
 def result_tables(results: Results) -> Iterator[Table]:

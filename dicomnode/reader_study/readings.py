@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyPresentation
+from pipelines.reader_study.figures import Results
 from pipelines.reader_study.reading import Origin, Reading
-from pipelines.reader_study.results import Results, results_of
+from pipelines.reader_study.results import results_of
 
 
 def answered(session: Session, study: ReaderStudy) -> list[ReaderStudyPresentation]:

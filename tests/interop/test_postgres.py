@@ -15,12 +15,11 @@ from benchmarks.peers import postgres as peer
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
 from benchmarks.peers.postgres import Postgres
+from dicomnode.reader_study.answering import Asked, answer
 from dicomnode.reader_study.ending import close, delete_study
 from dicomnode.reader_study.exports import answers_csv
 from dicomnode.reader_study.readings import study_results
 from dicomnode.reader_study.taking_part import (
-    Asked,
-    answer,
     begin,
     find_study,
     presentation_for,

@@ -104,6 +104,10 @@ def place_of(browser: PageBrowser, pane: str, part=(0.5, 0.5)) -> list[float]:
 def test_a_reader_chooses_by_keys_goes_on_and_back_and_changes_an_answer(browser, study, pages):
     look_at(browser, pages, "anna", 1)
     browser.press("Enter")  # nothing is chosen: the browser says so, nothing is sent
+    assert browser.run("document.getElementById('told').textContent") == "Choose one first"
+    browser.run("document.activeElement.blur()")
+    browser.press("t", "Enter")  # the place to choose at is shown again
+    assert browser.run("!document.getElementById('beside').hidden")
     assert answers(study) == []
     browser.press("b")
     assert browser.run("document.querySelector('input[name=chosen]:checked').value") == "B"

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomnode.faults import describe_fault
-from dicomnode.reader_study.taking_part import Closed, NotTaken, NotThere
+from dicomnode.reader_study.answering import NotTaken
+from dicomnode.reader_study.taking_part import Closed, NotThere
 from dicomnode.settings.web import RoleName
 from dicomnode.web.access.refused import refused
 

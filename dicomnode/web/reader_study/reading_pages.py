@@ -8,14 +8,11 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from dicomnode.reader_study.answering import MOST_WORDS, Asked, NotTaken, answer
 from dicomnode.reader_study.definition import LETTERS
 from dicomnode.reader_study.taking_part import (
-    MOST_WORDS,
-    Asked,
     Closed,
-    NotTaken,
     NotThere,
-    answer,
     begin,
     presentation_for,
     progress_of,

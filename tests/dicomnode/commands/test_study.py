@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.peers.lesion_store import lesion_store
+from dicomnode.audit.told import newest_records
 from dicomnode.commands import app
-from dicomnode.reader_study.taking_part import Asked, answer, begin, presentation_for, seen
+from dicomnode.reader_study.answering import Asked, answer
+from dicomnode.reader_study.taking_part import begin, presentation_for, seen
 from dicomnode.settings import load_settings
 from dicomnode.store.database import Database
 from dicomnode.web.access.tokens import TokenFile, tokens_path
@@ -101,3 +104,19 @@ def test_the_demonstration_has_a_study_two_readers_and_an_operator(tmp_path):
     assert {one.role for one in tokens} == {"viewer", "operator"}
     assert "demo" in run(folder, "list")
     assert RUNNER.invoke(app, words).exit_code == 2
+
+
+def test_whose_images_are_kept_with_a_study_is_audited(tmp_path):
+    lesion_store(tmp_path).database.close()
+    (tmp_path / "node.toml").write_text(f'[store]\npath = "{tmp_path}"\n')
+    (tmp_path / "study.toml").write_text(
+        'name = "lesions"\ntitle = "Lesions"\ndisplay = "alpha"\nseed = 1\n'
+        '[[candidates]]\nname = "matte"\norigin = "computer"\nfrom = "node"\n'
+        '[[candidates]]\nname = "hard"\norigin = "computer"\nfrom = "node"\nthreshold = 0.5\n'
+        "[[cases]]\nlesion = 1\n[[cases]]\nlesion = 7\n"
+    )
+    told = run(tmp_path, "new", str(tmp_path / "study.toml"))
+    assert "left out: lesion-7: found no lesion 7" in told
+    assert "1 cases" in told
+    (record,) = newest_records(tmp_path / "audit", 10, "", 0.0)
+    assert "DICOM Instances Accessed" in record.xml

@@ -7,9 +7,10 @@ from pathlib import Path
 import alembic.command
 
 from dicomnode.backup import restore, save
+from dicomnode.reader_study.answering import Asked, answer
 from dicomnode.reader_study.case_file import CaseVoxels
 from dicomnode.reader_study.ending import delete_study
-from dicomnode.reader_study.taking_part import Asked, answer, begin, find_study, seen
+from dicomnode.reader_study.taking_part import begin, find_study, seen
 from dicomnode.store.database import Database, alembic_configuration
 from tests.dicomnode.reader_study.small import small_study
 

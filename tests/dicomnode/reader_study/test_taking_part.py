@@ -9,14 +9,13 @@ import math
 
 import pytest
 
-from dicomnode.reader_study import taking_part
+from dicomnode.reader_study import answering
+from dicomnode.reader_study.answering import Asked, NotTaken
 from dicomnode.reader_study.ending import close, delete_study
 from dicomnode.reader_study.exports import answers_csv, origins_csv, results_json
 from dicomnode.reader_study.readings import study_results
 from dicomnode.reader_study.taking_part import (
-    Asked,
     Closed,
-    NotTaken,
     NotThere,
     begin,
     find_study,
@@ -53,7 +52,7 @@ def say(study: SmallStudy, reader: str, number: int, index: int, **more) -> None
     seen(study.database, one.id)
     letter = "ABCDEFGH"[one.shown_order.index(index)]
     asked = Asked(letter, **more)
-    taking_part.answer(study.database, study.made.study_id, reader, number, asked)
+    answering.answer(study.database, study.made.study_id, reader, number, asked)
 
 
 def test_a_reader_sees_the_same_order_each_time_and_another_one_another(study):
@@ -104,7 +103,7 @@ def test_an_answer_that_is_none_is_refused(study, asked, words):
     begin(study.database, study.made.study_id, "anna")
     seen(study.database, shown(study, "anna", 1).id)
     with pytest.raises(NotTaken, match=words):
-        taking_part.answer(study.database, study.made.study_id, "anna", 1, asked)
+        answering.answer(study.database, study.made.study_id, "anna", 1, asked)
     with study.database.read() as session:
         assert session.query(ReaderStudyAnswer).count() == 0
 
@@ -117,10 +116,10 @@ def test_nobody_answers_what_they_were_not_shown(study):
         begin(study.database, number + 1, "anna")
     begin(study.database, number, "anna")
     with pytest.raises(NotTaken, match="not looked at"):
-        taking_part.answer(study.database, number, "anna", 1, Asked("A"))
+        answering.answer(study.database, number, "anna", 1, Asked("A"))
     for reader, case in (("anna", 6), ("anna", 0), ("ben", 1), ("mallory", 1)):
         with pytest.raises(NotThere):
-            taking_part.answer(study.database, number, reader, case, Asked("A"))
+            answering.answer(study.database, number, reader, case, Asked("A"))
 
 
 def test_a_closed_study_takes_nothing_more(study):

@@ -135,7 +135,14 @@ export class Reading {
   }
 
   async save(address) {
-    if (this.saving || !form.reportValidity()) return;
+    if (this.saving) return;
+    if (!form.checkValidity()) {
+      // What is missing must be seen, for the browser to point at it.
+      if (this.all) this.toggleAll();
+      this.say(form.elements.chosen.value ? 'Say of each who made it' : 'Choose one first');
+      form.reportValidity();
+      return;
+    }
     this.saving = true;
     this.say('Saving');
     form.elements.seconds.value = this.watch.seconds.toFixed(1);
