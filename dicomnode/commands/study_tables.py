@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from dicomnode.reader_study.letters import LETTERS
+
 if TYPE_CHECKING:
     from pipelines.reader_study.figures import Results
     from pipelines.reader_study.proportion import Proportion
@@ -67,7 +69,7 @@ def result_tables(results: Results) -> Iterator[Table]:
         for name, row in zip(("person", "computer"), table.matrix, strict=True):
             shown.add_row(name, *map(str, row))
         yield shown
-    letters = "ABCDEFGH"[: len(results.candidates)]
+    letters = LETTERS[: len(results.candidates)]
     shown = Table("reader", *letters, "p", "median s", title="Places and times")
     for one in results.habits:
         median = "–" if one.seconds is None else f"{one.seconds[1]:.1f}"

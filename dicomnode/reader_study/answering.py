@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicomnode.reader_study.definition import LETTERS
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.taking_part import (
     Closed,
     NotThere,

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dicomnode.reader_study.letters import MOST_CANDIDATES
 from pipelines.dataset.lidc import SPLITS
 from pipelines.parameters import DEFAULT_METHOD, known_methods
 from pipelines.reader_study.reading import Origin
 from pipelines.toml_settings import read_toml_settings
-
-MOST_CANDIDATES = 8
-LETTERS = ascii_uppercase[:MOST_CANDIDATES]
-"""What readers call candidates."""
 
 DEFAULT_QUESTION = "Which one represents the lesion most accurately?"
 """As the clinicians of Wang et al., 3D Matting (2022), section 3.3, were asked."""

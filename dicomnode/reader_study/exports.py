@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from dicomnode.reader_study.definition import LETTERS
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.readings import answered, study_results
 from dicomnode.store.reader_studies import ReaderStudy
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dicomnode.pictures.hu_window import hu_window
 from dicomnode.reader_study.case_file import CaseVoxels
-from dicomnode.reader_study.definition import LETTERS
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.web.lesion.bundle import bundle
 from dicomnode.web.lesion.patient_grid import PlacedArray
 

@@ -13,7 +13,7 @@ from dicomnode.pictures.field_of_view import field_of_view
 from dicomnode.pictures.hu_window import hu_window
 from dicomnode.pictures.lesion_picture import Curve, Legend, lesion_picture
 from dicomnode.reader_study.case_file import CaseVoxels
-from dicomnode.reader_study.definition import LETTERS
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.results.iso_curves import plane_curves
 from dicomnode.web.lesion.plane_pictures import PLANES, Plane, PlaneName
 from dicomnode.web.reader_study.case_body import OUTLINE_RGB

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from dicomnode.reader_study.answering import MOST_WORDS, Asked, NotTaken, answer
-from dicomnode.reader_study.definition import LETTERS
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.taking_part import (
     Closed,
     NotThere,

@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from dicomnode.reader_study.ending import close
-from dicomnode.reader_study.exports import answers_csv, origins_csv, results_json
-from dicomnode.reader_study.readings import study_results
+from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.taking_part import NotThere, find_study, is_invited
 from dicomnode.store.database import Database
 from dicomnode.store.reader_studies import ReaderStudy
@@ -20,7 +19,7 @@ from dicomnode.web.pages import page
 from dicomnode.web.reader_study.shown import own_progress, own_studies, standing_of, standings
 from pipelines.reader_study.reading import Origin
 
-_CSV = {"answers": answers_csv, "origins": origins_csv}
+_TABLES = ("answers", "origins")
 
 
 class StudyPages:
@@ -76,6 +75,9 @@ class StudyPages:
 
     def results(self, request: Request) -> Response:
         """What came of a closed study."""
+        # Here and below, for figures load SciPy, which a node that starts need not wait for.
+        from dicomnode.reader_study.readings import study_results
+
         with self._database.read() as session:
             study = self._closed(session, request)
             results = study_results(session, study)
@@ -87,21 +89,27 @@ class StudyPages:
             results=results,
             origins=[origin.value for origin in Origin],
             repeated=repeated,
+            letters=LETTERS,
         )
 
     def results_json(self, request: Request) -> Response:
         """The same, with everything that it was made of."""
+        from dicomnode.reader_study.exports import results_json
+
         with self._database.read() as session:
             return JSONResponse(results_json(session, self._closed(session, request)))
 
     def csv(self, request: Request) -> Response:
         """Answers, one row each."""
+        from dicomnode.reader_study.exports import answers_csv, origins_csv
+
         table = request.path_params["table"]
-        if table not in _CSV:
-            raise HTTPException(404, f"known are: {', '.join(_CSV)}")
+        if table not in _TABLES:
+            raise HTTPException(404, f"known are: {', '.join(_TABLES)}")
+        write = answers_csv if table == "answers" else origins_csv
         with self._database.read() as session:
             study = self._closed(session, request)
-            text = _CSV[table](session, study)
+            text = write(session, study)
         name = f"{study.name}-{table}.csv"
         return Response(
             text.encode(),

@@ -21,12 +21,14 @@ from dicomnode.reader_study.taking_part import find_study
 from dicomnode.receive.folder import find_instance
 from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retention.purge import By, purge_study
+from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex, paths_of
 from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.states import StudyState
 from dicomnode.store.tables import Lesion
 from tests.dicomnode.mask_objects import segmentation
 from tests.dicomnode.reader_study.small import SPACING, egg, small_study
+from tests.real_data import real
 
 
 def cases_of(study) -> list[ReaderStudyCase]:
@@ -217,3 +219,35 @@ def test_a_file_that_is_no_case_is_refused(tmp_path):
     path.write_bytes(b"PK nothing")
     with pytest.raises(OSError, match="damaged"):
         CaseVoxels.load(path)
+
+
+@pytest.mark.real_data
+def test_four_readers_of_a_real_nodule_and_a_matte_of_them_are_shown(tmp_path):
+    definition = StudyDefinition.model_validate(
+        {
+            "name": "lidc",
+            "title": "Nodules",
+            "display": "alpha",
+            "seed": 1,
+            "candidates": [
+                {"name": f"mask-{n}", "origin": "person", "from": "reader", "reader": n}
+                for n in (1, 2, 3, 4)
+            ]
+            + [{"name": "matte", "origin": "computer", "from": "method", "method": "closed-form"}],
+            "lidc": {"data": real("lidc_slices"), "cache": tmp_path / "cache", "limit": 2},
+        }
+    )
+    database = Database(f"sqlite:///{tmp_path / 'node.sqlite'}")
+    database.upgrade()
+    made = make_study(database, tmp_path, definition, tmp_path, "tester")
+    assert made.cases + len(made.left_out) == 2
+    with database.read() as session:
+        cases = find_study(session, made.study_id).cases
+    for case in cases:
+        *masks, matte = CaseVoxels.load(Path(case.path)).alpha
+        assert all(set(np.unique(mask)) == {0, 255} for mask in masks)
+        # There is more of it where all readers agree than where some marked.
+        agreed, marked = np.minimum.reduce(masks) == 255, np.maximum.reduce(masks) == 255
+        assert matte[agreed].mean() > 1.3 * matte[marked & ~agreed].mean()
+        assert len(np.unique(matte)) > 10
+    database.close()
