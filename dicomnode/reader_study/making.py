@@ -22,7 +22,7 @@ from dicomnode.reader_study.definition import StudyDefinition
 from dicomnode.reader_study.node_lesion import lesion_reader
 from dicomnode.reader_study.sources import CaseMaterial, NamedSource, sources_of
 from dicomnode.store.database import Database
-from dicomnode.store.files import write_durably
+from dicomnode.store.files import StorageError, write_durably
 from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyCase
 from dicomnode.store.tables import Lesion
 from pipelines.errors import SegmentationError
@@ -91,7 +91,7 @@ def make_study(
     """
     with database.read() as session:
         _refuse_twice(session, definition.name)
-    place = store / FOLDER / f"{definition.name}-{secrets.token_hex(4)}"
+    place = store.absolute() / FOLDER / f"{definition.name}-{secrets.token_hex(4)}"
     rows: list[ReaderStudyCase] = []
     left_out: list[tuple[str, str]] = []
     make = partial(_make, definition, folder, networks or NetworkOptions(), place)
@@ -100,7 +100,9 @@ def make_study(
             on_case(source.name)
             try:
                 rows.append(make(source, len(rows) + 1))
-            except (UnusableCandidates, UnusableCase, SegmentationError, FileNotFoundError) as why:
+            except StorageError:  # of what is written, not of what is read
+                raise
+            except (UnusableCandidates, UnusableCase, SegmentationError, OSError) as why:
                 left_out.append((source.name, str(why)))
         study_id = _keep(database, definition, who, rows, left_out)
     except BaseException:
