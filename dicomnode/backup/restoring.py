@@ -26,7 +26,12 @@ from dicomnode.store.sqlite_copy import DamagedDatabase, NotSqlite, check_whole,
 
 _MARKER = "restoring"
 _MAY_BE_THERE = {"lock", *(f"lock.{role}" for role in ROLES), _MARKER}
-_NAMED = (("instance", "path"), ("result", "path"), ("lesion", "soft_mask_path"))
+_NAMED = (
+    ("instance", "path"),
+    ("result", "path"),
+    ("lesion", "soft_mask_path"),
+    ("reader_study_case", "path"),
+)
 
 
 class NotRestored(RuntimeError):
@@ -187,7 +192,10 @@ def _put(manifest: Manifest, source: Path, root: Path, database: Path) -> None:
 def _tell_of_move(database: Path, old: str, new: str) -> None:
     """Rows name files by their full path."""
     with closing(sqlite3.connect(database)) as connection, connection:
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         for table, column in _NAMED:
+            if table not in there:  # of a version that did not have it
+                continue
             connection.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
                 f"WHERE substr({column}, 1, ?) = ?",

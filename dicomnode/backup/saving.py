@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, inspect, select
 
 from dicomnode.audit.files import HEAD, JournalLock, segments
 from dicomnode.backup.manifest import (
@@ -26,11 +26,12 @@ from dicomnode.backup.manifest import (
 )
 from dicomnode.store.files import StorageError
 from dicomnode.store.lock import FilesLock
+from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.sqlite_copy import DamagedDatabase, NotSqlite, copy_database, sqlite_file
 from dicomnode.store.tables import Instance, Lesion, Result
 from dicomnode.version import VERSION
 
-_NAMED = (Instance.path, Result.path, Lesion.soft_mask_path)
+_NAMED = (Instance.path, Result.path, Lesion.soft_mask_path, ReaderStudyCase.path)
 """Columns that name files."""
 
 
@@ -150,7 +151,10 @@ def _named_files(database: Path) -> tuple[str, list[Path]]:
         with engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
             named: set[str] = set()
+            there = set(inspect(connection).get_table_names())
             for column in _NAMED:
+                if column.class_.__tablename__ not in there:  # of a version that did not have it
+                    continue
                 named.update(_texts(connection.scalars(select(column))))
     finally:
         engine.dispose()

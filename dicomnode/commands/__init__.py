@@ -18,6 +18,9 @@ from dicomnode.commands.process import process
 from dicomnode.commands.purge import purge
 from dicomnode.commands.rules import rules_app
 from dicomnode.commands.serve import serve
+from dicomnode.commands.study import study_app
+from dicomnode.commands.study_demo import study_demo
+from dicomnode.commands.study_results import study_export, study_results_command
 from dicomnode.commands.testcard import check_viewer
 from dicomnode.commands.token import token_app
 from dicomnode.commands.train import train
@@ -44,6 +47,10 @@ __all__ = [
     "restore",
     "rules_app",
     "serve",
+    "study_app",
+    "study_demo",
+    "study_export",
+    "study_results_command",
     "token_app",
     "train",
     "upgrade",

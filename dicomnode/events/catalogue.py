@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dicomnode.events import auditing, delivering, receiving, serving, working
+from dicomnode.events import (
+    auditing,
+    delivering,
+    reader_studies,
+    receiving,
+    serving,
+    working,
+)
 from dicomnode.events.event import Event
 
 GROUPS: dict[str, tuple[Event, ...]] = {
@@ -11,6 +18,7 @@ GROUPS: dict[str, tuple[Event, ...]] = {
     "Marks and lesions": working.EVENTS,
     "Asking peers": delivering.EVENTS,
     "The audit trail": auditing.EVENTS,
+    "Reader studies": reader_studies.EVENTS,
 }
 """By the headings of the page."""
 

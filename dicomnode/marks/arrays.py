@@ -269,7 +269,9 @@ def mask_from_nifti(
     return array != 0 if label is None else array == label
 
 
-def check_same_grid(volume: hd.Volume, shape: Sequence[int], affine: npt.ArrayLike) -> None:
+def check_same_grid(
+    volume: hd.Volume | hd.VolumeGeometry, shape: Sequence[int], affine: npt.ArrayLike
+) -> None:
     """Refuse a grid whose corner voxels lie elsewhere than those of a volume.
 
     Parameters

@@ -21,6 +21,7 @@ from dicomnode.web.dicomweb import dicomweb_of
 from dicomnode.web.lesion import lesion_routes
 from dicomnode.web.lesion.workbench import Workbench
 from dicomnode.web.operator.routes import operator_routes
+from dicomnode.web.reader_study import reader_study_routes
 from dicomnode.web.service import WebService
 
 
@@ -65,6 +66,7 @@ class Web:
                     settings, ground.database, on_look, lesion_pages=True, trail=ground.audit.trail
                 ),
                 *lesion_routes(ground.database, on_look, self._workbench),
+                *reader_study_routes(ground.database, on_look),
                 *dicomweb_of(settings, ground.database, intake, on_look),
             )
         names = [destination.name for destination in settings.destinations]

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from dicomnode.audit import NullTrail, Outcome, Participant, StudyContent, Study
 from dicomnode.retention.standing import Promise, lesions_of, results_of, standing_of
 from dicomnode.store.database import Database
 from dicomnode.store.files import fsync_directory
+from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.states import DEAD_LETTERS, DeliveryState, LesionState, StudyState
 from dicomnode.store.tables import Instance, Lesion, Purge, PurgedInstance, Result
 from dicomnode.store.verdicts import HELD_BACK
@@ -129,6 +130,8 @@ def _take_out(
         files = [instance.path for instance in instances]
         files += [result.path for result in results]
         files += [file for lesion in lesions for file in _soft_masks(lesion)]
+        cases = _reader_study_cases(session, study_instance_uid)
+        files += [case.path for case in cases]
         purge = Purge(
             study_instance_uid=study_instance_uid,
             who=by.who,
@@ -146,6 +149,8 @@ def _take_out(
             _forget_file(result)
         for lesion in lesions:
             _forget_files(lesion, by)
+        for case in cases:
+            case.path = ""
         session.execute(delete(Instance).where(Instance.study_instance_uid == study_instance_uid))
         classes = Counter(one.sop_class_uid for one in (*instances, *results))
         message = StudyDeleted(
@@ -214,7 +219,8 @@ def _finish(database: Database, purge_id: int) -> None:
 def _named_again(session: Session, files: Collection[str]) -> set[str]:
     """Those of the files that a row names."""
     named: set[str] = set()
-    for column in (Instance.path, Result.path, Lesion.soft_mask_path):
+    columns = (Instance.path, Result.path, Lesion.soft_mask_path, ReaderStudyCase.path)
+    for column in columns:
         named.update(session.scalars(select(column).where(column.in_(files))))
     return named
 
@@ -253,6 +259,15 @@ def _soft_masks(lesion: Lesion) -> Iterator[str]:
         named = (f"{lesion.mark_key}.npz", f"{lesion.mark_key}-*.npz")  # as `lesion_queue` does
         found = (file for name in named for file in path.parent.glob(name))
         yield from dict.fromkeys(map(str, (path, *found)))
+
+
+def _reader_study_cases(session: Session, uid: str) -> Sequence[ReaderStudyCase]:
+    """Those whose voxels came from a study. What readers answered of them stays."""
+    return session.scalars(
+        select(ReaderStudyCase).where(
+            ReaderStudyCase.study_instance_uid == uid, ReaderStudyCase.path != ""
+        )
+    ).all()
 
 
 def _forget_files(lesion: Lesion, by: By) -> None:

@@ -15,10 +15,21 @@ from benchmarks.peers import postgres as peer
 from benchmarks.peers.node_process import NodeProcess
 from benchmarks.peers.orthanc import Orthanc
 from benchmarks.peers.postgres import Postgres
+from dicomnode.reader_study.answering import Asked, answer
+from dicomnode.reader_study.ending import close, delete_study
+from dicomnode.reader_study.exports import answers_csv
+from dicomnode.reader_study.readings import study_results
+from dicomnode.reader_study.taking_part import (
+    begin,
+    find_study,
+    presentation_for,
+    seen,
+)
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion
+from tests.dicomnode.reader_study.small import small_study
 from tests.dicomnode.store.test_database import CT, received
 from tests.dicomnode.studies import save, study
 from tests.interop.peers import missing, need
@@ -74,6 +85,35 @@ def test_a_read_sees_one_moment_and_waits_for_no_writer(rows):
         assert session.scalar(count) == 1
     with rows.write(), rows.read() as session:
         assert session.scalar(count) == 2
+
+
+def test_a_reader_study_is_drawn_once_and_keeps_every_answer(rows, tmp_path):
+    study = small_study(tmp_path, cases=4, repeats=2, database=rows)
+    number = study.made.study_id
+
+    def take_part(reader: str) -> None:
+        begin(rows, number, reader)
+        for place in range(1, 7):
+            with rows.read() as session:
+                shown = presentation_for(session, number, reader, place)
+            seen(rows, shown.id)
+            answer(rows, number, reader, place, Asked("A", seconds=1.0, words="“soft”"))
+
+    readers = ["anna", "anna", "ben", "ben"]  # each at two browsers
+    threads = [threading.Thread(target=take_part, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    close(rows, number, "olga")
+    with rows.read() as session:
+        found = find_study(session, number)
+        assert len(found.presentations) == 12
+        assert len(answers_csv(session, found).splitlines()) == 25
+        results = study_results(session, found)
+    assert results.preferences[0].answers == 8
+    assert [one.positions for one in results.habits] == [(4, 0, 0, 0)] * 2
+    delete_study(rows, study.store, "eggs-and-matte")
 
 
 @pytest.mark.timeout(900)

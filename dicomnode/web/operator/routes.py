@@ -36,6 +36,7 @@ from dicomnode.web.operator.rules import Rules, list_rules
 from dicomnode.web.operator.running import Running, read_running
 from dicomnode.web.operator.studies import Study, StudyList, list_studies, read_study
 from dicomnode.web.pages import page
+from dicomnode.web.reader_study.routes import DESCRIBED as READER_STUDIES
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def operator_routes(
     for one in pages:
         found += _twins(one, database, looks, lesion_pages)
     found += _acts(database, on_look)
-    description = described([_described(one) for one in pages])
+    description = described([*(_described(one) for one in pages), *READER_STUDIES])
 
     def openapi(request: Request) -> Response:
         return JSONResponse(description)

@@ -51,7 +51,7 @@ export async function asked(address, options) {
   const answer = await fetch(address, options);
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => ({}));
-  throw new Error(said.error ?? `the server answered ${answer.status}`);
+  throw new Error(said.error ?? said.detail ?? `the server answered ${answer.status}`);
 }
 
 export function unpacked(buffer) {

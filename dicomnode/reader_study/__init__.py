@@ -1,0 +1,1 @@
+"""Reader studies: blind choices among candidate masks, kept, counted and exported."""
