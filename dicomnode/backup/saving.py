@@ -26,9 +26,8 @@ from dicomnode.backup.manifest import (
 )
 from dicomnode.store.files import StorageError
 from dicomnode.store.lock import FilesLock
-from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.sqlite_copy import DamagedDatabase, NotSqlite, copy_database, sqlite_file
-from dicomnode.store.tables import Instance, Lesion, Result
+from dicomnode.store.tables import Instance, Lesion, ReaderStudyCase, Result
 from dicomnode.version import VERSION
 
 _NAMED = (Instance.path, Result.path, Lesion.soft_mask_path, ReaderStudyCase.path)

@@ -30,7 +30,7 @@ from dicomnode.commands.user import user
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError
 from dicomnode.store.lock import StoreInUse
-from dicomnode.store.reader_studies import ReaderStudy
+from dicomnode.store.tables import ReaderStudy
 
 if TYPE_CHECKING:
     from dicomnode.reader_study.definition import StudyDefinition

@@ -21,7 +21,7 @@ from dicomnode.commands.app import (
 from dicomnode.commands.opened import opened
 from dicomnode.commands.study import Name, found_study, say, study_app
 from dicomnode.commands.study_tables import result_tables
-from dicomnode.store.reader_studies import ReaderStudy
+from dicomnode.store.tables import ReaderStudy
 
 Interim = Annotated[
     bool,

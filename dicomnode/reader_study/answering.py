@@ -14,7 +14,7 @@ from dicomnode.reader_study.taking_part import (
     presentation_for,
 )
 from dicomnode.store.database import Database
-from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyAnswer
+from dicomnode.store.tables import ReaderStudy, ReaderStudyAnswer
 from pipelines.reader_study.reading import Origin
 
 MOST_WORDS = 1000

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from dicomnode.reader_study.taking_part import NotThere, find_study
 from dicomnode.store.database import Database
 from dicomnode.store.lock import FilesLock
-from dicomnode.store.reader_studies import (
+from dicomnode.store.tables import (
     ReaderStudy,
     ReaderStudyAnswer,
     ReaderStudyCase,

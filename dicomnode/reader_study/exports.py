@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.readings import answered, study_results
-from dicomnode.store.reader_studies import ReaderStudy
+from dicomnode.store.tables import ReaderStudy
 
 NOTICE = "Research software, not for diagnosis."
 

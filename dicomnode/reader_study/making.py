@@ -23,8 +23,7 @@ from dicomnode.reader_study.node_lesion import lesion_reader
 from dicomnode.reader_study.sources import CaseMaterial, NamedSource, sources_of
 from dicomnode.store.database import Database
 from dicomnode.store.files import StorageError, write_durably
-from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyCase
-from dicomnode.store.tables import Lesion
+from dicomnode.store.tables import Lesion, ReaderStudy, ReaderStudyCase
 from pipelines.errors import SegmentationError
 from pipelines.networks.options import NetworkOptions
 from pipelines.reader_study.presentation_order import repeated_cases

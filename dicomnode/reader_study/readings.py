@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyPresentation
+from dicomnode.store.tables import ReaderStudy, ReaderStudyPresentation
 from pipelines.reader_study.figures import Results
 from pipelines.reader_study.reading import Origin, Reading
 from pipelines.reader_study.results import results_of

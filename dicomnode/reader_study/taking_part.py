@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicomnode.store.database import Database
-from dicomnode.store.reader_studies import (
+from dicomnode.store.tables import (
     ReaderStudy,
     ReaderStudyAnswer,
     ReaderStudyCase,

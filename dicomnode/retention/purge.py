@@ -24,9 +24,8 @@ from dicomnode.audit import NullTrail, Outcome, Participant, StudyContent, Study
 from dicomnode.retention.standing import Promise, lesions_of, results_of, standing_of
 from dicomnode.store.database import Database
 from dicomnode.store.files import fsync_directory
-from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.states import DEAD_LETTERS, DeliveryState, LesionState, StudyState
-from dicomnode.store.tables import Instance, Lesion, Purge, PurgedInstance, Result
+from dicomnode.store.tables import Instance, Lesion, Purge, PurgedInstance, ReaderStudyCase, Result
 from dicomnode.store.verdicts import HELD_BACK
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Insert
 
-from dicomnode.store import reader_studies  # noqa: F401 (its tables belong to Base)
 from dicomnode.store.sqlite_writer import SqliteWriter
 
 MIGRATIONS = Path(__file__).parent / "migrations"

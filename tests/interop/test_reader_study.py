@@ -13,7 +13,7 @@ import pytest
 from benchmarks.peers.page_browser import PageBrowser
 from dicomnode.reader_study.case_file import CaseVoxels
 from dicomnode.reader_study.taking_part import find_study, presentation_for
-from dicomnode.store.reader_studies import ReaderStudyAnswer
+from dicomnode.store.tables import ReaderStudyAnswer
 from tests.dicomnode.reader_study.served import ServedStudies, served_studies
 from tests.dicomnode.reader_study.small import SmallStudy, small_study
 from tests.interop.peers import need, need_folder

@@ -5,7 +5,6 @@ from typing import Any
 from alembic import context
 from sqlalchemy import create_engine, event
 
-from dicomnode.store import reader_studies  # noqa: F401 (its tables belong to Base)
 from dicomnode.store.tables import Base
 
 engine = create_engine(context.config.get_main_option("sqlalchemy.url"))

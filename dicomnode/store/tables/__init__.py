@@ -9,6 +9,12 @@ from dicomnode.store.tables.deliveries import (
 )
 from dicomnode.store.tables.destinations import Capability, Circuit, Probe
 from dicomnode.store.tables.lesions import Finding, Lesion, Verdict
+from dicomnode.store.tables.reader_studies import (
+    ReaderStudy,
+    ReaderStudyAnswer,
+    ReaderStudyCase,
+    ReaderStudyPresentation,
+)
 from dicomnode.store.tables.received import Instance, Statement
 from dicomnode.store.tables.results import RefusalReport, Result, Summary
 from dicomnode.store.tables.retrievals import Retrieval, lesion_retrieval
@@ -29,6 +35,10 @@ __all__ = [
     "Probe",
     "Purge",
     "PurgedInstance",
+    "ReaderStudy",
+    "ReaderStudyAnswer",
+    "ReaderStudyCase",
+    "ReaderStudyPresentation",
     "RefusalReport",
     "Result",
     "Retrieval",

@@ -20,7 +20,7 @@ from dicomnode.reader_study.taking_part import (
     study_for,
 )
 from dicomnode.store.database import Database
-from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyPresentation
+from dicomnode.store.tables import ReaderStudy, ReaderStudyPresentation
 from dicomnode.web.lesion.bundle import MEDIA_TYPE
 from dicomnode.web.lesion.plane_pictures import PLANES
 from dicomnode.web.look import Action, OnLook, look_by

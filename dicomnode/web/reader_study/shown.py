@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomnode.reader_study.taking_part import is_invited, progress_of
-from dicomnode.store.reader_studies import ReaderStudy, ReaderStudyPresentation
+from dicomnode.store.tables import ReaderStudy, ReaderStudyPresentation
 
 
 @dataclass(frozen=True)

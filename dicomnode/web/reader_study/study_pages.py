@@ -13,7 +13,7 @@ from dicomnode.reader_study.ending import close
 from dicomnode.reader_study.letters import LETTERS
 from dicomnode.reader_study.taking_part import NotThere, find_study, is_invited
 from dicomnode.store.database import Database
-from dicomnode.store.reader_studies import ReaderStudy
+from dicomnode.store.tables import ReaderStudy
 from dicomnode.web.look import OnLook, look_by
 from dicomnode.web.pages import page
 from dicomnode.web.reader_study.shown import own_progress, own_studies, standing_of, standings

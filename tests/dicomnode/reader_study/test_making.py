@@ -23,9 +23,8 @@ from dicomnode.receive.sop_classes import CT_CLASSES
 from dicomnode.retention.purge import By, purge_study
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex, paths_of
-from dicomnode.store.reader_studies import ReaderStudyCase
 from dicomnode.store.states import StudyState
-from dicomnode.store.tables import Lesion
+from dicomnode.store.tables import Lesion, ReaderStudyCase
 from tests.dicomnode.mask_objects import segmentation
 from tests.dicomnode.reader_study.small import SPACING, egg, small_study
 from tests.real_data import real

@@ -23,7 +23,7 @@ from dicomnode.reader_study.taking_part import (
     progress_of,
     seen,
 )
-from dicomnode.store.reader_studies import (
+from dicomnode.store.tables import (
     ReaderStudy,
     ReaderStudyAnswer,
     ReaderStudyCase,

@@ -15,7 +15,7 @@ from PIL import Image
 import dicomnode.web
 from dicomnode.reader_study.case_file import CaseVoxels
 from dicomnode.reader_study.taking_part import find_study, presentation_for
-from dicomnode.store.reader_studies import ReaderStudyAnswer, ReaderStudyCase
+from dicomnode.store.tables import ReaderStudyAnswer, ReaderStudyCase
 from tests.dicomnode.reader_study.served import ServedStudies, served_studies
 from tests.dicomnode.reader_study.small import SmallStudy, small_study
 from tests.dicomnode.web.lesion.test_bundle import unpacked

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from dicomnode.store.tables import Base
+from dicomnode.store.tables.base import Base
 
 
 class ReaderStudy(Base):
