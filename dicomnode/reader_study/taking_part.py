@@ -17,9 +17,6 @@ from dicomnode.store.tables import (
 )
 from pipelines.reader_study.presentation_order import presentations
 
-_MOST_NUMBER = 2**31 - 1
-"""Of a column; databases fail where they are asked for more."""
-
 
 class NotThere(LookupError):
     """There is no such study or case for this reader."""
@@ -59,7 +56,7 @@ def find_study(session: Session, study_id: int) -> ReaderStudy:
     ------
     NotThere
     """
-    study = session.get(ReaderStudy, study_id) if study_id <= _MOST_NUMBER else None
+    study = session.get(ReaderStudy, study_id)
     if study is None:
         raise NotThere("found no such reader study")
     return study
@@ -150,7 +147,7 @@ def presentation_for(
         select(ReaderStudyPresentation).where(
             ReaderStudyPresentation.reader_study_id == study_id,
             ReaderStudyPresentation.reader == reader,
-            ReaderStudyPresentation.number == min(number, _MOST_NUMBER),
+            ReaderStudyPresentation.number == number,
         )
     )
     if found is None:

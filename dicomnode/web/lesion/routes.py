@@ -29,6 +29,7 @@ from dicomnode.web.lesion.records import LesionRecord, NotShown, lesion_record
 from dicomnode.web.lesion.workbench import NotComputed, Workbench
 from dicomnode.web.look import Action, Look, OnLook
 from dicomnode.web.pages import page
+from dicomnode.web.row_number import row_number
 
 
 def lesion_routes(
@@ -46,7 +47,7 @@ def lesion_routes(
         Computes other methods' results; the caller stops it.
     """
     lesions = _Lesions(database, on_look, workbench)
-    at = "/lesions/{id:int}"
+    at = f"/lesions/{row_number('id')}"
     return (
         Route(at, for_viewers(lesions.page)),
         Route(f"{at}/plain", for_viewers(lesions.plain)),

@@ -11,6 +11,7 @@ from dicomnode.web.reader_study.answers import posted_by, shown_to
 from dicomnode.web.reader_study.reading_pages import ReadingPages
 from dicomnode.web.reader_study.shown import OwnStudies, Standings
 from dicomnode.web.reader_study.study_pages import StudyPages
+from dicomnode.web.row_number import row_number
 
 
 def reader_study_routes(database: Database, on_look: OnLook) -> tuple[BaseRoute, ...]:
@@ -25,8 +26,8 @@ def reader_study_routes(database: Database, on_look: OnLook) -> tuple[BaseRoute,
     """
     reading = ReadingPages(database, on_look)
     studies = StudyPages(database, on_look)
-    at = "/reader-studies/{id:int}"
-    case = f"{at}/cases/{{number:int}}"
+    at = f"/reader-studies/{row_number('id')}"
+    case = f"{at}/cases/{row_number('number')}"
     post = ["POST"]
     return (
         Route("/reader-studies", shown_to("viewer", studies.list)),

@@ -135,7 +135,16 @@ def test_what_is_not_there_is_said(server, path, words):
     assert headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/lesions/x", "/lesions/-1", "/lesions/1/../../etc/passwd"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/lesions/x",
+        "/lesions/-1",
+        f"/lesions/{2**31}",
+        f"/lesions/{'9' * 5000}/volume",
+        "/lesions/1/../../etc/passwd",
+    ],
+)
 def test_addresses_of_other_forms_are_nobodys(server, path):
     assert get(server, path)[0] == 404
 
