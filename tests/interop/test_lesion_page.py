@@ -207,12 +207,14 @@ def test_marching_squares_gives_contourpys_curves(page):
     rng = np.random.default_rng(3)
     for values in (rng.integers(0, 256, (24, 31)), rng.integers(0, 4, (15, 15)) * 85):
         for level in (63.75, 127.5, 191.25):
-            segments = page.run(
+            rows, columns = values.shape
+            part = f"{{values: {values.ravel().tolist()}, columns: {columns}, rows: {rows}}}"
+            curves = page.run(
                 "import('/static/lesion/contours.js').then(({ contours }) =>"
-                f" Array.from(contours({values.ravel().tolist()}, {values.shape[1]},"
-                f" {values.shape[0]}, {level})))"
+                f" contours({part}, {level}))"
             )
-            found = np.array(segments).reshape(-1, 2, 2)
+            points = [np.array(curve).reshape(-1, 2) for curve in curves]
+            found = np.concatenate([np.stack([p, np.roll(p, -1, 0)], axis=1) for p in points])
             # As `plane_curves`: a pixel with exactly the level lies within.
             lines = contourpy.contour_generator(z=np.pad(values, 1)).lines(level - 1e-9)
             expected = np.concatenate([np.stack([p[:-1], p[1:]], axis=1) for p in lines]) - 1

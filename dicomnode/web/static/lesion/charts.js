@@ -5,8 +5,7 @@ const BINS = 60;
 const SAMPLES_MM = 0.25;
 const ALPHA_LINE = '#8fdca6', HU_LINE = '#e8eaec', SOFT = '#a9b1b8', RULE = '#3a4148';
 
-// A canvas of the size that it has on the page, in page pixels; nothing where it shows all that
-// is to be shown.
+// A canvas of its size on the page, in page pixels; nothing where it shows all already.
 function prepared(canvas, ...shown) {
   const width = canvas.clientWidth, height = canvas.clientHeight, more = devicePixelRatio;
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.75;

@@ -37,9 +37,7 @@ export const KEYS = [
   [['+', '='], 'Closer', ({ view }) => view.zoomBy(1.25), '+'],
   [['-', '_'], 'Farther', ({ view }) => view.zoomBy(0.8), '−'],
   [['0', 'Home'], 'As at first', ({ view }) => view.home(), '0'],
-  ['1', 'Window for lung', preset('lung')],
-  ['2', 'Window for mediastinum', preset('mediastinum')],
-  ['3', 'Window for bone', preset('bone')],
+  ...['lung', 'mediastinum', 'bone'].map((name, i) => [`${i + 1}`, `Window for ${name}`, preset(name)]),
   ['4', 'Window as found', preset('start')],
   ['Alt+ArrowUp', 'Window centre up by 20 HU', byWindow(20, 0), 'Alt + ↑'],
   ['Alt+ArrowDown', 'Window centre down by 20 HU', byWindow(-20, 0), 'Alt + ↓'],
@@ -94,9 +92,8 @@ export function listen(controls) {
     if (event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return;
     // Fields and lists keep what they understand themselves.
     const { type, localName } = event.target;
-    const field = ['select', 'textarea'].includes(localName) ||
-      (localName === 'input' && type !== 'checkbox' && type !== 'radio');
-    if (field) return;
+    if (['select', 'textarea'].includes(localName)) return;
+    if (localName === 'input' && type !== 'checkbox' && type !== 'radio') return;
     if (localName === 'input' && event.key.startsWith('Arrow') && !event.altKey) return;
     // A space presses what has the focus.
     if (event.key === ' ' && ['button', 'input', 'a'].includes(localName)) return;

@@ -81,7 +81,8 @@ export class Pane {
     const { slice, shows } = this, { shown, window: hu } = view;
     const key = (...what) => [view.maskVersion, this.plane, slice, ...what].join();
     const part = grid => cut(grid, axes, slice);
-    this.place(this.pictures.get(['hu', view.version, this.plane, slice, ...hu].join(), () => asGrey(part(view.hu), hu)), 1);
+    this.place(this.pictures.get(['hu', view.version, this.plane, slice, ...hu].join(), () =>
+      asGrey(part(view.hu), hu)), 1);
     if (shows === 'difference') {
       const picture = this.pictures.get(key('difference'), () =>
         view.difference && asDifference(part(view.difference)));
@@ -105,39 +106,40 @@ export class Pane {
     this.write();
   }
 
+  // Lets the context count in voxels, from the centre or corner of the first.
+  countVoxels({ top, left }, corner = 0) {
+    const { context, axes, view: { spacing } } = this, first = [0, 0, 0];
+    first[axes.down] = top - corner;
+    first[axes.across] = left - corner;
+    context.setTransform(spacing[axes.across] * this.scale, 0,
+      0, axes.sign * spacing[axes.down] * this.scale, ...this.toScreen(first));
+  }
+
   place(picture, opacity, smooth = this.view.shown.smooth) {
     if (!picture) return;
-    const { context, axes, view } = this, corner = [0, 0, 0];
-    corner[axes.down] = picture.top - 0.5;
-    corner[axes.across] = picture.left - 0.5;
-    const [x, y] = this.toScreen(corner);
-    context.setTransform(
-      view.spacing[axes.across] * this.scale, 0,
-      0, axes.sign * view.spacing[axes.down] * this.scale, x, y);
+    const { context } = this;
+    this.countVoxels(picture, 0.5);
     context.imageSmoothingEnabled = smooth;
     context.globalAlpha = opacity;
     context.drawImage(picture.canvas, 0, 0);
   }
 
   drawContours(alpha, shows, key) {
-    const { context, axes, view } = this;
+    const { context } = this;
     const levels = this.pictures.get(key(shows, 'contours'), () => {
-      const part = cut(alpha, axes, this.slice);
-      return part && view.lesion.levels.map(([level, colour]) => [
-        contours(part.values, part.columns, part.rows, 255 * level), colour, part]);
+      const part = cut(alpha, this.axes, this.slice);
+      return part && this.view.lesion.levels.map(([level, colour]) =>
+        [contours(part, 255 * level), colour, part]);
     });
-    for (const [segments, colour, part] of levels ?? []) {
-      const corner = [0, 0, 0];
-      corner[axes.down] = part.top;
-      corner[axes.across] = part.left;
-      const [x, y] = this.toScreen(corner);
-      const right = view.spacing[axes.across] * this.scale;
-      const down = axes.sign * view.spacing[axes.down] * this.scale;
+    for (const [curves, colour, part] of levels ?? []) {
+      this.countVoxels(part);
       context.beginPath();
-      for (let i = 0; i < segments.length; i += 4) {
-        context.moveTo(x + segments[i] * right, y + segments[i + 1] * down);
-        context.lineTo(x + segments[i + 2] * right, y + segments[i + 3] * down);
+      for (const curve of curves) {
+        context.moveTo(...curve);
+        for (let i = 2; i < curve.length; i += 2) context.lineTo(curve[i], curve[i + 1]);
+        context.closePath();
       }
+      context.setTransform(1, 0, 0, 1, 0, 0);
       this.stroke(`rgb(${colour})`, 1.5, 'rgb(0 0 0 / .55)');
     }
   }
@@ -153,17 +155,16 @@ export class Pane {
         continue;
       }
       // Where a line passes through the plane there is a point.
-      const ends = closed ? points.length : points.length - 1;
-      for (let i = 0; i < ends; i++) {
-        const j = (i + 1) % points.length;
+      for (let i = 0, j; i < points.length - !closed; i++) {
+        j = (i + 1) % points.length;
         if (away[i] * away[j] > 0 || away[i] === away[j]) continue;
         const part = away[i] / (away[i] - away[j]);
         const [x, y] = this.toScreen(points[i].map((p, a) => p + part * (points[j][a] - p)));
         const size = 3 * this.unit;
-        context.moveTo(x - size, y - size);
-        context.lineTo(x + size, y + size);
-        context.moveTo(x - size, y + size);
-        context.lineTo(x + size, y - size);
+        for (const across of [size, -size]) {
+          context.moveTo(x - across, y - size);
+          context.lineTo(x + across, y + size);
+        }
       }
     }
     this.stroke('#fff', 1.5, '#000');
@@ -190,9 +191,9 @@ export class Pane {
       [axes.across, [x, 0, x, y - gap], [x, y + gap, x, height]],
     ]) {
       context.beginPath();
-      for (const [fromX, fromY, toX, toY] of lines) {
-        context.moveTo(fromX, fromY);
-        context.lineTo(toX, toY);
+      for (const line of lines) {
+        context.moveTo(...line);
+        context.lineTo(...line.slice(2));
       }
       context.globalAlpha = 0.75;
       this.stroke(AXIS_COLOURS[axis], 1);
