@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,10 @@ class Served:
             for name, values in headers.items():
                 for value in values if isinstance(values, list) else [values]:
                     connection.putheader(name.replace("_", "-"), value)
-            connection.endheaders(body)
+            connection.endheaders()
+            if body is not None:
+                with _answered_early():
+                    connection.send(body)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read().decode())
         finally:
@@ -89,7 +92,8 @@ class Served:
     def raw(self, text: bytes) -> bytes:
         """All that is answered to these bytes."""
         with socket.create_connection(("127.0.0.1", self.service.port), 30) as connection:
-            connection.sendall(text)
+            with _answered_early():
+                connection.sendall(text)
             parts = []
             while part := connection.recv(65536):
                 parts.append(part)
@@ -114,6 +118,11 @@ class Served:
         )
         assert answer.status == 303, answer.body
         return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def _answered_early() -> suppress[BaseException]:
+    """What is refused is answered, and hung up on, before all of it was sent."""
+    return suppress(BrokenPipeError, ConnectionResetError)
 
 
 @contextmanager
