@@ -1,36 +1,145 @@
-"""Who pauses the reactor between its two words finds it running, and waits for it."""
+"""Who pauses the reactor pauses it for certain, and waits for no pause that has begun or cannot."""
 
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
+import time
+
+import pytest
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
 
 from dicomnode.reactor_pause import ReactorPause
 
-
-def test_a_pause_comes_before_or_after_the_step_and_never_between():
-    association = SimpleNamespace(_is_paused=True, _reactor_checkpoint=None)
-    pause = ReactorPause(association)
-    association._reactor_checkpoint = pause
-    assert pause.wait()
-    assert association._is_paused is False  # who pauses now sees that it runs
-    pause.clear()
-    association._is_paused = True
-    gone_on = threading.Event()
-    reactor = threading.Thread(target=lambda: (pause.wait(), gone_on.set()), daemon=True)
-    reactor.start()
-    assert not gone_on.wait(0.2)
-    assert association._is_paused is True
-    pause.set()
-    assert gone_on.wait(10)
-    assert association._is_paused is False
+PATIENCE_S = 20.0
 
 
-def test_a_reactor_goes_by_it_once_it_is_in_place():
-    association = SimpleNamespace(_is_paused=False, _reactor_checkpoint=threading.Event())
-    pause = ReactorPause(association)
-    reactor = threading.Timer(0.05, lambda: association._reactor_checkpoint.wait())
-    reactor.start()
+class Reactor(Association):
+    """An association of which only the reactor's loop runs, a step at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(AE(), "requestor")
+        self.daemon = True
+        self.steps = 0
+        self.in_a_step = threading.Event()
+        self.finish = threading.Event()
+        self.finish.set()
+        self.ends = False
+
+    def run(self) -> None:
+        while not self.ends:
+            self._is_paused = True
+            self._reactor_checkpoint.wait()
+            self._is_paused = False
+            self.steps += 1
+            self.in_a_step.set()
+            self.finish.wait()
+
+
+@pytest.fixture
+def reactor():
+    made = Reactor()
+    made.start()
+    yield made
+    made.ends = True
+    made._reactor_checkpoint.set()
+    made.finish.set()
+    made.join(PATIENCE_S)
+    assert not made.is_alive()
+
+
+def put_in_place(reactor: Reactor) -> ReactorPause:
+    pause = ReactorPause(reactor)
     pause.put_in_place()
-    assert pause._used.is_set()
-    reactor.join()
+    assert reactor._reactor_checkpoint is pause
+    return pause
+
+
+def until_paused(reactor: Reactor) -> None:
+    """As pynetdicom waits before it sends."""
+    end = time.monotonic() + PATIENCE_S
+    while not reactor._is_paused:
+        assert time.monotonic() < end, "never paused"
+        time.sleep(0.0001)
+
+
+def test_a_paused_reactor_takes_no_step(reactor):
+    pause = put_in_place(reactor)
+    for _ in range(50):
+        pause.clear()
+        until_paused(reactor)
+        steps = reactor.steps
+        time.sleep(0.001)
+        assert reactor.steps == steps
+        pause.set()
+
+
+def test_it_is_not_paused_within_a_step_whoever_says_so(reactor):
+    pause = put_in_place(reactor)
+    reactor.finish.clear()
+    reactor.in_a_step.clear()
+    assert reactor.in_a_step.wait(PATIENCE_S)
+    pause.clear()
+    reactor._is_paused = True  # the thread that serves a report
+    assert not reactor._is_paused
+    reactor.finish.set()
+    until_paused(reactor)
+
+
+def test_it_stays_paused_whoever_says_that_it_is_not(reactor):
+    pause = put_in_place(reactor)
+    pause.clear()
+    until_paused(reactor)
+    reactor._is_paused = False  # the thread that served a report
+    assert reactor._is_paused
+
+
+def test_nobody_waits_for_a_reactor_that_has_ended(reactor):
+    pause = put_in_place(reactor)
+    reactor.ends = True
+    reactor.join(PATIENCE_S)
+    pause.clear()
+    until_paused(reactor)
+
+
+def test_the_reactor_itself_need_not_wait(reactor):
+    seen: list[bool] = []
+    put_in_place(reactor)
+    reactor.in_a_step.set = lambda: seen.append(reactor._is_paused)
+    reactor.ends = True
+    reactor.join(PATIENCE_S)
+    assert seen
+    assert all(seen)
+
+
+def test_an_association_is_released_while_a_report_is_said_to_be_served():
+    ae = AE()
+    ae.add_supported_context(Verification)
+    server = ae.start_server(("127.0.0.1", 0), block=False)
+    try:
+        asking = AE()
+        asking.add_requested_context(Verification)
+        released = threading.Event()
+        association = asking.associate(
+            "127.0.0.1",
+            server.socket.getsockname()[1],
+            evt_handlers=[(evt.EVT_RELEASED, lambda _: released.set())],
+        )
+        assert association.is_established
+        ReactorPause(association).put_in_place()
+        done = threading.Event()
+
+        def serve() -> None:
+            while not done.is_set():
+                association._is_paused = False
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        assert association.send_c_echo().Status == 0x0000
+        association.release()
+        done.set()
+        assert released.wait(PATIENCE_S)
+        assert association.is_released
+    finally:
+        server.shutdown()

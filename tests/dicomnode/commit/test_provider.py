@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from dicomnode.commit.provider import CommitmentProvider
 from dicomnode.explain import explain
+from dicomnode.reactor_pause import ReactorPause
 from dicomnode.receive.scp import StorageSCP
 from dicomnode.receive.settings import ReceiverSettings
 from dicomnode.receive.sop_classes import CT_CLASSES
@@ -160,6 +161,8 @@ class Sender:
             ],
         )
         assert association.is_established
+        # The report comes so soon that pynetdicom's own pause may miss it.
+        ReactorPause(association).put_in_place()
         status, _ = association.send_n_action(
             request, action, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
         )
