@@ -155,7 +155,8 @@ class Retriever:
         moments = []
         wants: dict[Want, list[int]] = {}
         for waiting in lesions:
-            if not self._has_source(waiting.calling_ae):
+            # The end of what runs wakes this thread; until then it may bring what is missed.
+            if waiting.being_fetched or not self._has_source(waiting.calling_ae):
                 continue
             moment = self._due(waiting)
             want = None if moment > time.time() else first_step(waiting)

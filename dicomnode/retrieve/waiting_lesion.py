@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from dicomnode.receive.sop_classes import CT_CLASSES
-from dicomnode.store.states import LesionState
+from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval
 
 
@@ -26,6 +26,8 @@ class Waiting:
         Whether the image has come.
     asked_for : frozenset of str
         Words of the wants that sources are, or were, asked for.
+    being_fetched : bool
+        Whether a source is giving one of them at this moment.
     mark_uid, mark_path, mark_study_uid : str
     mark_frame_uid : str or None
         The object that brought the mark, and its frame of reference.
@@ -44,6 +46,7 @@ class Waiting:
     frame_uid: str | None
     image_here: bool
     asked_for: frozenset[str]
+    being_fetched: bool
     mark_uid: str
     mark_path: str
     mark_study_uid: str
@@ -74,6 +77,7 @@ def waiting_lesions(session: Session, retrieval: Retrieval | None = None) -> lis
             lesion.frame_of_reference_uid,
             bool(image_here),
             frozenset(retrieval.wanted for retrieval in lesion.retrievals),
+            any(retrieval.state is RetrievalState.RUNNING for retrieval in lesion.retrievals),
             source.sop_instance_uid,
             source.path,
             source.study_instance_uid,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pydicom.dataset import Dataset
 
@@ -12,7 +14,11 @@ from tests.dicomnode.collect.test_masks import with_reference
 from tests.dicomnode.enhanced_ct import enhanced_ct, frames_of
 from tests.dicomnode.mask_objects import ball, segmentation, structure_set
 from tests.dicomnode.mask_objects import circles as circles_of
-from tests.dicomnode.retrieve.stand_in_source import DicomSourceStandIn, WebSourceStandIn
+from tests.dicomnode.retrieve.stand_in_source import (
+    DicomSourceStandIn,
+    WebSourceStandIn,
+    serve_multipart,
+)
 from tests.dicomnode.studies import Study, study
 
 WAYS = ("c-get", "dicomweb")
@@ -101,6 +107,24 @@ def test_where_the_image_is_not_found_its_frame_of_reference_is(house):
     assert "does not have the image" in by_image.peer_words
     assert by_frame.frame_of_reference_uid == made.ct[0].FrameOfReferenceUID
     assert series.series_instance_uid == made.ct[0].SeriesInstanceUID
+
+
+def test_what_is_missed_while_a_series_comes_is_not_asked_for_apart(house):
+    """A structure set refers to many images: some are here while others are still to come."""
+    made = study("slow series")
+    with WebSourceStandIn(made.ct) as source:
+        source.finds_images = False
+
+        def slowly(handler, image) -> None:
+            if len(source.fetched) % 4 == 0:
+                time.sleep(0.6)
+            serve_multipart(handler, image)
+
+        source.serve = slowly
+        node = house(settings_of("dicomweb", source), retry=SLOWLY)
+        node.put([structure_set(made, [circles_of(made)])])
+        node.until_ready()
+    assert len(node.retrievals()) == 3
 
 
 def test_an_image_that_is_not_in_the_series_that_it_should_be_in_is_looked_for(house):
