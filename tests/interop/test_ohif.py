@@ -38,6 +38,8 @@ PICTURES = Path(__file__).parents[2] / "test-artefacts" / "ohif"
 CARD = card()
 COLOURED = 30
 """Difference of a pixel's channels that no grey of the CT has."""
+NEARLY_NOTHING = 0.15
+"""Alpha up to which a map is drawn nearly transparent."""
 INSIDE = np.zeros(SHAPE[1:], bool)
 INSIDE[20:150, 10:-10] = True
 
@@ -176,19 +178,19 @@ def see(
     return seen
 
 
-def see_map(browser: OhifBrowser, name: str, load_it: Callable[[], None]) -> Drawn:
-    """Load the page and the parametric map on it until the map is drawn, at most three times.
+def see_after(
+    load_it: Callable[[], None], browser: OhifBrowser, name: str, is_there: Callable[[Drawn], bool]
+) -> Drawn:
+    """Load the page and a series on it until it is drawn, at most three times.
 
-    On a busy machine OHIF 3.13 now and then takes one, says so, and does not draw it
-    (docs/viewers.md).
+    On a busy machine OHIF 3.13 now and then takes one and does not draw it (docs/viewers.md).
     """
     for _ in range(2):
-        load_it()
         with contextlib.suppress(OhifStuck):
-            # What is nearly nothing is drawn nearly transparent.
-            return see(browser, name, covers("wedge", 0.15), within_s=PATIENCE_S / 3)
+            load_it()
+            return see(browser, name, is_there, within_s=PATIENCE_S / 3)
     load_it()
-    return see(browser, name, covers("wedge", 0.15))
+    return see(browser, name, is_there)
 
 
 def covers(shape: str, least: float) -> Callable[[Drawn], bool]:
@@ -222,21 +224,33 @@ def on_lines(axes: RecistAxes) -> Callable[[Drawn], bool]:
     return holds
 
 
-def test_a_binary_seg_of_few_frames_lies_on_its_shape(browser, address):
+def load(browser: OhifBrowser, address: str, series: str, *, asks: bool = True) -> None:
+    """Open the study and load a series on it; of some OHIF asks first whether it should."""
     browser.open(address)
-    browser.load("binary-seg of letter")
-    browser.agree()
-    see(browser, "binary-seg", covers("letter", 0.5))
+    browser.load(series)
+    if asks:
+        browser.agree()
+
+
+def test_a_binary_seg_of_few_frames_lies_on_its_shape(browser, address):
+    see_after(
+        lambda: load(browser, address, "binary-seg of letter"),
+        browser,
+        "binary-seg",
+        covers("letter", 0.5),
+    )
     browser.open_panel("panelSegmentation")
     state = browser.until(lambda state: state.segments, "a segment in the panel")
     assert state.segments == ("Lesion (alpha >= 0.5)",)
 
 
 def test_bands_of_alpha_lie_side_by_side_in_three_colours(browser, address):
-    browser.open(address)
-    browser.load("band-seg of wedge")
-    browser.agree()
-    seen = see(browser, "band-seg", covers("wedge", 0.25))
+    seen = see_after(
+        lambda: load(browser, address, "band-seg of wedge"),
+        browser,
+        "band-seg",
+        covers("wedge", 0.25),
+    )
     alpha = alpha_of("wedge", seen.index)
     middle = slice(54, 70)  # an outline runs around each band
     bands = [
@@ -252,11 +266,12 @@ def test_bands_of_alpha_lie_side_by_side_in_three_colours(browser, address):
 
 
 def test_a_parametric_map_is_drawn_in_colours_that_go_with_alpha(browser, address):
-    def load_it():
-        browser.open(address)
-        browser.load("parametric-map of wedge")
-
-    seen = see_map(browser, "parametric-map", load_it)
+    seen = see_after(
+        lambda: load(browser, address, "parametric-map of wedge", asks=False),
+        browser,
+        "parametric-map",
+        covers("wedge", NEARLY_NOTHING),
+    )
     alpha = alpha_of("wedge", seen.index)
     steps = [np.median(seen.colours[np.isclose(alpha, step / 10)], axis=0) for step in range(2, 11)]
     for weaker, stronger in itertools.pairwise(steps):
@@ -265,10 +280,12 @@ def test_a_parametric_map_is_drawn_in_colours_that_go_with_alpha(browser, addres
 
 def test_measured_axes_open_as_a_measurement_that_can_be_edited(browser, address):
     lesion = lesion_of("letter")
-    browser.open(address)
-    browser.load("ohif-report of letter")
-    browser.agree()
-    see(browser, "ohif-report", on_lines(lesion.measurements.axes))
+    see_after(
+        lambda: load(browser, address, "ohif-report of letter"),
+        browser,
+        "ohif-report",
+        on_lines(lesion.measurements.axes),
+    )
     browser.open_panel("trackedMeasurements")
     long_mm, short_mm = lesion.measurements.long_mm, lesion.measurements.short_mm
     words = ("Measurements (1)", "letter", f"L: {long_mm:.1f} mm", f"W: {short_mm:.1f} mm")
@@ -280,15 +297,18 @@ def test_measured_axes_open_as_a_measurement_that_can_be_edited(browser, address
 
 def test_the_report_shows_its_outline_and_does_not_blank_the_page(browser, address):
     lesion = lesion_of("ramp sphere")
-    browser.open(address)
-    browser.load("report of ramp sphere")
 
     def outlined(seen: Drawn) -> bool:
         half = alpha_of("ramp sphere", seen.index) >= 0.5
         edge = ndimage.binary_dilation(half) & ~ndimage.binary_erosion(half)
         return half.any() and seen.touched[edge].mean() > 0.7
 
-    see(browser, "report", outlined)
+    see_after(
+        lambda: load(browser, address, "report of ramp sphere", asks=False),
+        browser,
+        "report",
+        outlined,
+    )
     lengths = [float(n) for n in re.findall(r"([\d.]+) mm", browser.state().viewport)]
     for length in (lesion.measurements.long_mm, lesion.measurements.short_mm):
         assert length == pytest.approx(min(lengths, key=lambda n: abs(n - length)), abs=0.01)
@@ -297,8 +317,7 @@ def test_the_report_shows_its_outline_and_does_not_blank_the_page(browser, addre
 def test_a_fractional_seg_is_what_ohif_says_it_cannot_show(browser, address):
     """The known limitation: where this fails, OHIF has learnt it, and the ladder may be shorter."""
     refusal = "Fractional segmentations are not yet supported"
-    browser.open(address)
-    browser.load("fractional-seg of ramp sphere")
+    load(browser, address, "fractional-seg of ramp sphere", asks=False)
     browser.until(
         lambda state: (
             any(refusal in error for error in state.console_errors)
