@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
@@ -33,6 +32,7 @@ from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import SummaryState
 from dicomnode.store.tables import Finding, Lesion, Summary
+from dicomnode.timing import CallScheduler
 from pipelines.networks.options import NetworkOptions
 
 _POLL_S = 0.05
@@ -162,7 +162,7 @@ def _run(
     networks: NetworkOptions | None,
     on_progress: Callable[[int, int, str | None], None],
 ) -> None:
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     engine = ProcessEngine(processes, (rule.method,))
     segment = SegmentSettings(processes=processes)
     # A folder has all lesions of a series before the first object of the series is made.

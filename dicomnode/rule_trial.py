@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from dicomnode.settings import CollectSettings
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.tables import Instance, Lesion
+from dicomnode.timing import CallScheduler
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def files_as_store(path: Path) -> Iterator[tuple[Session, list[tuple[Path, str]]
             any_rule = Rule(name="any", include_anatomy=True, allow_other_patient_id=True)
             Collector(
                 database,
-                BackgroundScheduler(timezone="UTC"),
+                CallScheduler(),
                 CollectSettings(quiet_period_s=1e-6, seg_wait_s=1e-6),
                 [any_rule],
                 lambda: None,

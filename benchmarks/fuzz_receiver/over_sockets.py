@@ -7,7 +7,6 @@ import struct
 import time
 from pathlib import Path
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 
 from benchmarks.fuzz_receiver.answers import Malformed, check_answers
@@ -25,6 +24,7 @@ from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
+from dicomnode.timing import CallScheduler
 
 _PATIENCE_S = 10.0
 
@@ -46,9 +46,7 @@ class ListeningReceiver:
         self._database = Database(f"sqlite:///{root / 'node.sqlite'}")
         self._database.upgrade()
         settings = NodeSettings(store={"path": root, "reserve_mb": 0})
-        provider = CommitmentProvider(
-            self._database, BackgroundScheduler(timezone="UTC"), settings, _take_report
-        )
+        provider = CommitmentProvider(self._database, CallScheduler(), settings, _take_report)
         self.scp = StorageSCP(
             ReceiverSettings(
                 host="127.0.0.1",

@@ -38,10 +38,10 @@ def ohif(
     is asked of other machines.
     """
     # The web service takes a moment to import; no other command should wait for it.
-    from apscheduler.schedulers.background import BackgroundScheduler
     from starlette.applications import Starlette
 
     from dicomnode.audit.service import AuditService
+    from dicomnode.timing import CallScheduler
     from dicomnode.web.access.access import Access
     from dicomnode.web.access.tokens import TokenFile, tokens_path
     from dicomnode.web.audited import looks_audited, sign_ins_audited
@@ -58,7 +58,7 @@ def ohif(
         raise complain(str(error)) from None
     start_logging(settings.log_level, settings.log.format)
     with opened_database(settings) as database:
-        audit = AuditService(settings, database, BackgroundScheduler(timezone="UTC"), keeps=False)
+        audit = AuditService(settings, database, CallScheduler(), keeps=False)
         tokens = TokenFile(tokens_path(settings.web, settings.store.path))
         access = Access(settings.web, tokens, sign_ins_audited(audit.trail))
         dicomweb = dicomweb_of(settings, database, on_look=looks_audited(audit.trail))

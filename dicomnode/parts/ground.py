@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 from dicomnode.audit.service import AuditService
@@ -19,6 +18,7 @@ from dicomnode.store.backlog import backlog
 from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.lock import ROLES, Role
+from dicomnode.timing import CallScheduler
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Ground:
     def of(cls, settings: NodeSettings, roles: Collection[Role] = ROLES) -> Self:
         """Make what the settings say for a process of some roles; nothing is started yet."""
         database = Database(settings.store.url)
-        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler = CallScheduler()
 
         places = [str(place) for place in settings.store.places]
 

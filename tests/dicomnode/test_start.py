@@ -6,12 +6,11 @@ import subprocess
 import sys
 import threading
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
 from dicomnode.collect import collector as collecting
 from dicomnode.collect.collector import Collector
 from dicomnode.node import Node
 from dicomnode.settings import CollectSettings
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.test_node import settings
 
 _LOADED = "import sys, dicomnode.commands; print(*sorted(sys.modules))"
@@ -35,7 +34,7 @@ def test_who_sends_does_not_wait_for_marks_that_a_crash_left(database, monkeypat
         return examine(found)
 
     monkeypatch.setattr(collecting, "examine_received", slowly)
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     collector = Collector(database, scheduler, CollectSettings(), [], lambda: None)
     collector.start()
     try:

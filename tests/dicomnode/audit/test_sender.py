@@ -7,7 +7,6 @@ import socket
 import time
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from lxml import etree
 
 from dicomnode.audit.document import write
@@ -15,6 +14,7 @@ from dicomnode.audit.files import SENT, Mark
 from dicomnode.audit.journal import Entry, Journal
 from dicomnode.audit.sender import AuditSender, unsent
 from dicomnode.settings import AuditSettings, CollectorSettings, NodeSettings, RetrySettings
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.audit.collector import StandInCollector
 from tests.dicomnode.audit.said import EVERY_KIND, SOURCE
 
@@ -31,7 +31,7 @@ class Sending:
     def __init__(self, folder):
         self.folder = folder
         self.journal = Journal(folder, 4000, lambda words: Entry(1.0, f"<mended>{words}</mended>"))
-        self.scheduler = BackgroundScheduler(timezone="UTC")
+        self.scheduler = CallScheduler()
         self.scheduler.start()
         self.senders = []
 

@@ -6,7 +6,6 @@ import time
 from functools import partial
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from dicomnode.audit import sender as sender_module
 from dicomnode.audit import service as service_module
@@ -20,13 +19,14 @@ from dicomnode.doctor.finding import Verdict
 from dicomnode.metrics.audited import AuditMetrics
 from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.audit.collector import StandInCollector
 from tests.dicomnode.audit.said import EVERY_KIND
 
 
 @pytest.fixture
 def scheduler():
-    found = BackgroundScheduler(timezone="UTC")
+    found = CallScheduler()
     found.start()
     yield found
     found.shutdown()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
 from dicomnode.collect.collector import Collector
@@ -15,6 +14,7 @@ from dicomnode.routing import Rule
 from dicomnode.settings import CollectSettings
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.tables import Lesion
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.studies import save
 
 
@@ -26,7 +26,7 @@ def collect_objects(database, tmp_path):
     def collect(*objects, quiet: float = 1e-6, seg_wait: float = 300, **rule) -> list[Lesion]:
         collector = Collector(
             database,
-            BackgroundScheduler(timezone="UTC"),
+            CallScheduler(),
             CollectSettings(quiet_period_s=quiet, seg_wait_s=seg_wait, patience_h=1.0),
             [Rule(name="all", **rule)],
             lambda: None,

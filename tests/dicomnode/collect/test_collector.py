@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
@@ -21,13 +20,14 @@ from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.received import ReceivedInstance
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Finding, Lesion
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.studies import save, study
 
 
 @pytest.fixture
 def collect(database, tmp_path):
     """Store objects from a folder, and look at everything."""
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     collector = Collector(
         database,
         scheduler,
@@ -155,7 +155,7 @@ def test_more_marks_than_one_pass_looks_at_are_all_joined(database, tmp_path, mo
     made = study("passes", centres=centres, diameter_mm=4.0)
     collector = Collector(
         database,
-        BackgroundScheduler(timezone="UTC"),
+        CallScheduler(),
         CollectSettings(quiet_period_s=1e-6),
         [Rule(name="all")],
         lambda: None,
@@ -179,7 +179,7 @@ def started(database):
     """A collector that runs, and what it is told by itself."""
     collector = Collector(
         database,
-        BackgroundScheduler(timezone="UTC"),
+        CallScheduler(),
         CollectSettings(quiet_period_s=1e-6),
         [Rule(name="all")],
         lambda: None,

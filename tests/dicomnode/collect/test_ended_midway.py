@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
 from dicomnode.collect.collector import Collector
@@ -21,6 +20,7 @@ from dicomnode.store.database import Database
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Lesion
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.collect.test_kinship import lines, moved, report
 from tests.dicomnode.jobs.rows import published
 from tests.dicomnode.studies import save, study
@@ -39,7 +39,7 @@ def database_at(folder: Path) -> Database:
 def collector_of(database: Database) -> Collector:
     return Collector(
         database,
-        BackgroundScheduler(timezone="UTC"),
+        CallScheduler(),
         CollectSettings(quiet_period_s=1e-6),
         [Rule(name="all", destinations=["pacs"])],
         lambda: None,

@@ -6,7 +6,6 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
 from dicomnode.collect.collector import Collector
@@ -18,6 +17,7 @@ from dicomnode.settings import CollectSettings
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Lesion
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.mask_objects import ball, circles, segmentation, structure_set
 from tests.dicomnode.studies import save, study
 
@@ -60,7 +60,7 @@ def workers():
 def collector(database, workers):
     return Collector(
         database,
-        BackgroundScheduler(timezone="UTC"),
+        CallScheduler(),
         CollectSettings(quiet_period_s=1e-6),
         [Rule(name="all")],
         lambda: None,
@@ -110,7 +110,7 @@ def test_lesions_are_compared_once_the_masks_of_all_are_there(database, collecto
     # A node that was started anew knows no masks.
     again = Collector(
         database,
-        BackgroundScheduler(timezone="UTC"),
+        CallScheduler(),
         CollectSettings(quiet_period_s=1e-6),
         [Rule(name="all")],
         lambda: None,

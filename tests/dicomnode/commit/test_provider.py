@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
@@ -28,6 +27,7 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import ReportState
 from dicomnode.store.tables import CommitmentReport, Instance
+from dicomnode.timing import CallScheduler
 from dicomnode.woken_thread import DueThread
 from tests.dicomnode.deliver.results_on_disk import until
 from tests.dicomnode.receive.loopback import ct
@@ -46,7 +46,7 @@ class Archive:
             retry={"first_wait_s": 0.2, "factor": 1.0},
             **sections,
         )
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler = CallScheduler()
         self._provider = CommitmentProvider(database, self._scheduler, settings, self._take)
         self._scp = StorageSCP(
             ReceiverSettings(host="127.0.0.1", port=0, ae_title="DICOMNODE"),

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.uid import UID, generate_uid
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
@@ -35,6 +34,7 @@ from dicomnode.retrieve.query_retrieve import DicomAsking
 from dicomnode.retrieve.source import Failed
 from dicomnode.settings import DicomDestination, DicomSource, NodeSettings, RetrieveSettings
 from dicomnode.store.database import Database
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.conformance.published import published_tables
 
 PATIENCE_S = 240.0
@@ -209,7 +209,7 @@ def report_commitment(recorder: Recorder, tmp_path) -> None:
     )
     database = Database(settings.store.url)
     database.upgrade()
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     scheduler.start()
     provider = CommitmentProvider(database, scheduler, settings, lambda *_: None)
     provider.start()

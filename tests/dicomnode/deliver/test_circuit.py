@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from dicomnode.deliver import circuit, outbox
 from dicomnode.deliver.circuit import Admission
@@ -14,6 +13,7 @@ from dicomnode.settings import CircuitSettings, NodeSettings, RetrySettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState, DeliveryState
 from dicomnode.store.tables import Circuit, Delivery
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.deliver.results_on_disk import deliveries, queue, segs, states, until
 from tests.dicomnode.deliver.stand_in_server import StandInServer, store_all
 
@@ -82,7 +82,7 @@ def test_a_probe_that_did_not_leave_the_node_is_made_later(database):
 
 @pytest.fixture
 def scheduler():
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     scheduler.start()
     yield scheduler
     scheduler.shutdown()

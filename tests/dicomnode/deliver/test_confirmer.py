@@ -6,7 +6,6 @@ import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
@@ -23,6 +22,7 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import CommitmentState, Confirmation, DeliveryState
 from dicomnode.store.tables import Commitment
+from dicomnode.timing import CallScheduler
 from dicomnode.woken_thread import DueThread
 from tests.dicomnode.deliver.committing_peer import CommittingPeer
 from tests.dicomnode.deliver.results_on_disk import (
@@ -64,7 +64,7 @@ class Delivering:
             destinations=[destination],
         )
         self.database = database
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler = CallScheduler()
         reports = CommitmentReports(database, self.settings, self._on_report)
         (peer,) = self.settings.destinations
         self._confirmer = Confirmer(database, self._scheduler, peer, self.settings, reports.take)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
 from dicomnode.deliver.courier import Courier
 from dicomnode.settings import NodeSettings
 from dicomnode.store.states import DeliveryState
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.deliver.results_on_disk import deliveries, queue, segs, states, until
 from tests.dicomnode.deliver.stand_in_server import StandInServer, store_all
 
@@ -26,7 +25,7 @@ def test_a_request_that_is_answered_while_the_node_stops_is_written_down_whole(d
         )
         courier = Courier(
             database,
-            BackgroundScheduler(timezone="UTC"),
+            CallScheduler(),
             settings.destination("web"),
             settings,
             lambda: None,

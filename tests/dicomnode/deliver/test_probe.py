@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.uid import (
     ComprehensiveSRStorage,
     ExplicitVRLittleEndian,
@@ -30,6 +29,7 @@ from dicomnode.settings import (
     StowDestination,
 )
 from dicomnode.store.tables import Probe
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.deliver.results_on_disk import queue, segs, until
 from tests.dicomnode.deliver.stand_in_server import StandInServer
 
@@ -157,7 +157,7 @@ def test_destinations_are_probed_at_the_start_and_again(database):
             destinations=[peer.model_dump(), away.model_dump()],
             probe={"every_h": 1 / 3600 / 4},
         )
-        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler = CallScheduler()
         scheduler.start()
         prober = Prober(database, scheduler, settings)
         prober.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
 from dicomnode.commit import owed
@@ -29,6 +28,7 @@ from dicomnode.store.tables import (
     Summary,
     commitment_delivery,
 )
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.deliver.results_on_disk import until
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -254,7 +254,7 @@ def test_the_housekeeper_keeps_as_long_as_the_settings_say(database, tmp_path, k
         confirm={"keep_days": keep_days},
         commitment={"keep_days": keep_days},
     )
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     scheduler.start()
     housekeeper = Housekeeper(database, scheduler, settings)
     housekeeper.start()

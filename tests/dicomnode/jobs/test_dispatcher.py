@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
@@ -28,6 +27,7 @@ from dicomnode.settings import PublishSettings, SegmentSettings
 from dicomnode.store.files import DiskFull
 from dicomnode.store.states import LesionState
 from dicomnode.store.tables import Delivery, Instance, Lesion, Result
+from dicomnode.timing import CallScheduler
 from pipelines.errors import UnusableMarkError
 from tests.dicomnode.jobs.rows import add_lesion, lesion, published
 from tests.dicomnode.studies import study
@@ -79,7 +79,7 @@ class InlineEngine:
 @pytest.fixture
 def dispatch(database, tmp_path):
     """Start a dispatcher over an engine; it is stopped at the end."""
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = CallScheduler()
     scheduler.start()
     started = []
 

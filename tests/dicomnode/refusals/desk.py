@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
@@ -28,6 +27,7 @@ from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.refusals import report_of
 from dicomnode.store.states import DeliveryState, LesionState
 from dicomnode.store.tables import Delivery, Lesion, RefusalReport
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.studies import save
 
 ASKING = {"report_refusals": True, "destinations": ["pacs"]}
@@ -52,7 +52,7 @@ class Desk:
     def configure(self, *rules: dict, gather_s: float = 0.0) -> None:
         """Restart with other rules."""
         made = [Rule.model_validate({"name": f"rule {i}"} | rule) for i, rule in enumerate(rules)]
-        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler = CallScheduler()
         self.collector = Collector(
             self.database,
             scheduler,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -27,6 +26,7 @@ from dicomnode.store.files import FileStore
 from dicomnode.store.instances import InstanceIndex
 from dicomnode.store.states import LesionState, RetrievalState
 from dicomnode.store.tables import Instance, Lesion, Retrieval
+from dicomnode.timing import CallScheduler
 from tests.dicomnode.studies import save
 
 PATIENCE_S = 240.0
@@ -61,7 +61,7 @@ class House:
         self.database = Database(self.settings.store.url)
         self.database.upgrade()
         self._index = InstanceIndex(self.database, CT_CLASSES)
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler = CallScheduler()
         self.retriever = Retriever(
             self.database,
             self._scheduler,

@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 from starlette.applications import Starlette
 
@@ -26,6 +25,7 @@ from dicomnode.settings import NodeSettings
 from dicomnode.store.database import Database
 from dicomnode.store.states import CircuitState, DeliveryState, LesionState
 from dicomnode.store.tables import Circuit, Delivery, JobTrace, Lesion
+from dicomnode.timing import CallScheduler
 from dicomnode.web.access.access import Access
 from dicomnode.web.access.tokens import TokenFile
 from dicomnode.web.look import Look
@@ -95,7 +95,7 @@ def pages(tmp_path_factory):
     tokens = TokenFile(store / "web-tokens")
     looks: list[Look] = []
     access = Access(settings.web, tokens)
-    trail = AuditService(settings, database, BackgroundScheduler(timezone="UTC"))
+    trail = AuditService(settings, database, CallScheduler())
     trail.start()
     application = Starlette(
         routes=[
