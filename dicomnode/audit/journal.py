@@ -21,7 +21,9 @@ from dicomnode.audit.files import (
     segments,
 )
 from dicomnode.audit.record import BadRecord, Forgotten, Record, decode, encode
-from dicomnode.store.files import fsync_directory, write_durably
+from dicomnode.store.files import fsync_directory, sweep_parts, write_durably
+
+_TORN = "torn"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Journal:
         self._on_mended = on_mended
         self._writing = threading.Lock()
         self._days: dict[str, int] = {}
+        self._swept = False
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
 
     def append(self, entries: Sequence[Entry]) -> Mark:
@@ -73,6 +76,7 @@ class Journal:
             None of them is in the journal.
         """
         with self._writing, JournalLock(self.folder):
+            self._sweep()
             head, found = self._catch_up()
             told = [self._on_mended(words) for words in found]
             return self._write(head, [*told, *entries]) if told or entries else head
@@ -128,6 +132,13 @@ class Journal:
 
     # -- what a crash left
 
+    def _sweep(self) -> None:
+        """Remove what was half written aside, once; whoever writes that has the lock."""
+        if not self._swept:
+            self._swept = True
+            for name in (HEAD, _TORN):
+                sweep_parts(self.folder, of=name)
+
     def _catch_up(self) -> tuple[Mark, list[str]]:
         """The head as the files have it, and what was found amiss."""
         found = []
@@ -160,7 +171,7 @@ class Journal:
         with open(path, "rb+") as file:
             file.seek(start)
             torn = file.read()
-            name = f"torn-{path.stem}-{start}-{time.time_ns()}"
+            name = f"{_TORN}-{path.stem}-{start}-{time.time_ns()}"
             write_durably(self.folder / name, lambda aside: aside.write(torn))
             file.truncate(start)
             os.fsync(file.fileno())

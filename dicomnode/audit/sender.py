@@ -19,6 +19,7 @@ from dicomnode.faults import describe_fault
 from dicomnode.metrics.counted import audit_failed
 from dicomnode.settings.telling import CollectorSettings
 from dicomnode.settings.working import RetrySettings
+from dicomnode.store.files import sweep_parts
 from dicomnode.woken_thread import DueThread
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class AuditSender:
 
     def start(self) -> None:
         """Go on where it was left."""
+        sweep_parts(self._folder, of=SENT)
         self._thread.wake()
         self._thread.start()
 

@@ -155,8 +155,14 @@ class FileStore:
         return sweep_parts(self.incoming)
 
 
-def sweep_parts(folder: Path) -> int:
+def sweep_parts(folder: Path, of: str = "") -> int:
     """Remove temporary files that a crash left anywhere below `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+    of : str
+        Only those of `write_durably`, for files whose names begin so; all by default.
 
     Returns
     -------
@@ -166,7 +172,7 @@ def sweep_parts(folder: Path) -> int:
     removed = 0
     for directory, _, names in os.walk(folder):
         for name in names:
-            if name.endswith(".part"):
+            if name.endswith(".part") and (not of or name.startswith(f".{of}")):
                 Path(directory, name).unlink(missing_ok=True)
                 removed += 1
     if removed:

@@ -47,6 +47,20 @@ def file_lines(folder):
     return path, path.read_bytes().splitlines(keepends=True)
 
 
+def test_what_a_crash_left_half_written_beside_it_goes_and_nothing_else_does(tmp_path):
+    journal(tmp_path).append(entries("one"))
+    left = [tmp_path / f".{HEAD}.0123456789abcdef.part", tmp_path / ".torn-1-5.0123.part"]
+    # The sender writes its own mark without the lock of those who append.
+    senders = tmp_path / f".{SENT}.0123456789abcdef.part"
+    for path in (*left, senders):
+        path.write_bytes(b"{")
+    journal(tmp_path).append(entries("two"))
+    assert not any(path.exists() for path in left)
+    assert senders.exists()
+    assert texts(tmp_path) == ["<a>one</a>", "<a>two</a>"]
+    assert damages(tmp_path) == []
+
+
 def test_records_are_numbered_and_chained_and_anybody_can_compute_the_hash(tmp_path):
     written = journal(tmp_path)
     written.append(entries("one", "Größe <&>"))

@@ -85,6 +85,18 @@ def test_every_message_arrives_by_tls_in_order_as_syslog(
         until(lambda: unsent(sending.folder) == (0, None), "the mark")
 
 
+def test_a_mark_that_a_crash_left_half_written_goes(
+    sending, hospital, collectors_certificate, until
+):
+    left = sending.folder / f".{SENT}.0123456789abcdef.part"
+    with StandInCollector(collectors_certificate) as collector:
+        sending.write(2)
+        left.write_bytes(b"{")
+        sending.begin(collector.port, tls={"ca_file": hospital.file})
+        until(lambda: len(collector.messages) == 2, "what lay there")
+    assert not left.exists()
+
+
 def test_a_collector_that_was_away_gets_what_it_missed(
     sending, hospital, collectors_certificate, until, caplog
 ):
