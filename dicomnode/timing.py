@@ -9,6 +9,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
+_AT_A_TIME = 1_000_000
+"""APScheduler drops a call that is due while as many of its name run, and says so in its log only:
+one that plans itself anew, for soon, would be lost."""
+
 
 class CallScheduler(BackgroundScheduler):
     """Calls in threads of its own, and ends in order.
@@ -59,4 +63,5 @@ def call_at(
         id=name,
         replace_existing=True,
         misfire_grace_time=None,
+        max_instances=_AT_A_TIME,
     )

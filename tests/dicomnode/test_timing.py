@@ -36,6 +36,24 @@ def end(scheduler: CallScheduler) -> None:
     assert not scheduler.running
 
 
+def test_a_call_that_plans_itself_anew_while_it_runs_is_not_lost(scheduler, faults):
+    begun: list[float] = []
+    twice = threading.Event()
+
+    def call() -> None:
+        begun.append(time.monotonic())
+        if len(begun) == 1:
+            call_at(scheduler, time.time() + 0.05, "same", call)
+            time.sleep(0.5)  # the next is due before this one ends
+        else:
+            twice.set()
+
+    call_at(scheduler, 0.0, "same", call)
+    assert twice.wait(PATIENCE_S)
+    end(scheduler)
+    assert faults == []
+
+
 def test_it_ends_without_a_fault_while_it_begins_a_call(scheduler, faults, monkeypatch):
     begins = threading.Event()
     submit = scheduler._calls.submit_job
