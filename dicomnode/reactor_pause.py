@@ -4,7 +4,7 @@ The reactor thread of an association looks for requests of the peer; who sends o
 and waits until it is paused. pynetdicom 3.0 keeps that in a flag which the reactor writes in two
 steps, and which the thread that serves a report writes as well. Who pauses in between believes in
 a pause that is none: an answer that comes at once is taken by the reactor, called unexpected, and
-waited for in vain until the time-out. Or he waits for a pause that has long begun: for ever.
+waited for in vain until the time-out. Or the pause has long begun, and is waited for for ever.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class ReactorPause(threading.Event):
         self._used.set()
         while True:
             if not super().wait(timeout):
+                self._waits = False
                 return False
             with self._step:
                 if self.is_set():
@@ -71,7 +72,10 @@ class ReactorPause(threading.Event):
 
 
 class _PausableAssociation(Association):
-    """An association that asks its checkpoint whether its reactor is paused."""
+    """An association that asks its checkpoint whether its reactor is paused.
+
+    pynetdicom makes and starts associations by itself: one becomes this afterwards.
+    """
 
     @property
     def _is_paused(self) -> bool:

@@ -19,7 +19,7 @@ class CallScheduler(BackgroundScheduler):
 
     APScheduler 3.11 holds its lock while it waits for the calls that run: one that plans another
     would wait for it for ever. And its thread ends by a fault where it is about to take a job off
-    that it has just begun. Here nothing is begun any more first, and all that runs ends next.
+    that it has just begun. Here nothing more is begun, and what runs is let end, before that.
     """
 
     def __init__(self) -> None:

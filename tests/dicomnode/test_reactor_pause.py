@@ -55,7 +55,7 @@ def reactor():
 def put_in_place(reactor: Reactor) -> ReactorPause:
     pause = ReactorPause(reactor)
     pause.put_in_place()
-    assert reactor._reactor_checkpoint is pause
+    assert pause._used.is_set()  # the reactor goes by it from now on
     return pause
 
 
@@ -87,6 +87,13 @@ def test_it_is_not_paused_within_a_step_whoever_says_so(reactor):
     assert not reactor._is_paused
     reactor.finish.set()
     until_paused(reactor)
+
+
+def test_who_waited_in_vain_is_not_held(reactor):
+    pause = ReactorPause(reactor)  # not in place: the reactor does not wait here as well
+    pause.clear()
+    assert not pause.wait(0.01)
+    assert not pause.holds()
 
 
 def test_it_stays_paused_whoever_says_that_it_is_not(reactor):
